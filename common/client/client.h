@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls to another Haneul service's HTTP API, with this service's own token (fetched and renewed), keep-alive, deadlines.
+// Only from slow rows, schedulers and sweepers: it blocks.
+#pragma once
+#include "common/base/err.h"
+#include <jansson.h>
+
+struct client_config {
+    const char *identity_url;
+    const char *user, *password, *project; // service account in the Default domain; project "service"
+};
+struct client; // thread-safe; one libcurl handle per thread
+struct client *client_new(const struct client_config *config);
+void client_free(struct client *client);
+
+struct call {
+    const char *method;
+    const char *url;        // absolute
+    json_t *body;           // borrowed; NULL: none
+    int timeout_ms;         // 0: 10,000
+    const char *request_id; // passed on as X-Openstack-Request-Id; NULL: the thread's
+    const char *token;      // NULL: the service's own
+    bool no_auth;
+};
+// 2xx: RC_OK, ret_json new reference (NULL for an empty body). Other statuses map to their rc with the peer's message;
+// RC_UNAVAILABLE: not reachable; RC_DEADLINE: no answer in time. ret_json may be NULL.
+enum rc client_call(struct client *client, const struct call *call, json_t **ret_json, struct err *err) CHECKED;
+// The service's current token; the caller frees.
+enum rc client_token(struct client *client, char **ret_token, struct err *err) CHECKED;

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# One static library per folder (all but main.c), one program per main.c.
+# A program's migrations, services/X/schema/*.sql, are linked into it.
+COMMON_SRC := $(wildcard common/*/*.c)
+COMMON_LIB := $(O)/libcommon.a
+
+PROGRAMS := identity image network billing compute scheduler hypervisor
+DIRS_identity := services/identity
+DIRS_image := services/image
+DIRS_network := services/network/api services/network/ovn
+DIRS_billing := services/billing
+DIRS_compute := services/compute/api services/compute/core
+DIRS_scheduler := services/compute/scheduler services/compute/core
+DIRS_hypervisor := services/compute/hypervisor
+SCHEMA_identity := services/identity/schema
+SCHEMA_image := services/image/schema
+SCHEMA_network := services/network/schema
+SCHEMA_billing := services/billing/schema
+SCHEMA_compute := services/compute/schema
+LIBS_hypervisor := $(VIRT_LIBS)
+
+objs = $(patsubst %.c,$(O)/%.o,$(1))
+program_src = $(foreach d,$(DIRS_$(1)),$(filter-out %/main.c,$(wildcard $(d)/*.c)))
+# A program exists as soon as its main.c does.
+READY := $(foreach p,$(PROGRAMS),$(if $(wildcard $(firstword $(DIRS_$(p)))/main.c),$(p)))
+PROGRAM_BINS := $(foreach p,$(READY),$(O)/bin/haneul-$(p))
+
+$(COMMON_LIB): $(call objs,$(COMMON_SRC))
+	@rm -f $@; ar rcs $@ $^
+
+define program_rules
+.PHONY: $(1)
+$(1): $(O)/bin/haneul-$(1)
+$(O)/lib$(1).a: $(call objs,$(call program_src,$(1)))
+	@rm -f $$@; ar rcs $$@ $$^
+$(O)/bin/haneul-$(1): $(O)/$(firstword $(DIRS_$(1)))/main.o $(O)/lib$(1).a $(O)/migrations_$(1).o $(COMMON_LIB)
+	@mkdir -p $$(@D)
+	@echo "  LD $$@"
+	@$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LIBS_$(1)) $(LIBS_ALL)
+$(O)/migrations_$(1).c: $(if $(SCHEMA_$(1)),$(wildcard $(SCHEMA_$(1))/*.sql)) mk/embed-migrations.sh
+	@sh mk/embed-migrations.sh "$(SCHEMA_$(1))" > $$@
+$(O)/migrations_$(1).o: $(O)/migrations_$(1).c $(FLAGS_STAMP)
+	@$(CC) $(CFLAGS_ALL) -c $$< -o $$@
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
+
+ALL_SRC := $(COMMON_SRC) $(foreach p,$(READY),$(call program_src,$(p)) $(firstword $(DIRS_$(p)))/main.c)
+DEPS := $(patsubst %.c,$(O)/%.d,$(sort $(ALL_SRC)))
+
+PREFIX ?= /usr
+install: all ## install programs, migrations, documentation and systemd units under DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/haneul $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(PROGRAM_BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard deploy/systemd/*.service) $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 640 $(wildcard deploy/etc/*.conf) $(DESTDIR)/etc/haneul
+.PHONY: install

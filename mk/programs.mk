@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One static library per folder (all but main.c), one program per main.c.
-# A program's migrations, services/X/schema/*.sql, are linked into it.
+# A program's migrations, services/X/schema/*.sql and the common ones, are linked into it.
 COMMON_SRC := $(wildcard common/*/*.c)
 COMMON_LIB := $(O)/libcommon.a
 
@@ -37,8 +37,8 @@ $(O)/bin/haneul-$(1): $(O)/$(firstword $(DIRS_$(1)))/main.o $(O)/lib$(1).a $(O)/
 	@mkdir -p $$(@D)
 	@echo "  LD $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LIBS_$(1)) $(LIBS_ALL)
-$(O)/migrations_$(1).c: $(if $(SCHEMA_$(1)),$(wildcard $(SCHEMA_$(1))/*.sql)) mk/embed-migrations.sh
-	@sh mk/embed-migrations.sh "$(SCHEMA_$(1))" > $$@
+$(O)/migrations_$(1).c: $(if $(SCHEMA_$(1)),$(wildcard $(SCHEMA_$(1))/*.sql common/db/schema/*.sql)) mk/embed-migrations.sh
+	@sh mk/embed-migrations.sh $(if $(SCHEMA_$(1)),$(SCHEMA_$(1)) common/db/schema) > $$@
 $(O)/migrations_$(1).o: $(O)/migrations_$(1).c $(FLAGS_STAMP)
 	@$(CC) $(CFLAGS_ALL) -c $$< -o $$@
 endef

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/db/db.h"
+
+#include "common/base/util.h"
+#include "common/log/log.h"
+
+#include <inttypes.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_PREPARED = 512, // statements kept per connection; beyond, a statement is parsed each time
+    MAX_ARGS = 64,
+    MAX_ATTEMPTS = 5,
+};
+
+struct db_pool {
+    char *dsn;
+    char *schema;
+};
+
+struct db {
+    PGconn *connection;
+    const struct db_pool *pool;
+    GHashTable *prepared; // SQL text → statement name
+    bool in_tx;
+};
+
+struct db_result {
+    PGresult *rows;
+};
+
+static _Thread_local unsigned n_statements;
+// The connections of this thread, one per pool it used; freed when the thread ends.
+static void thread_connections_free(gpointer table);
+static GPrivate thread_connections = G_PRIVATE_INIT(thread_connections_free);
+
+struct db_pool *
+db_pool_new(const char *dsn, const char *schema)
+{
+    struct db_pool *pool = g_new0(struct db_pool, 1);
+    pool->dsn = g_strdup(dsn);
+    pool->schema = g_strdup(schema);
+    return pool;
+}
+
+void
+db_pool_free(struct db_pool *pool)
+{
+    if (!pool) {
+        return;
+    }
+    GHashTable *table = g_private_get(&thread_connections);
+    if (table) {
+        g_hash_table_remove(table, pool);
+    }
+    g_free(pool->dsn);
+    g_free(pool->schema);
+    g_free(pool);
+}
+
+static enum rc
+connect_now(struct db *db, struct err *err)
+{
+    g_hash_table_remove_all(db->prepared);
+    db->in_tx = false;
+    if (db->connection) {
+        PQfinish(db->connection);
+    }
+    db->connection = PQconnectdb(db->pool->dsn);
+    if (PQstatus(db->connection) != CONNECTION_OK) {
+        return fault(err, RC_UNAVAILABLE, "cannot connect to the database: %s", PQerrorMessage(db->connection));
+    }
+    g_autofree char *quoted = PQescapeIdentifier(db->connection, db->pool->schema, strlen(db->pool->schema));
+    g_autofree char *sql = g_strdup_printf("SET search_path = %s, public; SET timezone = 'UTC'; "
+                                           "SET lock_timeout = '10s'; SET statement_timeout = '30s'; "
+                                           "SET idle_in_transaction_session_timeout = '60s'; "
+                                           "SET plan_cache_mode = 'auto'; SET client_min_messages = 'warning'",
+                                           quoted);
+    PGresult *result = PQexec(db->connection, sql);
+    bool done = PQresultStatus(result) == PGRES_COMMAND_OK;
+    PQclear(result);
+    return done ? RC_OK : fault(err, RC_UNAVAILABLE, "cannot set up the database session: %s", PQerrorMessage(db->connection));
+}
+
+enum rc
+db_open(struct db_pool *pool, struct db **ret_db, struct err *err)
+{
+    struct db *db = g_new0(struct db, 1);
+    db->pool = pool;
+    db->prepared = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    enum rc rc = connect_now(db, err);
+    if (rc != RC_OK) {
+        db_close(db);
+        return rc;
+    }
+    *ret_db = db;
+    return RC_OK;
+}
+
+void
+db_close(struct db *db)
+{
+    if (db) {
+        if (db->connection) {
+            PQfinish(db->connection);
+        }
+        g_hash_table_unref(db->prepared);
+        g_free(db);
+    }
+}
+
+static void
+thread_connections_free(gpointer table)
+{
+    g_hash_table_unref(table);
+}
+
+static void
+close_value(gpointer db)
+{
+    db_close(db);
+}
+
+enum rc
+db_get(struct db_pool *pool, struct db **ret_db, struct err *err)
+{
+    GHashTable *table = g_private_get(&thread_connections);
+    if (!table) {
+        table = g_hash_table_new_full(NULL, NULL, NULL, close_value);
+        g_private_set(&thread_connections, table);
+    }
+    struct db *db = g_hash_table_lookup(table, pool);
+    if (!db) {
+        enum rc rc = db_open(pool, &db, err);
+        if (rc != RC_OK) {
+            return rc;
+        }
+        g_hash_table_insert(table, pool, db);
+    } else if (PQstatus(db->connection) != CONNECTION_OK) {
+        enum rc rc = connect_now(db, err);
+        if (rc != RC_OK) {
+            return rc;
+        }
+    }
+    *ret_db = db;
+    return RC_OK;
+}
+
+struct db_arg
+db_i(int64_t number)
+{
+    struct db_arg arg = {0};
+    snprintf(arg.buffer, sizeof(arg.buffer), "%" PRId64, number);
+    return arg;
+}
+
+struct db_arg
+db_b(bool flag)
+{
+    return (struct db_arg){.text = flag ? "t" : "f"};
+}
+
+void
+db_result_free(db_result *result)
+{
+    if (result) {
+        PQclear(result->rows);
+        g_free(result);
+    }
+}
+
+// SQLSTATE → outcome (PostgreSQL manual, appendix A).
+static const struct {
+    const char *prefix;
+    enum rc rc;
+} states[] = {
+    {"23505", RC_CONFLICT},    {"23P01", RC_CONFLICT},    {"23503", RC_INVALID},     {"23514", RC_INVALID},
+    {"23502", RC_INVALID},     {"22", RC_INVALID},        {"40001", RC_UNAVAILABLE}, {"40P01", RC_UNAVAILABLE},
+    {"55P03", RC_UNAVAILABLE}, {"57014", RC_UNAVAILABLE}, {"57P", RC_UNAVAILABLE},   {"53", RC_UNAVAILABLE},
+    {"08", RC_UNAVAILABLE},    {"25P03", RC_UNAVAILABLE}, {"25006", RC_UNAVAILABLE},
+};
+
+static enum rc
+result_fault(struct db *db, const PGresult *rows, const char *sql, struct err *err)
+{
+    const char *state = rows ? PQresultErrorField(rows, PG_DIAG_SQLSTATE) : NULL;
+    if (!state) {
+        return fault(err, RC_UNAVAILABLE, "lost the database connection: %s", PQerrorMessage(db->connection));
+    }
+    enum rc rc = RC_INTERNAL;
+    for (size_t i = 0; i < N_ELEMENTS(states); i++) {
+        if (g_str_has_prefix(state, states[i].prefix)) {
+            rc = states[i].rc;
+            break;
+        }
+    }
+    const char *constraint = PQresultErrorField(rows, PG_DIAG_CONSTRAINT_NAME);
+    const char *primary = PQresultErrorField(rows, PG_DIAG_MESSAGE_PRIMARY);
+    if (rc == RC_INTERNAL) {
+        log_error("a statement failed", kv("sqlstate", state), kv("message", primary), kv("sql", sql));
+    }
+    return fault_typed(err, rc, constraint ? constraint : "", "database: %s (%s)", primary ? primary : "error", state);
+}
+
+// The name of the prepared statement, or NULL when this connection already keeps too many.
+static const char *
+prepare(struct db *db, const char *sql, size_t n_args, PGresult **ret_failure)
+{
+    const char *name = g_hash_table_lookup(db->prepared, sql);
+    if (name || g_hash_table_size(db->prepared) >= MAX_PREPARED) {
+        return name;
+    }
+    char *new_name = g_strdup_printf("s%u", g_hash_table_size(db->prepared));
+    PGresult *result = PQprepare(db->connection, new_name, sql, (int)n_args, NULL);
+    if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+        g_free(new_name);
+        *ret_failure = result;
+        return NULL;
+    }
+    PQclear(result);
+    g_hash_table_insert(db->prepared, g_strdup(sql), new_name);
+    return new_name;
+}
+
+static enum rc
+take_result(struct db *db, PGresult *rows, const char *sql, db_result **ret_result, struct err *err)
+{
+    ExecStatusType status = PQresultStatus(rows);
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+        enum rc rc = result_fault(db, rows, sql, err);
+        PQclear(rows);
+        return rc;
+    }
+    if (ret_result) {
+        *ret_result = g_new(struct db_result, 1);
+        (*ret_result)->rows = rows;
+    } else {
+        PQclear(rows);
+    }
+    return RC_OK;
+}
+
+enum rc
+db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, db_result **ret_result, struct err *err)
+{
+    g_assert(n_args <= MAX_ARGS);
+    const char *values[MAX_ARGS];
+    for (size_t i = 0; i < n_args; i++) {
+        values[i] = args[i].text ? args[i].text : args[i].buffer[0] ? args[i].buffer : NULL;
+    }
+    n_statements++;
+    PGresult *failure = NULL;
+    const char *name = prepare(db, sql, n_args, &failure);
+    if (failure) {
+        return take_result(db, failure, sql, NULL, err);
+    }
+    PGresult *rows = name ? PQexecPrepared(db->connection, name, (int)n_args, values, NULL, NULL, 0)
+                          : PQexecParams(db->connection, sql, (int)n_args, NULL, values, NULL, NULL, 0);
+    return take_result(db, rows, sql, ret_result, err);
+}
+
+enum rc
+db_run_one(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, db_result **ret_result, struct err *err)
+{
+    g_autoptr(db_result) result = NULL;
+    enum rc rc = db_run(db, sql, args, n_args, &result, err);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    if (db_n_rows(result) != 1) {
+        return fault(err, RC_NOT_FOUND, "not found");
+    }
+    if (ret_result) {
+        *ret_result = g_steal_pointer(&result);
+    }
+    return RC_OK;
+}
+
+enum rc
+db_script(struct db *db, const char *sql, struct err *err)
+{
+    n_statements++;
+    return take_result(db, PQexec(db->connection, sql), sql, NULL, err);
+}
+
+int
+db_n_rows(const db_result *result)
+{
+    return PQntuples(result->rows);
+}
+
+int64_t
+db_n_affected(const db_result *result)
+{
+    return g_ascii_strtoll(PQcmdTuples(result->rows), NULL, 10);
+}
+
+const char *
+db_text(const db_result *result, int row, const char *column)
+{
+    int number = PQfnumber(result->rows, column);
+    g_assert(number >= 0);
+    return PQgetisnull(result->rows, row, number) ? NULL : PQgetvalue(result->rows, row, number);
+}
+
+int64_t
+db_int(const db_result *result, int row, const char *column)
+{
+    const char *text = db_text(result, row, column);
+    return text ? g_ascii_strtoll(text, NULL, 10) : 0;
+}
+
+bool
+db_bool(const db_result *result, int row, const char *column)
+{
+    const char *text = db_text(result, row, column);
+    return text && text[0] == 't';
+}
+
+json_t *
+db_json(const db_result *result, int row, const char *column)
+{
+    const char *text = db_text(result, row, column);
+    return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+}
+
+static enum rc
+control(struct db *db, const char *sql, struct err *err)
+{
+    return take_result(db, PQexec(db->connection, sql), sql, NULL, err);
+}
+
+// COMMIT of an aborted transaction answers ROLLBACK without an error: that is a failure here.
+static enum rc
+commit(struct db *db, struct err *err)
+{
+    PGresult *result = PQexec(db->connection, "COMMIT");
+    bool rolled_back = PQresultStatus(result) == PGRES_COMMAND_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0;
+    enum rc rc = take_result(db, result, "COMMIT", NULL, err);
+    return rc == RC_OK && rolled_back ? fault(err, RC_INTERNAL, "the transaction had failed and was rolled back") : rc;
+}
+
+static bool
+is_serialization_failure(enum rc rc, const struct err *err)
+{
+    return rc == RC_UNAVAILABLE && (strstr(err->message, "(40001)") || strstr(err->message, "(40P01)"));
+}
+
+static enum rc
+attempt(struct db *db, db_tx_fn fn, void *argument, struct err *err)
+{
+    enum rc rc = control(db, "BEGIN", err);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    db->in_tx = true;
+    rc = fn(db, argument, err);
+    if (rc == RC_OK) {
+        rc = commit(db, err);
+    } else {
+        struct err ignored;
+        rc_ignore(control(db, "ROLLBACK", &ignored));
+    }
+    db->in_tx = false;
+    return rc;
+}
+
+enum rc
+db_tx(struct db *db, db_tx_fn fn, void *argument, struct err *err)
+{
+    g_assert(!db->in_tx);
+    struct err local;
+    struct err *to = err ? err : &local;
+    enum rc rc = RC_INTERNAL;
+    for (int i = 0; i < MAX_ATTEMPTS; i++) {
+        rc = attempt(db, fn, argument, to);
+        if (rc == RC_OK || !is_serialization_failure(rc, to)) {
+            break;
+        }
+    }
+    return rc;
+}
+
+bool
+db_is_in_tx(const struct db *db)
+{
+    return db->in_tx;
+}
+
+enum rc
+db_lock_text(struct db *db, const char *family, const char *id, struct err *err)
+{
+    return db_run(db, "SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))", DB_ARGS(db_s(family), db_s(id)), NULL, err);
+}
+
+unsigned
+db_statements(void)
+{
+    return n_statements;
+}
+
+void
+db_statements_reset(void)
+{
+    n_statements = 0;
+}
+
+enum rc
+db_listen(struct db *db, const char *channel, struct err *err)
+{
+    g_autofree char *quoted = PQescapeIdentifier(db->connection, channel, strlen(channel));
+    g_autofree char *sql = g_strdup_printf("LISTEN %s", quoted);
+    return control(db, sql, err);
+}
+
+enum rc
+db_wait_notify(struct db *db, int timeout_ms, bool *ret_notified, struct err *err)
+{
+    bool notified = false;
+    for (int round = 0; round < 2; round++) {
+        if (!PQconsumeInput(db->connection) || PQstatus(db->connection) != CONNECTION_OK) {
+            return fault(err, RC_UNAVAILABLE, "lost the database connection: %s", PQerrorMessage(db->connection));
+        }
+        for (PGnotify *note; (note = PQnotifies(db->connection)); notified = true) {
+            PQfreemem(note);
+        }
+        if (notified || round == 1) {
+            break;
+        }
+        struct pollfd wait = {.fd = PQsocket(db->connection), .events = POLLIN};
+        poll(&wait, 1, timeout_ms);
+    }
+    *ret_notified = notified;
+    return RC_OK;
+}
+
+enum rc
+db_try_lead(struct db *db, const char *text, bool *ret_leader, struct err *err)
+{
+    g_autoptr(db_result) result = NULL;
+    enum rc rc = db_run(db, "SELECT pg_try_advisory_lock(hashtext('leader'), hashtext($1)) AS leader", DB_ARGS(db_s(text)), &result, err);
+    if (rc == RC_OK) {
+        *ret_leader = db_bool(result, 0, "leader");
+    }
+    return rc;
+}

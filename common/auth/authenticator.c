@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Verifies a token once, then answers from the cache until it expires or a revocation matches.
+#include "common/auth/feed.h"
+#include "common/auth/jws.h"
+#include "common/auth/key_ring.h"
+#include "common/auth/revocation.h"
+#include "common/auth/token_cache.h"
+#include "common/base/util.h"
+#include <string.h>
+
+#define CACHE_ENTRIES 16384
+
+struct authenticator {
+    struct key_ring *keys;
+    bool owns_keys;
+    struct revocation_set *revocations;
+    struct token_cache *cache;
+    struct feed *feed; // NULL: fed by identity itself
+};
+
+static struct authenticator *
+authenticator_with(struct key_ring *keys, size_t cache_entries)
+{
+    struct authenticator *auth = g_new0(struct authenticator, 1);
+    auth->keys = keys;
+    auth->revocations = revocation_set_new();
+    auth->cache = token_cache_new(cache_entries ? cache_entries : CACHE_ENTRIES);
+    return auth;
+}
+
+struct authenticator *
+authenticator_new(const struct auth_config *config, struct db_pool *db, struct bus *bus)
+{
+    struct authenticator *auth = authenticator_with(key_ring_new(), config->cache_entries);
+    auth->owns_keys = true;
+    struct feed_sinks sinks = {.keys = auth->keys, .revocations = auth->revocations, .db = db};
+    auth->feed = feed_start(config, &sinks, bus);
+    return auth;
+}
+
+struct authenticator *
+authenticator_new_local(struct key_ring *ring)
+{
+    return authenticator_with(ring, 0);
+}
+
+void
+authenticator_free(struct authenticator *auth)
+{
+    if (!auth) {
+        return;
+    }
+    feed_stop(auth->feed);
+    token_cache_free(auth->cache);
+    revocation_set_free(auth->revocations);
+    if (auth->owns_keys) {
+        key_ring_free(auth->keys);
+    }
+    g_free(auth);
+}
+
+void
+authenticator_add_revocation(struct authenticator *auth, const struct revocation *revocation)
+{
+    revocation_set_add(auth->revocations, revocation);
+}
+
+static enum rc
+verify_signature(struct authenticator *auth, const char *token, struct auth_context **ret_context,
+                 struct err *err)
+{
+    if (key_ring_size(auth->keys) == 0) {
+        return fault(err, RC_UNAVAILABLE, "cannot verify token: identity's keys are not known yet");
+    }
+    json_auto_t *claims = NULL;
+    enum rc rc = jws_verify(auth->keys, token, &claims, err);
+    return rc ? rc : context_from_claims(claims, ret_context, err);
+}
+
+static enum rc
+check_time(const struct auth_context *context, struct err *err)
+{
+    return now_us() < context->expires_at_us ? RC_OK
+                                             : fault(err, RC_UNAUTHORIZED, "token has expired");
+}
+
+// A token new to us, or one that a revocation since its last check may concern.
+static enum rc
+verify_slowly(struct authenticator *auth, const char *token, size_t len,
+              struct auth_context **inout_context, struct err *err)
+{
+    uint64_t epoch =
+        revocation_set_epoch(auth->revocations); // before the look-up: never newer than it
+    if (!*inout_context) {
+        enum rc rc = verify_signature(auth, token, inout_context, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    enum rc rc = check_time(*inout_context, err);
+    if (rc == RC_OK && revocation_set_matches(auth->revocations, *inout_context)) {
+        rc = fault(err, RC_UNAUTHORIZED, "token has been revoked");
+    }
+    if (rc == RC_OK) {
+        token_cache_put(auth->cache, token, len, *inout_context, epoch);
+    }
+    return rc;
+}
+
+enum rc
+authenticator_verify(struct authenticator *auth, const char *token,
+                     struct auth_context **ret_context, struct err *err)
+{
+    size_t len = strlen(token);
+    uint64_t epoch = 0;
+    struct auth_context *context = token_cache_find(auth->cache, token, len, &epoch);
+    enum rc rc = context && epoch == revocation_set_epoch(auth->revocations)
+                     ? check_time(context, err)
+                     : verify_slowly(auth, token, len, &context, err);
+    if (rc) {
+        if (context) {
+            token_cache_drop(auth->cache, token, len);
+        }
+        auth_context_unref(context);
+        return rc;
+    }
+    *ret_context = context;
+    return RC_OK;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Claims ↔ context. A context owns all its texts in one chunk and is shared by reference count.
+#include "common/auth/jws.h"
+#include <glib.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define ROLES_MAX 256
+
+struct context {
+    struct auth_context public; // first: the public pointer is ours
+    _Atomic int n_refs;
+    GStringChunk *texts;
+};
+
+static const char *
+keep(struct context *context, const char *text)
+{
+    return text && text[0] ? g_string_chunk_insert_const(context->texts, text) : "";
+}
+
+static const char *
+keep_member(struct context *context, json_t *object, const char *name)
+{
+    return keep(context, json_string_value(json_object_get(object, name)));
+}
+
+static const char *
+keep_item(struct context *context, json_t *object, const char *name, size_t i)
+{
+    return keep(context, json_string_value(json_array_get(json_object_get(object, name), i)));
+}
+
+static void
+keep_roles(struct context *context, json_t *roles)
+{
+    size_t n = MIN(json_array_size(roles), ROLES_MAX);
+    const char **ids = g_new0(const char *, n + 1), **names = g_new0(const char *, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        json_t *role = json_array_get(roles, i);
+        ids[i] = keep(context, json_string_value(json_array_get(role, 0)));
+        names[i] = keep(context, json_string_value(json_array_get(role, 1)));
+    }
+    context->public.role_ids = ids;
+    context->public.roles = names;
+}
+
+static void
+keep_methods(struct context *context, json_t *methods)
+{
+    g_autoptr(GString) joined = g_string_new(NULL);
+    for (size_t i = 0; i < json_array_size(methods); i++) {
+        const char *method = json_string_value(json_array_get(methods, i));
+        g_string_append_printf(joined, "%s%s", joined->len ? "," : "", method ? method : "");
+    }
+    context->public.methods = keep(context, joined->str);
+}
+
+static int64_t
+time_member(json_t *claims, const char *us_name, const char *s_name)
+{
+    json_t *us = json_object_get(claims, us_name);
+    return json_is_integer(us) ? json_integer_value(us)
+                               : json_integer_value(json_object_get(claims, s_name)) * 1000000;
+}
+
+static void
+fill(struct context *context, json_t *claims)
+{
+    struct auth_context *auth = &context->public;
+    auth->user_id = keep_member(context, claims, "sub");
+    auth->user_name = keep_member(context, claims, "sub_name");
+    auth->user_domain_id = keep_item(context, claims, "udom", 0);
+    auth->user_domain_name = keep_item(context, claims, "udom", 1);
+    auth->project_id = keep_item(context, claims, "prj", 0);
+    auth->project_name = keep_item(context, claims, "prj", 1);
+    auth->project_domain_id = keep_item(context, claims, "prj", 2);
+    auth->project_domain_name = keep_item(context, claims, "prj", 3);
+    auth->domain_id = keep_item(context, claims, "dom", 0);
+    auth->domain_name = keep_item(context, claims, "dom", 1);
+    auth->is_system = json_is_true(json_object_get(claims, "sys"));
+    auth->audit_id = keep_member(context, claims, "aud_id");
+    auth->audit_parent_id = keep_member(context, claims, "aud_parent");
+    auth->issued_at_us = time_member(claims, "iat_us", "iat");
+    auth->expires_at_us = time_member(claims, "exp_us", "exp");
+    keep_roles(context, json_object_get(claims, "roles"));
+    keep_methods(context, json_object_get(claims, "methods"));
+    auth->is_admin = auth_has_role(auth, "admin");
+    auth->is_service = auth_has_role(auth, "service");
+}
+
+enum rc
+context_from_claims(json_t *claims, struct auth_context **ret_context, struct err *err)
+{
+    struct context *context = g_new0(struct context, 1);
+    context->n_refs = 1;
+    context->texts = g_string_chunk_new(1024);
+    fill(context, claims);
+    const struct auth_context *auth = &context->public;
+    if (!auth->user_id[0] || !auth->audit_id[0] || auth->expires_at_us <= 0 ||
+        auth->issued_at_us <= 0) {
+        auth_context_unref(&context->public);
+        return fault(err, RC_UNAUTHORIZED, "token lacks a claim");
+    }
+    *ret_context = &context->public;
+    return RC_OK;
+}
+
+static json_t *
+roles_to_json(const struct auth_context *auth)
+{
+    json_t *roles = json_array();
+    for (size_t i = 0; auth->roles && auth->roles[i]; i++) {
+        json_array_append_new(roles, json_pack("[s, s]", auth->role_ids[i], auth->roles[i]));
+    }
+    return roles;
+}
+
+static json_t *
+methods_to_json(const struct auth_context *auth)
+{
+    json_t *methods = json_array();
+    g_auto(GStrv) parts = g_strsplit(auth->methods ? auth->methods : "", ",", 8);
+    for (char **part = parts; *part; part++) {
+        if (**part) {
+            json_array_append_new(methods, json_string(*part));
+        }
+    }
+    return methods;
+}
+
+static bool
+is_set(const char *text)
+{
+    return text && text[0];
+}
+
+json_t *
+claims_from_context(const struct auth_context *auth)
+{
+    json_t *claims =
+        json_pack("{s:s, s:s, s:[s, s], s:s, s:I, s:I, s:I, s:I}", "sub", auth->user_id, "sub_name",
+                  auth->user_name, "udom", auth->user_domain_id, auth->user_domain_name, "aud_id",
+                  auth->audit_id, "iat", (json_int_t)(auth->issued_at_us / 1000000), "exp",
+                  (json_int_t)(auth->expires_at_us / 1000000), "iat_us",
+                  (json_int_t)auth->issued_at_us, "exp_us", (json_int_t)auth->expires_at_us);
+    if (is_set(auth->project_id)) {
+        json_object_set_new(claims, "prj",
+                            json_pack("[s, s, s, s]", auth->project_id, auth->project_name,
+                                      auth->project_domain_id, auth->project_domain_name));
+    }
+    if (is_set(auth->domain_id)) {
+        json_object_set_new(claims, "dom", json_pack("[s, s]", auth->domain_id, auth->domain_name));
+    }
+    if (auth->is_system) {
+        json_object_set_new(claims, "sys", json_true());
+    }
+    if (is_set(auth->audit_parent_id)) {
+        json_object_set_new(claims, "aud_parent", json_string(auth->audit_parent_id));
+    }
+    json_object_set_new(claims, "roles", roles_to_json(auth));
+    json_object_set_new(claims, "methods", methods_to_json(auth));
+    return claims;
+}
+
+bool
+auth_has_role(const struct auth_context *auth, const char *role)
+{
+    for (const char *const *name = auth->roles; name && *name; name++) {
+        if (!g_ascii_strcasecmp(*name, role)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct auth_context *
+auth_context_ref(struct auth_context *auth)
+{
+    atomic_fetch_add_explicit(&((struct context *)auth)->n_refs, 1, memory_order_relaxed);
+    return auth;
+}
+
+void
+auth_context_unref(struct auth_context *auth)
+{
+    struct context *context = (struct context *)auth;
+    if (!context || atomic_fetch_sub_explicit(&context->n_refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    g_string_chunk_free(context->texts);
+    g_free((void *)auth->roles);
+    g_free((void *)auth->role_ids);
+    g_free(context);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compact JWS with ES256 only, on OpenSSL with keys parsed once: libjwt parses the PEM for every
+// token, which costs more than the signature. The algorithm is never taken from the token: another
+// one is refused.
+#include "common/auth/jws.h"
+#include "common/auth/key_ring.h"
+#include "common/base/util.h"
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#define TOKEN_MAX 16384 // characters; longer ones are refused unread
+#define SIGNATURE_SIZE 64
+
+// DER signature → r‖s of 32 bytes each (RFC 7518 §3.4).
+static bool
+raw_from_der(const unsigned char *der, size_t size, unsigned char ret_raw[SIGNATURE_SIZE])
+{
+    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &der, (long)size);
+    bool ok = signature && BN_bn2binpad(ECDSA_SIG_get0_r(signature), ret_raw, 32) == 32 &&
+              BN_bn2binpad(ECDSA_SIG_get0_s(signature), ret_raw + 32, 32) == 32;
+    ECDSA_SIG_free(signature);
+    return ok;
+}
+
+static int
+der_from_raw(const unsigned char raw[SIGNATURE_SIZE], unsigned char **ret_der)
+{
+    ECDSA_SIG *signature = ECDSA_SIG_new();
+    ECDSA_SIG_set0(signature, BN_bin2bn(raw, 32, NULL), BN_bin2bn(raw + 32, 32, NULL));
+    int size = i2d_ECDSA_SIG(signature, ret_der);
+    ECDSA_SIG_free(signature);
+    return size;
+}
+
+static bool
+sign_text(EVP_PKEY *pkey, const GString *text, unsigned char ret_raw[SIGNATURE_SIZE])
+{
+    unsigned char der[128];
+    size_t size = sizeof der;
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool ok = EVP_DigestSignInit(md, NULL, EVP_sha256(), NULL, pkey) == 1 &&
+              EVP_DigestSign(md, der, &size, (const unsigned char *)text->str, text->len) == 1 &&
+              raw_from_der(der, size, ret_raw);
+    EVP_MD_CTX_free(md);
+    return ok;
+}
+
+static char *
+part_from_json(json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    char *part = base64url_encode(text, strlen(text));
+    free(text);
+    return part;
+}
+
+enum rc
+jws_sign(const struct key_ring *ring, json_t *claims, char **ret_token, struct err *err)
+{
+    g_autofree char *kid = NULL;
+    EVP_PKEY *pkey = key_ring_signer(ring, &kid);
+    if (!pkey) {
+        return fault(err, RC_UNAVAILABLE, "cannot sign token: there is no signing key yet");
+    }
+    json_auto_t *header = json_pack("{s:s, s:s, s:s}", "alg", "ES256", "kid", kid, "typ", "JWT");
+    g_autofree char *first = part_from_json(header), *second = part_from_json(claims);
+    g_autoptr(GString) token = g_string_new(first);
+    g_string_append_c(token, '.');
+    g_string_append(token, second);
+    unsigned char raw[SIGNATURE_SIZE];
+    bool ok = sign_text(pkey, token, raw);
+    EVP_PKEY_free(pkey);
+    if (!ok) {
+        return fault(err, RC_INTERNAL, "cannot sign token with key '%s'", kid);
+    }
+    g_autofree char *third = base64url_encode(raw, sizeof raw);
+    g_string_append_c(token, '.');
+    g_string_append(token, third);
+    *ret_token = g_string_free(g_steal_pointer(&token), FALSE);
+    return RC_OK;
+}
+
+static json_t *
+json_from_part(const char *part, size_t len)
+{
+    g_autofree char *text = g_strndup(part, len);
+    size_t size = 0;
+    g_autofree unsigned char *data = base64url_decode(text, &size);
+    json_t *json = data ? json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (json && !json_is_object(json)) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+static EVP_PKEY *
+key_of_header(const struct key_ring *ring, const char *part, size_t len)
+{
+    json_auto_t *header = json_from_part(part, len);
+    const char *alg = json_string_value(json_object_get(header, "alg"));
+    const char *kid = json_string_value(json_object_get(header, "kid"));
+    if (!alg || !kid || strcmp(alg, "ES256") || json_object_get(header, "crit")) {
+        return NULL;
+    }
+    return key_ring_find(ring, kid);
+}
+
+static bool
+signature_is_good(EVP_PKEY *pkey, const char *text, size_t len, const char *signature)
+{
+    size_t size = 0;
+    g_autofree unsigned char *raw = base64url_decode(signature, &size);
+    if (!raw || size != SIGNATURE_SIZE) {
+        return false;
+    }
+    unsigned char *der = NULL;
+    int der_size = der_from_raw(raw, &der);
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool ok = der_size > 0 && EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, pkey) == 1 &&
+              EVP_DigestVerify(md, der, (size_t)der_size, (const unsigned char *)text, len) == 1;
+    EVP_MD_CTX_free(md);
+    OPENSSL_free(der);
+    return ok;
+}
+
+enum rc
+jws_verify(const struct key_ring *ring, const char *token, json_t **ret_claims, struct err *err)
+{
+    if (strnlen(token, TOKEN_MAX + 1) > TOKEN_MAX) {
+        return fault(err, RC_UNAUTHORIZED, "token is too long");
+    }
+    const char *dot1 = strchr(token, '.');
+    const char *dot2 = dot1 ? strchr(dot1 + 1, '.') : NULL;
+    // The strict length makes the signature's text unique: no padding, no second spelling of a
+    // cached token.
+    if (!dot2 || strchr(dot2 + 1, '.') || strlen(dot2 + 1) != 86) {
+        return fault(err, RC_UNAUTHORIZED, "token is malformed");
+    }
+    EVP_PKEY *pkey = key_of_header(ring, token, (size_t)(dot1 - token));
+    if (!pkey) {
+        return fault(err, RC_UNAUTHORIZED, "token is not signed by a known key");
+    }
+    bool ok = signature_is_good(pkey, token, (size_t)(dot2 - token), dot2 + 1);
+    EVP_PKEY_free(pkey);
+    if (!ok) {
+        return fault(err, RC_UNAUTHORIZED, "token has a bad signature");
+    }
+    json_t *claims = json_from_part(dot1 + 1, (size_t)(dot2 - dot1 - 1));
+    if (!claims) {
+        return fault(err, RC_UNAUTHORIZED, "token has malformed claims");
+    }
+    *ret_claims = claims;
+    return RC_OK;
+}

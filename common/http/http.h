@@ -23,8 +23,7 @@ struct reply {
     int fd;              // ≥ 0: file body, sent by sendfile and closed; else -1
     int64_t fd_offset, fd_size;
     const char *content_type; // NULL: application/json
-    char (*headers)[2][512];  // grown by reply_header
-    unsigned n_headers;
+    GPtrArray *headers;       // names and values in turn; filled by reply_header
 };
 void reply_header(struct reply *reply, const char *name, const char *value);
 void reply_header_format(struct reply *reply, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -75,6 +74,8 @@ struct http_config {
     size_t max_body;    // bytes of a buffered body; 0: 1 MiB; larger: 413
     int idle_timeout_s; // 0: 60
     int max_connections; // 0: 4,096
+    bool trust_proxy;    // believe X-Forwarded-Proto and X-Forwarded-Host
+    const char *identity_url; // for WWW-Authenticate on 401; NULL: none
     const struct route *const *routes; // NULL-terminated array of tables, each ended by a row with method NULL
     error_body_fn error_body;
     // Microversions: header service type ("compute"); "" when the API has none.

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of common/http share. Nobody else includes this.
+#pragma once
+#include "common/http/http.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+enum { MAX_PARAMS = 8 };
+
+struct router;
+struct worker_pool;
+
+struct http_server {
+    struct http_config config; // texts borrowed: they outlive the server
+    struct MHD_Daemon *daemon;
+    struct router *router;
+    struct worker_pool *workers;
+    _Atomic int n_active; // requests between the first callback and completion
+    _Atomic bool stopping;
+};
+
+// Where a request stands. Only the connection's own HTTP thread moves it, but for RUNNING → READY (a worker, while suspended).
+enum stage {
+    STAGE_RECEIVING,
+    STAGE_STREAMING,
+    STAGE_DISCARDING, // decided already (error): the rest of the body is thrown away
+    STAGE_RUNNING,
+    STAGE_READY, // reply is complete
+    STAGE_SENT,
+};
+
+struct request {
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    enum stage stage;
+    const struct route *route;
+    const char *method;
+    char *url;
+    char *params[MAX_PARAMS]; // values in the order of the template's parameters; point into url_parts
+    char **url_parts;
+    GPtrArray *query; // name, value, name, value …
+    GByteArray *raw;
+    json_t *json;
+    void *body;
+    uint64_t body_present;
+    struct auth_context *auth;
+    uint16_t version;
+    char id[48];
+    char address[64];
+    char *base_url;
+    GPtrArray *texts; // request_strdup
+    struct reply reply;
+    int64_t started_us;
+    unsigned n_statements;
+    // Streaming. The mutex guards the three flags: a resume may come before, while or after the HTTP thread suspends.
+    void *stream_state;
+    bool stream_begun;
+    GMutex mutex;
+    bool suspended, resume_pending;
+};
+
+// router.c
+struct router *router_new(const struct route *const *tables);
+void router_free(struct router *router);
+// Fills request->route and params. RC_NOT_FOUND, RC_METHOD (reply gets Allow).
+enum rc router_find(const struct router *router, struct request *request, struct err *err) CHECKED;
+
+// dispatch.c: the steps of a request, each filling request->reply on failure.
+enum rc dispatch_head(struct request *request, struct err *err) CHECKED; // route, microversion, token, policy
+enum rc dispatch_body(struct request *request, struct err *err) CHECKED; // JSON, decode
+void dispatch_handle(struct request *request);                          // handler or stream end; the reply is complete after it
+void dispatch_error(struct request *request, const struct err *err);
+
+// reply.c
+void reply_init(struct reply *reply);
+void reply_clear(struct reply *reply);
+enum MHD_Result reply_send(struct request *request);
+
+// worker.c
+struct worker_pool *worker_pool_new(int n_threads, int max_queue, void (*run)(struct request *request));
+void worker_pool_free(struct worker_pool *pool); // finishes the queue
+bool worker_pool_push(struct worker_pool *pool, struct request *request); // false: full
+// request.c
+void request_free(struct request *request);

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/http/internal.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+void
+reply_init(struct reply *reply)
+{
+    *reply = (struct reply){.status = 200, .fd = -1, .headers = g_ptr_array_new_with_free_func(g_free)};
+}
+
+void
+reply_clear(struct reply *reply)
+{
+    json_decref(reply->json);
+    g_free(reply->text);
+    g_ptr_array_unref(reply->headers);
+    if (reply->fd >= 0) {
+        close(reply->fd);
+    }
+}
+
+void
+reply_header(struct reply *reply, const char *name, const char *value)
+{
+    g_ptr_array_add(reply->headers, g_strdup(name));
+    g_ptr_array_add(reply->headers, g_strdup(value));
+}
+
+void
+reply_header_format(struct reply *reply, const char *name, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_ptr_array_add(reply->headers, g_strdup(name));
+    g_ptr_array_add(reply->headers, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+static struct MHD_Response *
+make_body(struct reply *reply)
+{
+    if (reply->fd >= 0) {
+        struct MHD_Response *response =
+            MHD_create_response_from_fd_at_offset64((uint64_t)reply->fd_size, reply->fd, (uint64_t)reply->fd_offset);
+        reply->fd = response ? -1 : reply->fd; // MHD closes it
+        return response;
+    }
+    if (reply->json) {
+        g_free(reply->text);
+        char *text = json_dumps(reply->json, JSON_COMPACT | JSON_ENCODE_ANY);
+        reply->text = NULL;
+        return MHD_create_response_from_buffer(text ? strlen(text) : 0, text, MHD_RESPMEM_MUST_FREE);
+    }
+    size_t size = reply->text ? (reply->text_size ? reply->text_size : strlen(reply->text)) : 0;
+    return MHD_create_response_from_buffer(size, g_steal_pointer(&reply->text), MHD_RESPMEM_MUST_FREE);
+}
+
+static void
+add_version_headers(const struct request *request, struct MHD_Response *response)
+{
+    const char *service = request->server->config.version_service;
+    if (!service || !*service) {
+        return;
+    }
+    char version[64], name[96];
+    g_snprintf(version, sizeof(version), "%s 2.%u", service, request->version);
+    MHD_add_response_header(response, "OpenStack-API-Version", version);
+    MHD_add_response_header(response, "Vary", "OpenStack-API-Version");
+    if (strcmp(service, "compute") == 0) {
+        g_snprintf(name, sizeof(name), "X-OpenStack-Nova-API-Version");
+        MHD_add_response_header(response, name, version + strlen(service) + 1);
+        MHD_add_response_header(response, "Vary", name);
+    }
+}
+
+enum MHD_Result
+reply_send(struct request *request)
+{
+    struct reply *reply = &request->reply;
+    if (request->server->config.on_reply) {
+        request->server->config.on_reply(request, reply);
+    }
+    bool has_body = reply->json || reply->text || reply->fd >= 0;
+    struct MHD_Response *response = make_body(reply);
+    if (!response) {
+        return MHD_NO;
+    }
+    if (has_body) {
+        MHD_add_response_header(response, "Content-Type", reply->content_type ? reply->content_type : "application/json");
+    }
+    MHD_add_response_header(response, "X-Openstack-Request-Id", request->id);
+    add_version_headers(request, response);
+    for (unsigned i = 0; i + 1 < reply->headers->len; i += 2) {
+        MHD_add_response_header(response, reply->headers->pdata[i], reply->headers->pdata[i + 1]);
+    }
+    enum MHD_Result result = MHD_queue_response(request->connection, (unsigned)reply->status, response);
+    MHD_destroy_response(response);
+    request->stage = STAGE_SENT;
+    return result;
+}

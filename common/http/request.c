@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a handler may ask of its request.
+#include "common/http/internal.h"
+
+#include "common/base/util.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void *
+request_context(const struct request *request)
+{
+    return request->server->config.context;
+}
+
+const struct route *
+request_route(const struct request *request)
+{
+    return request->route;
+}
+
+const char *
+request_id(const struct request *request)
+{
+    return request->id;
+}
+
+const char *
+request_method(const struct request *request)
+{
+    return request->method;
+}
+
+const char *
+request_url(const struct request *request)
+{
+    return request->url;
+}
+
+const char *
+request_param(const struct request *request, const char *name)
+{
+    int position = 0;
+    size_t len = strlen(name);
+    for (const char *at = strchr(request->route->path, '{'); at; at = strchr(at + 1, '{'), position++) {
+        if (strncmp(at + 1, name, len) == 0 && (at[len + 1] == '}' || at[len + 1] == '.')) {
+            return request->params[position];
+        }
+    }
+    g_assert_not_reached();
+}
+
+static enum MHD_Result
+collect(void *array, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    g_ptr_array_add(array, (gpointer)name);
+    g_ptr_array_add(array, (gpointer)(value ? value : ""));
+    return MHD_YES;
+}
+
+static GPtrArray *
+query_of(const struct request *request)
+{
+    if (!request->query) {
+        // The pairs are MHD's own memory, which lives as long as the request; collecting them late changes nothing visible.
+        struct request *mutable = (struct request *)request;
+        mutable->query = g_ptr_array_new();
+        MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, collect, mutable->query);
+    }
+    return request->query;
+}
+
+bool
+request_query_at(const struct request *request, unsigned i, const char **ret_name, const char **ret_value)
+{
+    GPtrArray *query = query_of(request);
+    if (2 * i >= query->len) {
+        return false;
+    }
+    *ret_name = query->pdata[2 * i];
+    *ret_value = query->pdata[2 * i + 1];
+    return true;
+}
+
+const char *
+request_query(const struct request *request, const char *name)
+{
+    const char *each, *value;
+    for (unsigned i = 0; request_query_at(request, i, &each, &value); i++) {
+        if (strcmp(each, name) == 0) {
+            return value;
+        }
+    }
+    return NULL;
+}
+
+const char *
+request_header(const struct request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+const void *
+request_body(const struct request *request)
+{
+    return request->body;
+}
+
+uint64_t
+request_body_present(const struct request *request)
+{
+    return request->body_present;
+}
+
+json_t *
+request_json(const struct request *request)
+{
+    return request->json;
+}
+
+const char *
+request_raw_body(const struct request *request, size_t *ret_size)
+{
+    *ret_size = request->raw ? request->raw->len : 0;
+    return request->raw ? (const char *)request->raw->data : "";
+}
+
+const char *
+request_client_address(const struct request *request)
+{
+    return request->address;
+}
+
+uint16_t
+request_version(const struct request *request)
+{
+    return request->version;
+}
+
+const struct auth_context *
+request_auth(const struct request *request)
+{
+    return request->auth;
+}
+
+const char *
+request_project(const struct request *request)
+{
+    return request->auth ? request->auth->project_id : "";
+}
+
+static bool
+is_host(const char *text)
+{
+    return *text && strlen(text) < 256 && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") == strlen(text);
+}
+
+const char *
+request_base_url(const struct request *request)
+{
+    if (!request->base_url) {
+        const struct http_config *config = &request->server->config;
+        const char *host = request_header(request, "Host"), *scheme = "http";
+        const char *forwarded = config->trust_proxy ? request_header(request, "X-Forwarded-Host") : NULL;
+        const char *protocol = config->trust_proxy ? request_header(request, "X-Forwarded-Proto") : NULL;
+        host = forwarded && is_host(forwarded) ? forwarded : host;
+        scheme = protocol && strcmp(protocol, "https") == 0 ? "https" : scheme;
+        struct request *mutable = (struct request *)request;
+        mutable->base_url = host && is_host(host) ? g_strdup_printf("%s://%s", scheme, host)
+                                                  : g_strdup_printf("%s://%s:%d", scheme, config->listen, config->port);
+    }
+    return request->base_url;
+}
+
+enum rc
+request_db(const struct request *request, struct db **ret_db, struct err *err)
+{
+    return db_get(request->server->config.db, ret_db, err);
+}
+
+bool
+request_is_allowed(const struct request *request, const char *rule, json_t *target)
+{
+    return policy_allows(request->server->config.policy, rule, request->auth, target);
+}
+
+enum rc
+request_allow(const struct request *request, const char *rule, json_t *target, struct err *err)
+{
+    if (request_is_allowed(request, rule, target)) {
+        return RC_OK;
+    }
+    return fault(err, RC_FORBIDDEN, "You are not authorized to perform the requested action: %s.", rule);
+}
+
+char *
+request_strdup(struct request *request, const char *text)
+{
+    char *copy = g_strdup(text);
+    g_ptr_array_add(request->texts, copy);
+    return copy;
+}
+
+char *
+request_printf(struct request *request, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_ptr_array_add(request->texts, text);
+    return text;
+}
+
+void
+request_free(struct request *request)
+{
+    g_strfreev(request->url_parts);
+    g_free(request->url);
+    g_free(request->base_url);
+    g_free(request->body);
+    g_clear_pointer(&request->query, g_ptr_array_unref);
+    g_clear_pointer(&request->raw, g_byte_array_unref);
+    g_ptr_array_unref(request->texts);
+    json_decref(request->json);
+    if (request->auth) {
+        auth_context_unref(request->auth);
+    }
+    reply_clear(&request->reply);
+    g_mutex_clear(&request->mutex);
+    g_free(request);
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+// libmicrohttpd's callbacks: receive the head, the body in pieces, run the row, send the reply.
+#include "common/http/internal.h"
+
+#include "common/base/util.h"
+#include "common/log/log.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    DEFAULT_MAX_BODY = 1 << 20,
+    DEFAULT_IDLE_S = 60,
+    DEFAULT_CONNECTIONS = 4096,
+    DEFAULT_WORKERS = 8,
+    DEFAULT_QUEUE = 64,
+    CONNECTION_MEMORY = 32 * 1024, // bounds the head of a request
+    STOP_WAIT_MS = 30000,
+    MAX_DISCARDED = 16 << 20,
+};
+
+static void
+copy_address(struct request *request)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (!info || !info->client_addr) {
+        return;
+    }
+    const struct sockaddr *address = info->client_addr;
+    const void *bytes = address->sa_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
+                                                       : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
+    inet_ntop(address->sa_family, bytes, request->address, sizeof(request->address));
+}
+
+// The client's own id is taken when it has the documented form; else we make one.
+static void
+choose_id(struct request *request)
+{
+    const char *given = request_header(request, "X-Openstack-Request-Id");
+    if (given && strlen(given) == 40 && g_str_has_prefix(given, "req-") && uuid_is_valid(given + 4)) {
+        g_strlcpy(request->id, given, sizeof(request->id));
+        return;
+    }
+    memcpy(request->id, "req-", 4);
+    uuid_new(request->id + 4);
+}
+
+static struct request *
+request_new(struct http_server *server, struct MHD_Connection *connection, const char *url, const char *method)
+{
+    struct request *request = g_new0(struct request, 1);
+    request->server = server;
+    request->connection = connection;
+    request->url = g_strdup(url);
+    request->method = method; // MHD's, lives as long as the connection's request
+    request->started_us = now_us();
+    request->texts = g_ptr_array_new_with_free_func(g_free);
+    g_mutex_init(&request->mutex);
+    reply_init(&request->reply);
+    choose_id(request);
+    copy_address(request);
+    server->n_active++;
+    return request;
+}
+
+static enum MHD_Result
+fail_now(struct request *request, const struct err *err)
+{
+    dispatch_error(request, err);
+    return reply_send(request);
+}
+
+// A refused request's body is read and thrown away when it is short, so that the client reads our answer instead of a
+// connection reset; a long one is answered at once and its connection closed by MHD.
+static bool
+is_long_body(const struct request *request)
+{
+    const char *length = request_header(request, "Content-Length");
+    int64_t size;
+    return request_header(request, "Transfer-Encoding") ||
+           (length && (!parse_int64(length, 0, INT64_MAX, &size) || size > MAX_DISCARDED));
+}
+
+// First callback: only the head is known.
+static enum MHD_Result
+receive_head(struct request *request)
+{
+    struct err err = {0};
+    log_request_id_set(request->id);
+    enum rc rc = dispatch_head(request, &err);
+    if (rc == RC_OK && request->route->stream) {
+        db_statements_reset();
+        rc = request->route->stream->begin(request, &request->stream_state, &err);
+        request->stream_begun = rc == RC_OK;
+        request->stage = STAGE_STREAMING;
+    } else if (rc == RC_OK) {
+        const char *length = request_header(request, "Content-Length");
+        int64_t size;
+        if (length && (!parse_int64(length, 0, INT64_MAX, &size) || (size_t)size > request->server->config.max_body)) {
+            rc = fault(&err, RC_TOO_LARGE, "The request body is larger than %zu bytes", request->server->config.max_body);
+        }
+    }
+    log_request_id_set(NULL);
+    if (rc == RC_OK) {
+        return MHD_YES;
+    }
+    err.rc = rc;
+    if (is_long_body(request)) {
+        return fail_now(request, &err);
+    }
+    dispatch_error(request, &err);
+    request->stage = STAGE_DISCARDING;
+    return MHD_YES;
+}
+
+static enum MHD_Result
+receive_piece(struct request *request, const char *data, size_t *size)
+{
+    if (!request->raw) {
+        request->raw = g_byte_array_new();
+    }
+    if (request->raw->len + *size > request->server->config.max_body) {
+        struct err err;
+        rc_ignore(fault(&err, RC_TOO_LARGE, "The request body is larger than %zu bytes", request->server->config.max_body));
+        dispatch_error(request, &err);
+        request->stage = STAGE_DISCARDING;
+    } else {
+        g_byte_array_append(request->raw, (const guint8 *)data, (guint)*size);
+    }
+    *size = 0;
+    return MHD_YES;
+}
+
+// True when the connection is to wait for http_stream_resume, false when a resume came already.
+static bool
+suspend_unless_resumed(struct request *request)
+{
+    g_mutex_lock(&request->mutex);
+    bool wait = !request->resume_pending;
+    request->resume_pending = false;
+    if (wait) {
+        request->suspended = true;
+        MHD_suspend_connection(request->connection);
+    }
+    g_mutex_unlock(&request->mutex);
+    return wait;
+}
+
+void
+http_stream_resume(struct request *request)
+{
+    g_mutex_lock(&request->mutex);
+    if (request->suspended) {
+        request->suspended = false;
+        MHD_resume_connection(request->connection);
+    } else {
+        request->resume_pending = true;
+    }
+    g_mutex_unlock(&request->mutex);
+}
+
+static enum MHD_Result
+receive_stream(struct request *request, const char *data, size_t *size)
+{
+    struct err err = {0};
+    size_t done = 0;
+    while (done < *size) {
+        size_t taken = 0;
+        enum rc rc = request->route->stream->chunk(request->stream_state, data + done, *size - done, &taken, &err);
+        if (rc != RC_OK) {
+            request->stream_begun = false;
+            request->route->stream->abort(request->stream_state);
+            err.rc = rc;
+            dispatch_error(request, &err);
+            request->stage = STAGE_DISCARDING;
+            *size = 0;
+            return MHD_YES;
+        }
+        done += taken;
+        if (done < *size && taken == 0 && suspend_unless_resumed(request)) {
+            break;
+        }
+    }
+    *size -= done;
+    return MHD_YES;
+}
+
+static void
+run_slow(struct request *request)
+{
+    dispatch_handle(request);
+    request->stage = STAGE_READY;
+    MHD_resume_connection(request->connection);
+}
+
+static enum MHD_Result
+run(struct request *request)
+{
+    if (!request->stream_begun && !(request->route->flags & ROUTE_SLOW)) {
+        dispatch_handle(request);
+        return reply_send(request);
+    }
+    request->stage = STAGE_RUNNING;
+    MHD_suspend_connection(request->connection);
+    if (worker_pool_push(request->server->workers, request)) {
+        return MHD_YES;
+    }
+    MHD_resume_connection(request->connection);
+    struct err err;
+    rc_ignore(fault(&err, RC_UNAVAILABLE, "The service is overloaded, try again"));
+    err.retry_after_s = 2;
+    dispatch_error(request, &err);
+    request->stage = STAGE_READY;
+    return MHD_YES;
+}
+
+static enum MHD_Result
+on_access(void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version, const char *data,
+          size_t *size, void **slot)
+{
+    struct request *request = *slot;
+    if (!request) {
+        request = request_new(context, connection, url, method);
+        *slot = request;
+        return receive_head(request);
+    }
+    if (*size > 0) {
+        switch (request->stage) {
+        case STAGE_RECEIVING:
+            return receive_piece(request, data, size);
+        case STAGE_STREAMING:
+            return receive_stream(request, data, size);
+        default:
+            *size = 0;
+            return MHD_YES;
+        }
+    }
+    switch (request->stage) {
+    case STAGE_RECEIVING:
+    case STAGE_STREAMING:
+        return run(request);
+    case STAGE_READY:
+    case STAGE_DISCARDING:
+        return reply_send(request);
+    default:
+        return MHD_YES;
+    }
+}
+
+static void
+on_completed(void *context, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode code)
+{
+    struct http_server *server = context;
+    struct request *request = *slot;
+    if (!request) {
+        return;
+    }
+    if (request->stream_begun) {
+        request->route->stream->abort(request->stream_state);
+    }
+    request_free(request);
+    *slot = NULL;
+    server->n_active--;
+}
+
+static void
+apply_defaults(struct http_config *config)
+{
+    config->n_threads = config->n_threads ? config->n_threads : (int)g_get_num_processors();
+    config->n_workers = config->n_workers ? config->n_workers : DEFAULT_WORKERS;
+    config->max_queue = config->max_queue ? config->max_queue : DEFAULT_QUEUE;
+    config->max_body = config->max_body ? config->max_body : DEFAULT_MAX_BODY;
+    config->idle_timeout_s = config->idle_timeout_s ? config->idle_timeout_s : DEFAULT_IDLE_S;
+    config->max_connections = config->max_connections ? config->max_connections : DEFAULT_CONNECTIONS;
+}
+
+enum rc
+http_server_start(const struct http_config *config, struct http_server **ret_server, struct err *err)
+{
+    struct http_server *server = g_new0(struct http_server, 1);
+    server->config = *config;
+    apply_defaults(&server->config);
+    server->router = router_new(config->routes);
+    server->workers = worker_pool_new(server->config.n_workers, server->config.max_queue, run_slow);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)config->port)};
+    bool valid = inet_pton(AF_INET, config->listen, &address.sin_addr) == 1;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    unsigned n_pool = server->config.n_threads > 1 ? (unsigned)server->config.n_threads : 0;
+    server->daemon = !valid ? NULL
+                            : MHD_start_daemon(flags, (uint16_t)config->port, NULL, NULL, on_access, server, MHD_OPTION_SOCK_ADDR,
+                                               (struct sockaddr *)&address, MHD_OPTION_THREAD_POOL_SIZE, n_pool,
+                                               MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_TIMEOUT,
+                                               (unsigned)server->config.idle_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
+                                               (unsigned)server->config.max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                               (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+    if (!server->daemon) {
+        enum rc rc = fault(err, RC_UNAVAILABLE, "cannot listen on %s:%d", config->listen, config->port);
+        worker_pool_free(server->workers);
+        router_free(server->router);
+        g_free(server);
+        return rc;
+    }
+    *ret_server = server;
+    return RC_OK;
+}
+
+void
+http_server_stop(struct http_server *server)
+{
+    if (!server) {
+        return;
+    }
+    server->stopping = true;
+    MHD_socket listener = MHD_quiesce_daemon(server->daemon);
+    int64_t deadline = monotonic_ms() + STOP_WAIT_MS;
+    while (server->n_active > 0 && monotonic_ms() < deadline) {
+        g_usleep(5000);
+    }
+    worker_pool_free(server->workers);
+    MHD_stop_daemon(server->daemon);
+    if (listener != MHD_INVALID_SOCKET) {
+        close(listener);
+    }
+    router_free(server->router);
+    g_free(server);
+}

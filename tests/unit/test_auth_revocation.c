@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which tokens a revocation ends.
+#include "common/auth/revocation.h"
+#include "common/base/util.h"
+#include <check.h>
+#include <stdlib.h>
+
+static const char *const roles[] = {"member", "reader", NULL};
+static const char *const role_ids[] = {"r1", "r2", NULL};
+
+static const struct auth_context in_project = {.user_id = "u1",
+                                               .user_domain_id = "d1",
+                                               .project_id = "p1",
+                                               .project_domain_id = "d2",
+                                               .domain_id = "",
+                                               .roles = roles,
+                                               .role_ids = role_ids,
+                                               .audit_id = "a1",
+                                               .issued_at_us = 1000};
+static const struct auth_context in_domain = {.user_id = "u1",
+                                              .user_domain_id = "d1",
+                                              .project_id = "",
+                                              .project_domain_id = "",
+                                              .domain_id = "d3",
+                                              .roles = roles,
+                                              .role_ids = role_ids,
+                                              .audit_id = "a2",
+                                              .issued_at_us = 1000};
+
+// clang-format off
+static const struct {
+    const char *name;
+    struct revocation revocation;
+    bool ends_project_token, ends_domain_token;
+} cases[] = {
+    {"one token",                 {.audit_id = "a1", .issued_before_us = 1000}, true, false},
+    {"a later one lives on",      {.user_id = "u1", .issued_before_us = 999}, false, false},
+    {"all of a user",             {.user_id = "u1", .issued_before_us = 1000}, true, true},
+    {"another user",              {.user_id = "u2", .issued_before_us = 1000}, false, false},
+    {"a project",                 {.project_id = "p1", .issued_before_us = 2000}, true, false},
+    {"the user's domain",         {.domain_id = "d1", .issued_before_us = 2000}, true, true},
+    {"the project's domain",      {.domain_id = "d2", .issued_before_us = 2000}, true, false},
+    {"the scope's domain",        {.domain_id = "d3", .issued_before_us = 2000}, false, true},
+    {"a user's role on a project", {.user_id = "u1", .project_id = "p1", .role_id = "r2", .issued_before_us = 2000}, true, false},
+    {"a role that is not held",   {.user_id = "u1", .project_id = "p1", .role_id = "r3", .issued_before_us = 2000}, false, false},
+    {"a role on the user's own domain is not one on the project", {.user_id = "u1", .domain_id = "d1", .role_id = "r1", .issued_before_us = 2000}, false, false},
+    {"a role on the domain in scope", {.user_id = "u1", .domain_id = "d3", .role_id = "r1", .issued_before_us = 2000}, false, true},
+    {"a role everywhere",         {.role_id = "r1", .issued_before_us = 2000}, true, true},
+    {"everything",                {.issued_before_us = 2000}, true, true},
+};
+// clang-format on
+
+START_TEST(a_revocation_ends_what_matches_all_its_fields)
+{
+    struct revocation_set *set = revocation_set_new();
+    uint64_t epoch = revocation_set_epoch(set);
+    revocation_set_add(set, &cases[_i].revocation);
+    ck_assert_uint_ne(revocation_set_epoch(set), epoch);
+    ck_assert_msg(revocation_set_matches(set, &in_project) == cases[_i].ends_project_token, "%s",
+                  cases[_i].name);
+    ck_assert_msg(revocation_set_matches(set, &in_domain) == cases[_i].ends_domain_token, "%s",
+                  cases[_i].name);
+    revocation_set_free(set);
+}
+END_TEST
+
+START_TEST(the_latest_time_counts_whatever_the_order)
+{
+    struct revocation_set *set = revocation_set_new();
+    revocation_set_add(set, &(struct revocation){.user_id = "u1", .issued_before_us = 5000});
+    revocation_set_add(set, &(struct revocation){.user_id = "u1", .issued_before_us = 10});
+    ck_assert(revocation_set_matches(set, &in_project));
+    revocation_set_free(set);
+}
+END_TEST
+
+START_TEST(many_revocations_cost_as_little_as_few)
+{
+    struct revocation_set *set = revocation_set_new();
+    for (int i = 0; i < 50000; i++) {
+        g_autofree char *audit_id = g_strdup_printf("other-%d", i);
+        revocation_set_add(
+            set, &(struct revocation){.audit_id = audit_id, .issued_before_us = now_us()});
+    }
+    int64_t start_us = now_us();
+    for (int i = 0; i < 1000; i++) {
+        ck_assert(!revocation_set_matches(set, &in_project));
+    }
+    ck_assert_int_lt((now_us() - start_us) / 1000, 100);
+    revocation_set_free(set);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("auth_revocation");
+    TCase *tcase = tcase_create("all");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, a_revocation_ends_what_matches_all_its_fields, 0,
+                        (int)N_ELEMENTS(cases));
+    tcase_add_test(tcase, the_latest_time_counts_whatever_the_order);
+    tcase_add_test(tcase, many_revocations_cost_as_little_as_few);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

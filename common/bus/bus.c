@@ -36,9 +36,9 @@ keeper_run(gpointer data)
 }
 
 void
-bus_free(struct bus *bus)
+bus_stop(struct bus *bus)
 {
-    if (!bus) {
+    if (!bus || bus_is_stopping(bus)) {
         return;
     }
     g_mutex_lock(&bus->mutex);
@@ -50,6 +50,15 @@ bus_free(struct bus *bus)
         consumer_join(g_ptr_array_index(bus->consumers, i));
     }
     g_ptr_array_free(bus->consumers, true);
+}
+
+void
+bus_free(struct bus *bus)
+{
+    if (!bus) {
+        return;
+    }
+    bus_stop(bus);
     publisher_done(bus);
     g_mutex_clear(&bus->publisher.mutex);
     g_mutex_clear(&bus->mutex);

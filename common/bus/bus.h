@@ -16,7 +16,9 @@ struct bus_config {
 };
 struct bus;
 struct bus *bus_new(const struct bus_config *config); // copies; connects lazily
-void bus_free(struct bus *bus);                       // stops subscriptions, joins threads
+// Stops subscriptions and joins their threads, so that what their handlers use may go; publishing still works.
+void bus_stop(struct bus *bus);
+void bus_free(struct bus *bus); // bus_stop first, when that was not done
 
 // An envelope: JSON {id, type, version, time_us, request_id, generation, deadline_us, body} in an AMQP message whose
 // message_id is id. Borrowed strings and body when publishing.
@@ -35,8 +37,13 @@ enum rc bus_publish(struct bus *bus, const struct message *message, struct err *
 // Publishes all, then waits for all confirms once (the outbox relay's way): ret_n_confirmed is the length of the confirmed prefix.
 enum rc bus_publish_batch(struct bus *bus, const struct message *messages, size_t n, size_t *ret_n_confirmed, struct err *err) CHECKED;
 
-// Decides the message's fate by its rc: RC_OK acks; retryable rcs are redelivered later (back-off, at most 20 times,
-// then dead-lettered); others dead-letter at once ("haneul.dead"). May run again for the same id.
+// Decides the message's fate by its rc: RC_OK acks; retryable rcs are tried again later (back-off, at most 20 times,
+// then dead-lettered); others dead-letter at once ("haneul.dead"; on host and hint queues they are dropped). May run
+// again for the same id. Must return within 60 s: meanwhile the thread sends no heartbeats.
+//
+// What a broker user needs. A service: configure, write and read on `^(haneul|haneul\.dead|<queue>|amq\.gen-.*)$`.
+// A host: configure `^host\.<name>$`, write and read `^(haneul|host\.<name>)$`, and topic permissions on exchange
+// haneul: write `^(compute\.host|reply\..+)$`, read `^host\.<name>$`. Nobody needs the default exchange.
 typedef enum rc (*bus_handler_fn)(const struct message *message, void *context, struct err *err);
 
 enum queue_kind {

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-struct service *service_of(const struct request *request);
-
 static bool
 database_is_well(struct service *service)
 {

@@ -21,6 +21,7 @@ struct service {
     GPtrArray *threads; // GThread *, of service_every
 };
 
+struct service *service_of(const struct request *request); // the one this process runs
 extern const struct setting frame_settings[];
 extern const struct route health_routes[];
 // {"status": "ok", "checks": {…}}; 503 when a part is down.

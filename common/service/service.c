@@ -2,6 +2,7 @@
 // main() of every program: options, settings, parts up in order, wait for a signal, parts down in reverse.
 #include "common/service/internal.h"
 
+#include "common/http/usage_routes.h"
 #include "common/log/log.h"
 
 #include <curl/curl.h>
@@ -196,10 +197,14 @@ start_parts(struct service *service, struct err *err)
 
 // The service's tables and the frame's own, NULL-terminated.
 static void
-collect_tables(const struct route *const *routes, const struct route *ret_tables[MAX_TABLES])
+collect_tables(const struct service_def *def, const struct route *ret_tables[MAX_TABLES])
 {
     int n = 0;
+    const struct route *const *routes = def->parts & SERVICE_HTTP ? def->routes : NULL;
     ret_tables[n++] = health_routes;
+    if (routes && (def->parts & SERVICE_OUTBOX)) {
+        ret_tables[n++] = usage_routes;
+    }
     for (; routes && *routes; routes++) {
         g_assert(n < MAX_TABLES - 1);
         ret_tables[n++] = *routes;
@@ -218,7 +223,7 @@ start_http(struct service *service, struct err *err)
         return RC_OK;
     }
     static const struct route *tables[MAX_TABLES]; // outlives the server
-    collect_tables(def->parts & SERVICE_HTTP ? def->routes : NULL, tables);
+    collect_tables(def, tables);
     const struct http_config config = {
         .listen = conf_text(conf, "service", "listen"),
         .port = port,
@@ -255,6 +260,7 @@ stop_all(struct service *service)
     for (unsigned i = 0; i < service->threads->len; i++) {
         g_thread_join(service->threads->pdata[i]);
     }
+    bus_stop(service->bus); // handlers use what stop() takes down
     if (service->def->stop) {
         service->def->stop(service, service->context);
     }
@@ -330,7 +336,7 @@ static int
 print_openapi(const struct service_def *def)
 {
     const struct route *tables[MAX_TABLES];
-    collect_tables(def->routes, tables);
+    collect_tables(def, tables);
     g_autofree char *title = g_strdup_printf("Haneul %s", def->name);
     json_t *document = http_openapi(title, HANEUL_VERSION, tables);
     json_dumpf(document, stdout, JSON_INDENT(1) | JSON_SORT_KEYS);

@@ -133,9 +133,8 @@ jws_verify(const struct key_ring *ring, const char *token, json_t **ret_claims, 
     }
     const char *dot1 = strchr(token, '.');
     const char *dot2 = dot1 ? strchr(dot1 + 1, '.') : NULL;
-    // The strict length makes the signature's text unique: no padding, no second spelling of a
-    // cached token.
-    if (!dot2 || strchr(dot2 + 1, '.') || strlen(dot2 + 1) != 86) {
+    // One spelling only: no padding, and the last character's spare bits are zero.
+    if (!dot2 || strchr(dot2 + 1, '.') || strlen(dot2 + 1) != 86 || !strchr("AQgw", dot2[86])) {
         return fault(err, RC_UNAUTHORIZED, "token is malformed");
     }
     EVP_PKEY *pkey = key_of_header(ring, token, (size_t)(dot1 - token));

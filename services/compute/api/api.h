@@ -16,7 +16,7 @@ struct compute { // the program's context; constant after start
     struct client *client;
     struct bus *bus;
     struct cache *cache; // what other services said, for a second
-    char *network_url, *image_url;
+    char *identity_url, *network_url, *image_url;
     int build_deadline_s;
     char *default_zone;
 };

@@ -167,7 +167,8 @@ libvirt_define(void *data, const struct order *order, const struct guest_paths *
     return rc;
 }
 
-// Doing again what is already done is success, whoever did it: libvirt then says that the operation is not valid.
+// Doing again what is already done is success, whoever did it: libvirt then says that the operation
+// is not valid.
 static int
 unless_done(int result)
 {
@@ -196,8 +197,8 @@ act_destroy(virDomainPtr domain, void *context)
 static int
 act_undefine(virDomainPtr domain, void *context)
 {
-    return virDomainUndefineFlags(
-        domain, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA);
+    return virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE |
+                                              VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA);
 }
 
 static enum rc

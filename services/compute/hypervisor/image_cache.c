@@ -15,14 +15,14 @@
 #include "services/compute/hypervisor/files.h"
 
 #define CONNECT_TIMEOUT_S 10L
-#define STALL_TIMEOUT_S 30L   // without a byte
+#define STALL_TIMEOUT_S 30L             // without a byte
 #define RECENT_US (60 * G_USEC_PER_SEC) // a base that young may be about to be used
 
 struct image_cache {
     struct image_cache_config config;
     char *dir;
-    GMutex mutex;          // guards fetching
-    GHashTable *fetching;  // image ids being fetched
+    GMutex mutex;         // guards fetching
+    GHashTable *fetching; // image ids being fetched
 };
 
 struct transfer {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One read-only base per image id under [agent] image_dir: fetched once however many servers ask, checked by size and SHA-512,
-// renamed into place. Thread-safe.
+// One read-only base per image id under [agent] image_dir: fetched once however many servers ask,
+// checked by size and SHA-512, renamed into place. Thread-safe.
 #pragma once
 #include "services/compute/hypervisor/order.h"
 
@@ -11,7 +11,8 @@ struct image_cache_config {
     int64_t min_free_bytes;  // unused bases go, oldest first, until so much is free
 };
 struct image_cache;
-enum rc image_cache_open(const struct image_cache_config *config, struct image_cache **ret_cache, struct err *err) CHECKED;
+enum rc image_cache_open(const struct image_cache_config *config, struct image_cache **ret_cache,
+                         struct err *err) CHECKED;
 void image_cache_free(struct image_cache *cache);
 char *image_cache_path(const struct image_cache *cache, const char *image_id); // the caller frees
 bool image_cache_has(const struct image_cache *cache, const char *image_id);
@@ -21,14 +22,17 @@ struct image_wait {
     bool (*is_cancelled)(void *context); // asked about once a second; NULL: never
     void *context;
 };
-// RC_CONFLICT: another server of this host is fetching it just now, ask again later. RC_UNAVAILABLE: worth another try.
-// RC_NOT_FOUND, RC_FORBIDDEN…: what the image service said. RC_BAD_GATEWAY: it sent something else than was ordered.
-enum rc image_cache_fetch(struct image_cache *cache, const struct order_image *image, const struct image_wait *wait, struct err *err) CHECKED;
+// RC_CONFLICT: another server of this host is fetching it just now, ask again later.
+// RC_UNAVAILABLE: worth another try. RC_NOT_FOUND, RC_FORBIDDEN…: what the image service said.
+// RC_BAD_GATEWAY: it sent something else than was ordered.
+enum rc image_cache_fetch(struct image_cache *cache, const struct order_image *image,
+                          const struct image_wait *wait, struct err *err) CHECKED;
 // Removes what is not in `used` (a set of image ids) and too old or in the way; returns how many.
 size_t image_cache_evict(struct image_cache *cache, GHashTable *used);
 
-// An overlay of `gib` GiB, or of the base's own size where that is bigger, at `path`: made beside and renamed. Formats are explicit, the
-// base may not refer to other files, and qemu-img runs with limits.
+// An overlay of `gib` GiB, or of the base's own size where that is bigger, at `path`: made beside
+// and renamed. Formats are explicit, the base may not refer to other files, and qemu-img runs with
+// limits.
 struct overlay {
     const char *path, *base, *base_format; // qemu's name of the format
     int64_t gib;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The connection to libvirt: opened again when libvirtd went away, probed once for what it can do; its life-cycle events wake the
-// servers they are about. Used by driver_libvirt.c only.
+// The connection to libvirt: opened again when libvirtd went away, probed once for what it can do;
+// its life-cycle events wake the servers they are about. Used by driver_libvirt.c only.
 #pragma once
 #include <glib.h>
 #include <libvirt/libvirt.h>
@@ -29,9 +29,11 @@ struct libvirt {
     GCond stop_cond;
     bool stopping;
 };
-enum rc libvirt_link_open(const struct driver_setup *setup, void **ret_self, struct err *err) CHECKED;
+enum rc libvirt_link_open(const struct driver_setup *setup, void **ret_self,
+                          struct err *err) CHECKED;
 void libvirt_link_close(void *self);
-// A reference that virConnectClose releases; NULL and RC_UNAVAILABLE in err when libvirtd is not there.
+// A reference that virConnectClose releases; NULL and RC_UNAVAILABLE in err when libvirtd is not
+// there.
 virConnectPtr libvirt_link_get(struct libvirt *self, struct err *err);
 // libvirt's last error on this thread as ours: "cannot <attempt> '<subject>': …".
 enum rc libvirt_fault(struct err *err, const char *attempt, const char *subject);

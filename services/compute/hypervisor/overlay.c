@@ -20,7 +20,8 @@ qemu_img(const char *const *argv, char **ret_output, struct err *err)
     return command_run(&command, ret_output, err);
 }
 
-// The image service has checked the format; a base that names other files is refused here once more, because guests would read them.
+// The image service has checked the format; a base that names other files is refused here once
+// more, because guests would read them.
 static enum rc
 base_check(const struct overlay *overlay, int64_t *ret_virtual_bytes, struct err *err)
 {
@@ -58,8 +59,8 @@ overlay_make(const struct overlay *overlay, struct err *err)
     if (g_unlink(part) && errno != ENOENT) {
         return fault(err, RC_INTERNAL, "cannot remove '%s': %s", part, g_strerror(errno));
     }
-    const char *argv[] = {"qemu-img",    "create", "-q", "-f", "qcow2", "-F", overlay->base_format,
-                          "-b",          overlay->base, part, size, NULL};
+    const char *argv[] = {"qemu-img",           "create", "-q",          "-f", "qcow2", "-F",
+                          overlay->base_format, "-b",     overlay->base, part, size,    NULL};
     rc = qemu_img(argv, NULL, err);
     return rc ? rc : file_publish(part, overlay->path, err);
 }

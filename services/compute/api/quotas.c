@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+// /os-quota-sets and /limits. Usage is counted from rows; limits are identity's and set through it.
+#include <string.h>
+
+#include "common/base/util.h"
+#include "services/compute/api/api.h"
+
+#define LIVE "FROM server WHERE project_id = $1 AND deleted_at IS NULL"
+
+const struct quota_resource compute_quotas[] = {
+    [QUOTA_INSTANCES] = {"instances", 10, "SELECT count(*) " LIVE},
+    [QUOTA_CORES] = {"cores", 20, "SELECT coalesce(sum(vcpus), 0) " LIVE},
+    [QUOTA_RAM] = {"ram", 51200, "SELECT coalesce(sum(ram_mib), 0) " LIVE},
+    [QUOTA_METADATA_ITEMS] = {"metadata_items", 128, "SELECT 0::bigint"},
+    [QUOTA_KEY_PAIRS] = {"key_pairs", 100, "SELECT 0::bigint"},
+    [QUOTA_SERVER_GROUPS] = {"server_groups", 10,
+                             "SELECT count(*) FROM server_group WHERE project_id = $1"},
+    [QUOTA_SERVER_GROUP_MEMBERS] = {"server_group_members", 10, "SELECT 0::bigint"},
+    {0},
+};
+
+// What Nova's replies also list. Network quotas are Neutron's (-1 here), injected files are not
+// offered (0).
+static const struct {
+    const char *name;
+    int64_t limit;
+    unsigned gone_from; // microversion
+} fixed_quotas[] = {
+    {"fixed_ips", -1, 36},
+    {"floating_ips", -1, 36},
+    {"security_groups", -1, 36},
+    {"security_group_rules", -1, 36},
+    {"injected_files", 0, 57},
+    {"injected_file_content_bytes", 0, 57},
+    {"injected_file_path_bytes", 0, 57},
+};
+
+enum shape { SHAPE_LIMITS, SHAPE_DETAIL };
+
+static json_t *
+quota_value(int64_t limit, int64_t used, enum shape shape)
+{
+    return shape == SHAPE_LIMITS ? json_integer(limit)
+                                 : json_pack("{s:I,s:I,s:i}", "limit", (json_int_t)limit, "in_use",
+                                             (json_int_t)used, "reserved", 0);
+}
+
+static json_t *
+quota_document(json_t *report, enum shape shape, unsigned version)
+{
+    json_t *document = json_object();
+    for (size_t i = 0; compute_quotas[i].name; i++) {
+        const char *name = compute_quotas[i].name;
+        json_t *row = json_object_get(report, name);
+        int64_t limit = row ? json_integer_value(json_object_get(row, "limit"))
+                            : compute_quotas[i].default_limit;
+        json_object_set_new(
+            document, name,
+            quota_value(limit, json_integer_value(json_object_get(row, "used")), shape));
+    }
+    for (size_t i = 0; i < N_ELEMENTS(fixed_quotas); i++) {
+        if (version < fixed_quotas[i].gone_from) {
+            json_object_set_new(document, fixed_quotas[i].name,
+                                quota_value(fixed_quotas[i].limit, 0, shape));
+        }
+    }
+    return document;
+}
+
+static enum rc
+check_owner(struct request *request, const char *project_id, const char *rule, struct err *err)
+{
+    json_auto_t *target = json_pack("{s:s}", "project_id", project_id);
+    return request_allow(request, rule, target, err);
+}
+
+static enum rc
+reply_quota(struct request *request, struct reply *reply, enum shape shape, bool with_id,
+            struct err *err)
+{
+    const char *project_id = request_param(request, "project_id");
+    struct db *db;
+    json_auto_t *report = NULL;
+    enum rc rc = request_db(request, &db, err);
+    if (rc != RC_OK || (rc = quota_report(db, compute_quotas, project_id, &report, err)) != RC_OK) {
+        return rc;
+    }
+    json_t *document = quota_document(report, shape, request_version(request));
+    if (with_id) {
+        json_object_set_new(document, "id", json_string(project_id));
+    }
+    reply->json = json_pack("{s:o}", "quota_set", document);
+    return RC_OK;
+}
+
+static enum rc
+quota_show(struct request *request, struct reply *reply, struct err *err)
+{
+    enum rc rc = check_owner(request, request_param(request, "project_id"),
+                             "os_compute_api:os-quota-sets:show", err);
+    enum shape shape = request_route(request)->data ? SHAPE_DETAIL : SHAPE_LIMITS;
+    return rc == RC_OK ? reply_quota(request, reply, shape, true, err) : rc;
+}
+
+static enum rc
+quota_defaults(struct request *request, struct reply *reply, struct err *err)
+{
+    json_t *document = quota_document(NULL, SHAPE_LIMITS, request_version(request));
+    json_object_set_new(document, "id", json_string(request_param(request, "project_id")));
+    reply->json = json_pack("{s:o}", "quota_set", document);
+    return RC_OK;
+}
+
+static const struct quota_resource *
+find_quota(const char *name)
+{
+    for (size_t i = 0; compute_quotas[i].name; i++) {
+        if (strcmp(compute_quotas[i].name, name) == 0) {
+            return &compute_quotas[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_fixed_quota(const char *name, unsigned version)
+{
+    for (size_t i = 0; i < N_ELEMENTS(fixed_quotas); i++) {
+        if (strcmp(fixed_quotas[i].name, name) == 0) {
+            return version < fixed_quotas[i].gone_from;
+        }
+    }
+    return false;
+}
+
+static enum rc
+read_limit(const char *name, json_t *value, int64_t *ret_limit, struct err *err)
+{
+    const char *text = json_string_value(value);
+    if (json_is_integer(value)) {
+        *ret_limit = json_integer_value(value);
+    } else if (!text || !parse_int64(text, -1, INT32_MAX, ret_limit)) {
+        return fault(err, RC_INVALID,
+                     "Invalid input for field '%.64s': it is not of type 'integer'", name);
+    }
+    if (*ret_limit < -1 || *ret_limit > INT32_MAX) {
+        return fault(err, RC_INVALID, "Invalid input for field '%.64s': it must be -1 or more",
+                     name);
+    }
+    return RC_OK;
+}
+
+// One limit below what is in use is refused unless forced.
+static enum rc
+check_limit(json_t *report, const char *name, int64_t limit, bool force, struct err *err)
+{
+    int64_t used = json_integer_value(json_object_get(json_object_get(report, name), "used"));
+    if (!force && limit >= 0 && limit < used) {
+        return fault(err, RC_INVALID,
+                     "Quota limit %lld for %s must be greater than or equal to already used and "
+                     "reserved %lld.",
+                     (long long)limit, name, (long long)used);
+    }
+    return RC_OK;
+}
+
+static enum rc
+collect_limits(struct request *request, json_t *wanted, json_t *report, json_t *ret_limits,
+               struct err *err)
+{
+    const char *name;
+    json_t *value;
+    bool force = json_is_true(json_object_get(wanted, "force"));
+    json_object_foreach(wanted, name, value)
+    {
+        int64_t limit = 0;
+        if (strcmp(name, "force") == 0 || strcmp(name, "tenant_id") == 0) {
+            continue;
+        }
+        bool is_fixed = is_fixed_quota(name, request_version(request));
+        if (!find_quota(name) && !is_fixed) {
+            return fault(err, RC_INVALID,
+                         "Additional properties are not allowed ('%.64s' was unexpected)", name);
+        }
+        enum rc rc = read_limit(name, value, &limit, err);
+        if (rc != RC_OK || (rc = check_limit(report, name, limit, force, err)) != RC_OK) {
+            return rc;
+        }
+        if (!is_fixed) {
+            json_array_append_new(ret_limits, json_pack("{s:s,s:s,s:s,s:I}", "project_id",
+                                                        request_param(request, "project_id"),
+                                                        "service", "compute", "resource", name,
+                                                        "value", (json_int_t)limit));
+        }
+    }
+    return RC_OK;
+}
+
+// Limits are identity's: it keeps them, and its feed brings them to every service.
+static enum rc
+store_limits(struct request *request, json_t *limits, struct err *err)
+{
+    struct compute *compute = request_context(request);
+    json_auto_t *body = json_pack("{s:O}", "limits", limits);
+    g_autofree char *url = g_strdup_printf("%s/internal/v1/limits", compute->identity_url);
+    struct call call = {.method = "POST", .url = url, .body = body};
+    return client_call(compute->client, &call, NULL, err);
+}
+
+static enum rc
+quota_update(struct request *request, struct reply *reply, struct err *err)
+{
+    json_t *root = request_json(request), *wanted = json_object_get(root, "quota_set");
+    json_auto_t *report = NULL, *limits = json_array();
+    struct db *db;
+    if (!json_is_object(wanted) || json_object_size(root) != 1) {
+        return fault(err, RC_INVALID,
+                     "Invalid input for field 'quota_set': it is not of type 'object'");
+    }
+    enum rc rc = request_db(request, &db, err);
+    if (rc != RC_OK ||
+        (rc = quota_report(db, compute_quotas, request_param(request, "project_id"), &report,
+                           err)) != RC_OK ||
+        (rc = collect_limits(request, wanted, report, limits, err)) != RC_OK ||
+        (rc = store_limits(request, limits, err)) != RC_OK) {
+        return rc;
+    }
+    size_t i;
+    json_t *row;
+    json_array_foreach(limits, i, row)
+    {
+        json_t *entry =
+            json_object_get(report, json_string_value(json_object_get(row, "resource")));
+        json_object_set(entry, "limit", json_object_get(row, "value"));
+    }
+    reply->json = json_pack("{s:o}", "quota_set",
+                            quota_document(report, SHAPE_LIMITS, request_version(request)));
+    return RC_OK;
+}
+
+static enum rc
+quota_delete(struct request *request, struct reply *reply, struct err *err)
+{
+    json_auto_t *limits = json_array();
+    for (size_t i = 0; compute_quotas[i].name; i++) {
+        json_array_append_new(limits,
+                              json_pack("{s:s,s:s,s:s,s:n}", "project_id",
+                                        request_param(request, "project_id"), "service", "compute",
+                                        "resource", compute_quotas[i].name, "value"));
+    }
+    return store_limits(request, limits, err);
+}
+
+static int64_t
+report_number(json_t *report, const char *name, const char *member)
+{
+    return json_integer_value(json_object_get(json_object_get(report, name), member));
+}
+
+static json_t *
+limits_document(json_t *report, unsigned version)
+{
+    static const struct {
+        const char *shown, *name, *member;
+        unsigned gone_from;
+    } rows[] = {
+        {"maxTotalInstances", "instances", "limit", 0},
+        {"totalInstancesUsed", "instances", "used", 0},
+        {"maxTotalCores", "cores", "limit", 0},
+        {"totalCoresUsed", "cores", "used", 0},
+        {"maxTotalRAMSize", "ram", "limit", 0},
+        {"totalRAMUsed", "ram", "used", 0},
+        {"maxServerMeta", "metadata_items", "limit", 0},
+        {"maxImageMeta", "metadata_items", "limit", 39},
+        {"maxTotalKeypairs", "key_pairs", "limit", 0},
+        {"maxServerGroups", "server_groups", "limit", 0},
+        {"totalServerGroupsUsed", "server_groups", "used", 0},
+        {"maxServerGroupMembers", "server_group_members", "limit", 0},
+    };
+    static const struct {
+        const char *shown;
+        int value;
+        unsigned gone_from;
+    } fixed[] = {
+        {"maxTotalFloatingIps", -1, 36},   {"totalFloatingIpsUsed", 0, 36},
+        {"maxSecurityGroups", -1, 36},     {"totalSecurityGroupsUsed", 0, 36},
+        {"maxSecurityGroupRules", -1, 36}, {"maxPersonality", 0, 57},
+        {"maxPersonalitySize", 0, 57},
+    };
+    json_t *absolute = json_object();
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        if (!rows[i].gone_from || version < rows[i].gone_from) {
+            json_object_set_new(absolute, rows[i].shown,
+                                json_integer(report_number(report, rows[i].name, rows[i].member)));
+        }
+    }
+    for (size_t i = 0; i < N_ELEMENTS(fixed); i++) {
+        if (version < fixed[i].gone_from) {
+            json_object_set_new(absolute, fixed[i].shown, json_integer(fixed[i].value));
+        }
+    }
+    return json_pack("{s:{s:[],s:o}}", "limits", "rate", "absolute", absolute);
+}
+
+static enum rc
+limits_show(struct request *request, struct reply *reply, struct err *err)
+{
+    const char *project_id = request_query(request, "tenant_id");
+    struct db *db;
+    json_auto_t *report = NULL;
+    enum rc rc = RC_OK;
+    if (project_id && strcmp(project_id, request_project(request)) != 0) {
+        rc = check_owner(request, project_id, "os_compute_api:limits:other_project", err);
+    } else {
+        project_id = request_project(request);
+    }
+    if (rc != RC_OK || (rc = request_db(request, &db, err)) != RC_OK ||
+        (rc = quota_report(db, compute_quotas, project_id, &report, err)) != RC_OK) {
+        return rc;
+    }
+    reply->json = limits_document(report, request_version(request));
+    return RC_OK;
+}
+
+// clang-format off
+const struct route quota_routes[] = {
+    {.method = "GET", .path = "/v2.1/limits", .handle = limits_show, .status = 200, .summary = "limits and usage of a project"},
+    {.method = "GET", .path = "/v2.1/os-quota-sets/{project_id}", .handle = quota_show, .status = 200, .summary = "a project's quota"},
+    {.method = "GET", .path = "/v2.1/os-quota-sets/{project_id}/detail", .handle = quota_show, .status = 200, .data = "detail", .summary = "a project's quota and usage"},
+    {.method = "GET", .path = "/v2.1/os-quota-sets/{project_id}/defaults", .handle = quota_defaults, .status = 200, .summary = "default quota"},
+    {.method = "PUT", .path = "/v2.1/os-quota-sets/{project_id}", .handle = quota_update, .flags = ROUTE_SLOW, .policy = "os_compute_api:os-quota-sets:update", .status = 200, .summary = "set a project's quota"},
+    {.method = "DELETE", .path = "/v2.1/os-quota-sets/{project_id}", .handle = quota_delete, .flags = ROUTE_SLOW, .policy = "os_compute_api:os-quota-sets:delete", .status = 202, .summary = "back to the default quota"},
+    {0},
+};
+// clang-format on

@@ -153,12 +153,16 @@ dispatch_error(struct request *request, const struct err *err)
     const struct http_config *config = &request->server->config;
     reset_reply(reply);
     reply->status = rc_http_status(err->rc);
+    // A failure's cause is the operator's: the client gets its kind, and a reason only where the service chose one.
     struct err shown = *err;
     if (err->rc == RC_INTERNAL) {
         log_error("a request failed", kv("method", request->method), kv("path", request->url), kv("message", err->message));
         g_strlcpy(shown.message, "The server has either erred or is incapable of performing the requested operation.", sizeof(shown.message));
-    } else if (err->rc >= RC_INTERNAL) {
+    } else if (err->rc > RC_INTERNAL) {
         log_warn("a request could not be served", kv("method", request->method), kv("path", request->url), kv("message", err->message));
+    }
+    if (err->rc == RC_UNAVAILABLE && !err->retry_after_s) {
+        g_strlcpy(shown.message, "The service is temporarily unavailable, try again.", sizeof(shown.message));
     }
     config->error_body(request, &shown, reply);
     if (err->retry_after_s || err->rc == RC_UNAVAILABLE) {
@@ -167,22 +171,6 @@ dispatch_error(struct request *request, const struct err *err)
     if (err->rc == RC_UNAUTHORIZED && config->identity_url) {
         reply_header_format(reply, "WWW-Authenticate", "Keystone uri=\"%s\"", config->identity_url);
     }
-}
-
-static void
-finish(struct request *request)
-{
-    int64_t duration = now_us() - request->started_us;
-    int class = request->reply.status / 100;
-    if (class >= 2 && class <= 5) {
-        n_by_class[class]++;
-    }
-    us_total += duration;
-    statements_total += request->n_statements;
-    bool reading = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-    LOG_AT(reading ? LOG_DEBUG : LOG_INFO, "request", kv("method", request->method), kv("path", request->url),
-           kv_int("status", request->reply.status), kv_int("us", duration), kv_int("statements", request->n_statements),
-           kv("user", request->auth ? request->auth->user_id : "-"), kv("project", request->auth ? request->auth->project_id : "-"));
 }
 
 void
@@ -207,6 +195,23 @@ dispatch_handle(struct request *request)
         err.rc = rc;
         dispatch_error(request, &err);
     }
-    finish(request);
+    log_request_id_set(NULL);
+}
+
+void
+dispatch_finish(struct request *request)
+{
+    log_request_id_set(request->id);
+    int64_t duration = now_us() - request->started_us;
+    int class = request->reply.status / 100;
+    if (class >= 2 && class <= 5) {
+        n_by_class[class]++;
+    }
+    us_total += duration;
+    statements_total += request->n_statements;
+    bool reading = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    LOG_AT(reading ? LOG_DEBUG : LOG_INFO, "request", kv("method", request->method), kv("path", request->url),
+           kv_int("status", request->reply.status), kv_int("us", duration), kv_int("statements", request->n_statements),
+           kv("user", request->auth ? request->auth->user_id : "-"), kv("project", request->auth ? request->auth->project_id : "-"));
     log_request_id_set(NULL);
 }

@@ -70,6 +70,7 @@ enum rc router_find(const struct router *router, struct request *request, struct
 enum rc dispatch_head(struct request *request, struct err *err) CHECKED; // route, microversion, token, policy
 enum rc dispatch_body(struct request *request, struct err *err) CHECKED; // JSON, decode
 void dispatch_handle(struct request *request);                          // handler or stream end; the reply is complete after it
+void dispatch_finish(struct request *request); // once per request, when its reply goes out: log line and metrics
 void dispatch_error(struct request *request, const struct err *err);
 
 // reply.c

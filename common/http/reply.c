@@ -99,5 +99,6 @@ reply_send(struct request *request)
     enum MHD_Result result = MHD_queue_response(request->connection, (unsigned)reply->status, response);
     MHD_destroy_response(response);
     request->stage = STAGE_SENT;
+    dispatch_finish(request);
     return result;
 }

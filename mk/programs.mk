@@ -54,3 +54,10 @@ install: all ## install programs, migrations, documentation and systemd units un
 	install -m 644 $(wildcard deploy/systemd/*.service) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 640 $(wildcard deploy/etc/*.conf) $(DESTDIR)/etc/haneul
 .PHONY: install
+
+# A program made of common/ alone, for its service tests.
+TEST_PROGRAMS := $(O)/bin/haneul-test-things
+$(O)/bin/haneul-test-things: $(O)/tests/lib/things.o $(COMMON_LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_ALL)
+DEPS += $(O)/tests/lib/things.d

@@ -15,7 +15,7 @@ PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -q
 .PHONY: test test-unit test-service test-system test-fault
 test-unit: $(UNIT_BINS) ## pure code: tables of cases
 	@for t in $(UNIT_BINS); do $$t || exit 1; done
-test-service: all ## each service alone, against real PostgreSQL and RabbitMQ
+test-service: all $(TEST_PROGRAMS) ## each service alone, against real PostgreSQL and RabbitMQ
 	HANEUL_BIN=$(abspath $(O))/bin $(PYTEST) tests/service
 test-system: all ## the whole cloud with real guests and unmodified clients
 	HANEUL_BIN=$(abspath $(O))/bin $(PYTEST) tests/system

@@ -41,7 +41,8 @@ fill(struct err *err, enum rc rc, const char *type, const char *format, va_list 
     err->rc = rc;
     err->retry_after_s = 0;
     g_strlcpy(err->type, type, sizeof(err->type));
-    // The arguments may point into *err itself (wrapping a failure), so the text is made elsewhere first.
+    // The arguments may point into *err itself (wrapping a failure), so the text is made elsewhere
+    // first.
     char message[sizeof(err->message)];
     vsnprintf(message, sizeof(message), format, arguments);
     memcpy(err->message, message, sizeof(message));

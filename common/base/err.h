@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The closed set of outcomes and the error that travels with them. Everything that can fail returns
-// `enum rc` and fills `struct err`; the HTTP layer turns it into the service's documented error body.
+// `enum rc` and fills `struct err`; the HTTP layer turns it into the service's documented error
+// body.
 #pragma once
 #include <stdbool.h>
 
@@ -39,7 +40,8 @@ struct err {
 
 #define CHECKED __attribute__((warn_unused_result))
 
-// Fills *err (may be NULL) and returns rc, so that `return fault(err, RC_CONFLICT, "…")` reads as one thing.
+// Fills *err (may be NULL) and returns rc, so that `return fault(err, RC_CONFLICT, "…")` reads as
+// one thing.
 enum rc fault(struct err *err, enum rc rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 // The same with the API's error type name.

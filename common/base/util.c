@@ -11,7 +11,8 @@
 
 #define US_PER_S INT64_C(1000000)
 
-// Namespace of derived ids: the version 5 UUID of "haneul" under the DNS namespace of RFC 4122, fixed for ever.
+// Namespace of derived ids: the version 5 UUID of "haneul" under the DNS namespace of RFC 4122,
+// fixed for ever.
 static const unsigned char namespace_id[16] = {0x2f, 0x1e, 0x5d, 0x0c, 0x6b, 0x7a, 0x5c, 0x41,
                                                0x9d, 0x33, 0x8a, 0x51, 0xe4, 0x0b, 0x77, 0x90};
 

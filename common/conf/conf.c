@@ -35,13 +35,15 @@ check_value(const struct setting *setting, const char *text, struct err *err)
     int64_t number;
     bool flag;
     bool bounded = setting->min || setting->max;
-    if (setting->type == SETTING_INT &&
-        !parse_int64(text, bounded ? setting->min : INT64_MIN, bounded ? setting->max : INT64_MAX, &number)) {
-        return fault(err, RC_INVALID, "setting [%s] %s: '%s' is not a whole number%s%s", setting->group, setting->key, text,
-                     bounded ? " in its range " : "", setting->unit ? setting->unit : "");
+    if (setting->type == SETTING_INT && !parse_int64(text, bounded ? setting->min : INT64_MIN,
+                                                     bounded ? setting->max : INT64_MAX, &number)) {
+        return fault(err, RC_INVALID, "setting [%s] %s: '%s' is not a whole number%s%s",
+                     setting->group, setting->key, text, bounded ? " in its range " : "",
+                     setting->unit ? setting->unit : "");
     }
     if (setting->type == SETTING_BOOL && !parse_bool(text, &flag)) {
-        return fault(err, RC_INVALID, "setting [%s] %s: '%s' is neither true nor false", setting->group, setting->key, text);
+        return fault(err, RC_INVALID, "setting [%s] %s: '%s' is neither true nor false",
+                     setting->group, setting->key, text);
     }
     return RC_OK;
 }
@@ -107,7 +109,8 @@ read_environment_and_defaults(struct conf *conf, struct err *err)
             }
             text = text ? text : setting->default_value;
             if (!text) {
-                return fault(err, RC_INVALID, "setting [%s] %s must be set: %s", setting->group, setting->key, setting->help);
+                return fault(err, RC_INVALID, "setting [%s] %s must be set: %s", setting->group,
+                             setting->key, setting->help);
             }
             enum rc rc = set_value(conf, setting, text, err);
             if (rc != RC_OK) {
@@ -119,7 +122,8 @@ read_environment_and_defaults(struct conf *conf, struct err *err)
 }
 
 enum rc
-conf_load(const struct setting *const *tables, const char *path, struct conf **ret_conf, struct err *err)
+conf_load(const struct setting *const *tables, const char *path, struct conf **ret_conf,
+          struct err *err)
 {
     struct conf *conf = g_new0(struct conf, 1);
     conf->tables = tables;
@@ -176,8 +180,8 @@ conf_print_reference(const struct setting *const *tables, FILE *out)
     for (; *tables; tables++) {
         for (const struct setting *setting = *tables; setting->group; setting++) {
             fprintf(out, "| %s | `%s` | %s | %s | %s |\n", setting->group, setting->key,
-                    setting->default_value ? setting->default_value : "(must be set)", setting->unit ? setting->unit : "",
-                    setting->help);
+                    setting->default_value ? setting->default_value : "(must be set)",
+                    setting->unit ? setting->unit : "", setting->help);
         }
     }
 }

@@ -9,8 +9,8 @@
 enum setting_type { SETTING_TEXT, SETTING_INT, SETTING_BOOL, SETTING_SECRET };
 
 struct setting {
-    const char *group;         // "[database]"
-    const char *key;           // "dsn"
+    const char *group; // "[database]"
+    const char *key;   // "dsn"
     enum setting_type type;
     const char *default_value; // NULL: must be set
     int64_t min, max;          // SETTING_INT only; both 0: any
@@ -19,8 +19,10 @@ struct setting {
 };
 
 struct conf;
-// tables: NULL-terminated array of tables, each ended by a row with group NULL. They must outlive the conf.
-enum rc conf_load(const struct setting *const *tables, const char *path, struct conf **ret_conf, struct err *err) CHECKED;
+// tables: NULL-terminated array of tables, each ended by a row with group NULL. They must outlive
+// the conf.
+enum rc conf_load(const struct setting *const *tables, const char *path, struct conf **ret_conf,
+                  struct err *err) CHECKED;
 void conf_free(struct conf *conf);
 // The setting must be in a table (assert). Texts belong to the conf.
 const char *conf_text(const struct conf *conf, const char *group, const char *key);

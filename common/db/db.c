@@ -72,18 +72,23 @@ connect_now(struct db *db, struct err *err)
     }
     db->connection = PQconnectdb(db->pool->dsn);
     if (PQstatus(db->connection) != CONNECTION_OK) {
-        return fault(err, RC_UNAVAILABLE, "cannot connect to the database: %s", PQerrorMessage(db->connection));
+        return fault(err, RC_UNAVAILABLE, "cannot connect to the database: %s",
+                     PQerrorMessage(db->connection));
     }
-    g_autofree char *quoted = PQescapeIdentifier(db->connection, db->pool->schema, strlen(db->pool->schema));
-    g_autofree char *sql = g_strdup_printf("SET search_path = %s, public; SET timezone = 'UTC'; "
-                                           "SET lock_timeout = '10s'; SET statement_timeout = '30s'; "
-                                           "SET idle_in_transaction_session_timeout = '60s'; "
-                                           "SET plan_cache_mode = 'auto'; SET client_min_messages = 'warning'",
-                                           quoted);
+    g_autofree char *quoted =
+        PQescapeIdentifier(db->connection, db->pool->schema, strlen(db->pool->schema));
+    g_autofree char *sql =
+        g_strdup_printf("SET search_path = %s, public; SET timezone = 'UTC'; "
+                        "SET lock_timeout = '10s'; SET statement_timeout = '30s'; "
+                        "SET idle_in_transaction_session_timeout = '60s'; "
+                        "SET plan_cache_mode = 'auto'; SET client_min_messages = 'warning'",
+                        quoted);
     PGresult *result = PQexec(db->connection, sql);
     bool done = PQresultStatus(result) == PGRES_COMMAND_OK;
     PQclear(result);
-    return done ? RC_OK : fault(err, RC_UNAVAILABLE, "cannot set up the database session: %s", PQerrorMessage(db->connection));
+    return done ? RC_OK
+                : fault(err, RC_UNAVAILABLE, "cannot set up the database session: %s",
+                        PQerrorMessage(db->connection));
 }
 
 enum rc
@@ -178,9 +183,10 @@ static const struct {
     const char *prefix;
     enum rc rc;
 } states[] = {
-    {"23505", RC_CONFLICT},    {"23P01", RC_CONFLICT},    {"23503", RC_INVALID},     {"23514", RC_INVALID},
-    {"23502", RC_INVALID},     {"22", RC_INVALID},        {"40001", RC_UNAVAILABLE}, {"40P01", RC_UNAVAILABLE},
-    {"55P03", RC_UNAVAILABLE}, {"57014", RC_UNAVAILABLE}, {"57P", RC_UNAVAILABLE},   {"53", RC_UNAVAILABLE},
+    {"23505", RC_CONFLICT},    {"23P01", RC_CONFLICT},    {"23503", RC_INVALID},
+    {"23514", RC_INVALID},     {"23502", RC_INVALID},     {"22", RC_INVALID},
+    {"40001", RC_UNAVAILABLE}, {"40P01", RC_UNAVAILABLE}, {"55P03", RC_UNAVAILABLE},
+    {"57014", RC_UNAVAILABLE}, {"57P", RC_UNAVAILABLE},   {"53", RC_UNAVAILABLE},
     {"08", RC_UNAVAILABLE},    {"25P03", RC_UNAVAILABLE}, {"25006", RC_UNAVAILABLE},
 };
 
@@ -189,7 +195,8 @@ result_fault(struct db *db, const PGresult *rows, const char *sql, struct err *e
 {
     const char *state = rows ? PQresultErrorField(rows, PG_DIAG_SQLSTATE) : NULL;
     if (!state) {
-        return fault(err, RC_UNAVAILABLE, "lost the database connection: %s", PQerrorMessage(db->connection));
+        return fault(err, RC_UNAVAILABLE, "lost the database connection: %s",
+                     PQerrorMessage(db->connection));
     }
     enum rc rc = RC_INTERNAL;
     for (size_t i = 0; i < N_ELEMENTS(states); i++) {
@@ -201,9 +208,11 @@ result_fault(struct db *db, const PGresult *rows, const char *sql, struct err *e
     const char *constraint = PQresultErrorField(rows, PG_DIAG_CONSTRAINT_NAME);
     const char *primary = PQresultErrorField(rows, PG_DIAG_MESSAGE_PRIMARY);
     if (rc == RC_INTERNAL) {
-        log_error("a statement failed", kv("sqlstate", state), kv("message", primary), kv("sql", sql));
+        log_error("a statement failed", kv("sqlstate", state), kv("message", primary),
+                  kv("sql", sql));
     }
-    return fault_typed(err, rc, constraint ? constraint : "", "database: %s (%s)", primary ? primary : "error", state);
+    return fault_typed(err, rc, constraint ? constraint : "", "database: %s (%s)",
+                       primary ? primary : "error", state);
 }
 
 // The name of the prepared statement, or NULL when this connection already keeps too many.
@@ -245,7 +254,8 @@ take_result(struct db *db, PGresult *rows, const char *sql, db_result **ret_resu
 }
 
 enum rc
-db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, db_result **ret_result, struct err *err)
+db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+       db_result **ret_result, struct err *err)
 {
     g_assert(n_args <= MAX_ARGS);
     const char *values[MAX_ARGS];
@@ -258,13 +268,15 @@ db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
     if (failure) {
         return take_result(db, failure, sql, NULL, err);
     }
-    PGresult *rows = name ? PQexecPrepared(db->connection, name, (int)n_args, values, NULL, NULL, 0)
-                          : PQexecParams(db->connection, sql, (int)n_args, NULL, values, NULL, NULL, 0);
+    PGresult *rows =
+        name ? PQexecPrepared(db->connection, name, (int)n_args, values, NULL, NULL, 0)
+             : PQexecParams(db->connection, sql, (int)n_args, NULL, values, NULL, NULL, 0);
     return take_result(db, rows, sql, ret_result, err);
 }
 
 enum rc
-db_run_one(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, db_result **ret_result, struct err *err)
+db_run_one(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+           db_result **ret_result, struct err *err)
 {
     g_autoptr(db_result) result = NULL;
     enum rc rc = db_run(db, sql, args, n_args, &result, err);
@@ -339,15 +351,19 @@ static enum rc
 commit(struct db *db, struct err *err)
 {
     PGresult *result = PQexec(db->connection, "COMMIT");
-    bool rolled_back = PQresultStatus(result) == PGRES_COMMAND_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0;
+    bool rolled_back =
+        PQresultStatus(result) == PGRES_COMMAND_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0;
     enum rc rc = take_result(db, result, "COMMIT", NULL, err);
-    return rc == RC_OK && rolled_back ? fault(err, RC_INTERNAL, "the transaction had failed and was rolled back") : rc;
+    return rc == RC_OK && rolled_back
+               ? fault(err, RC_INTERNAL, "the transaction had failed and was rolled back")
+               : rc;
 }
 
 static bool
 is_serialization_failure(enum rc rc, const struct err *err)
 {
-    return rc == RC_UNAVAILABLE && (strstr(err->message, "(40001)") || strstr(err->message, "(40P01)"));
+    return rc == RC_UNAVAILABLE &&
+           (strstr(err->message, "(40001)") || strstr(err->message, "(40P01)"));
 }
 
 static enum rc
@@ -394,7 +410,8 @@ db_is_in_tx(const struct db *db)
 enum rc
 db_lock_text(struct db *db, const char *family, const char *id, struct err *err)
 {
-    return db_run(db, "SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))", DB_ARGS(db_s(family), db_s(id)), NULL, err);
+    return db_run(db, "SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))",
+                  DB_ARGS(db_s(family), db_s(id)), NULL, err);
 }
 
 unsigned
@@ -423,7 +440,8 @@ db_wait_notify(struct db *db, int timeout_ms, bool *ret_notified, struct err *er
     bool notified = false;
     for (int round = 0; round < 2; round++) {
         if (!PQconsumeInput(db->connection) || PQstatus(db->connection) != CONNECTION_OK) {
-            return fault(err, RC_UNAVAILABLE, "lost the database connection: %s", PQerrorMessage(db->connection));
+            return fault(err, RC_UNAVAILABLE, "lost the database connection: %s",
+                         PQerrorMessage(db->connection));
         }
         for (PGnotify *note; (note = PQnotifies(db->connection)); notified = true) {
             PQfreemem(note);
@@ -442,7 +460,9 @@ enum rc
 db_try_lead(struct db *db, const char *text, bool *ret_leader, struct err *err)
 {
     g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(db, "SELECT pg_try_advisory_lock(hashtext('leader'), hashtext($1)) AS leader", DB_ARGS(db_s(text)), &result, err);
+    enum rc rc =
+        db_run(db, "SELECT pg_try_advisory_lock(hashtext('leader'), hashtext($1)) AS leader",
+               DB_ARGS(db_s(text)), &result, err);
     if (rc == RC_OK) {
         *ret_leader = db_bool(result, 0, "leader");
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// PostgreSQL: one connection per thread, statements prepared on first use, typed parameters, rows by column
-// name, transactions that are run again after serialization failures and deadlocks. The only place with PQ*.
+// PostgreSQL: one connection per thread, statements prepared on first use, typed parameters, rows
+// by column name, transactions that are run again after serialization failures and deadlocks. The
+// only place with PQ*.
 #pragma once
 #include "common/base/err.h"
 #include <glib.h>
@@ -13,7 +14,8 @@ struct db;      // one connection; belongs to one thread
 // dsn: libpq connection string; schema: put first in search_path. Does not connect.
 struct db_pool *db_pool_new(const char *dsn, const char *schema);
 void db_pool_free(struct db_pool *pool);
-// This thread's connection, made or repaired as needed; closed when the thread ends. RC_UNAVAILABLE when it cannot be.
+// This thread's connection, made or repaired as needed; closed when the thread ends. RC_UNAVAILABLE
+// when it cannot be.
 enum rc db_get(struct db_pool *pool, struct db **ret_db, struct err *err) CHECKED;
 // A connection of one's own (listeners, advisory-lock leaders).
 enum rc db_open(struct db_pool *pool, struct db **ret_db, struct err *err) CHECKED;
@@ -30,7 +32,8 @@ db_s(const char *text) // any type in its text form, or NULL; borrowed
 }
 struct db_arg db_i(int64_t number);
 struct db_arg db_b(bool flag);
-#define DB_ARGS(...) (struct db_arg[]){__VA_ARGS__}, sizeof((struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg)
+#define DB_ARGS(...) \
+    (struct db_arg[]){__VA_ARGS__}, sizeof((struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg)
 #define DB_NONE NULL, 0
 
 struct db_result; // rows of one statement; owned by the caller: g_autoptr(db_result)
@@ -38,15 +41,16 @@ typedef struct db_result db_result;
 void db_result_free(db_result *result);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(db_result, db_result_free)
 
-// One statement. sql must be constant text (it is prepared once per connection and kept by its content).
-// A parameter's type is the server's: cast in SQL ($1::uuid). ret_result may be NULL.
-// RC_CONFLICT: unique or exclusion violation (err->type is the constraint's name); RC_INVALID: foreign key, check or
-// malformed value; RC_UNAVAILABLE: connection lost or serialization failure; RC_INTERNAL: the rest.
-enum rc db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, db_result **ret_result,
-               struct err *err) CHECKED;
+// One statement. sql must be constant text (it is prepared once per connection and kept by its
+// content). A parameter's type is the server's: cast in SQL ($1::uuid). ret_result may be NULL.
+// RC_CONFLICT: unique or exclusion violation (err->type is the constraint's name); RC_INVALID:
+// foreign key, check or malformed value; RC_UNAVAILABLE: connection lost or serialization failure;
+// RC_INTERNAL: the rest.
+enum rc db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+               db_result **ret_result, struct err *err) CHECKED;
 // A statement that must find exactly one row: RC_NOT_FOUND otherwise (err filled with "not found").
-enum rc db_run_one(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, db_result **ret_result,
-                   struct err *err) CHECKED;
+enum rc db_run_one(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+                   db_result **ret_result, struct err *err) CHECKED;
 // Several statements without parameters or results (migrations).
 enum rc db_script(struct db *db, const char *sql, struct err *err) CHECKED;
 
@@ -56,24 +60,30 @@ int64_t db_n_affected(const db_result *result); // rows changed by INSERT/UPDATE
 const char *db_text(const db_result *result, int row, const char *column);
 int64_t db_int(const db_result *result, int row, const char *column); // 0 for NULL
 bool db_bool(const db_result *result, int row, const char *column);
-json_t *db_json(const db_result *result, int row, const char *column); // new reference, NULL for NULL
+json_t *db_json(const db_result *result, int row,
+                const char *column); // new reference, NULL for NULL
 
-// Runs fn inside BEGIN … COMMIT, again (at most 5 times) after serialization failures and deadlocks.
-// fn must have no effects but on db and on its own argument, which it must reset. Any other rc rolls back and is returned.
+// Runs fn inside BEGIN … COMMIT, again (at most 5 times) after serialization failures and
+// deadlocks. fn must have no effects but on db and on its own argument, which it must reset. Any
+// other rc rolls back and is returned.
 typedef enum rc (*db_tx_fn)(struct db *db, void *argument, struct err *err);
 enum rc db_tx(struct db *db, db_tx_fn fn, void *argument, struct err *err) CHECKED;
 // True inside db_tx on this connection.
 bool db_is_in_tx(const struct db *db);
-// Serialises everything that counts rows of one project and resource family until the transaction ends.
+// Serialises everything that counts rows of one project and resource family until the transaction
+// ends.
 enum rc db_lock_text(struct db *db, const char *family, const char *id, struct err *err) CHECKED;
 
-// Statements sent by this thread since db_statements_reset (BEGIN and COMMIT not counted): logged per request.
+// Statements sent by this thread since db_statements_reset (BEGIN and COMMIT not counted): logged
+// per request.
 unsigned db_statements(void);
 void db_statements_reset(void);
 
 // LISTEN/NOTIFY on a connection of one's own.
 enum rc db_listen(struct db *db, const char *channel, struct err *err) CHECKED;
-// True when a notification came within timeout_ms; drains all pending. RC_UNAVAILABLE when the connection broke.
+// True when a notification came within timeout_ms; drains all pending. RC_UNAVAILABLE when the
+// connection broke.
 enum rc db_wait_notify(struct db *db, int timeout_ms, bool *ret_notified, struct err *err) CHECKED;
-// True when this connection holds the session advisory lock named by text (leader election); lost with the connection.
+// True when this connection holds the session advisory lock named by text (leader election); lost
+// with the connection.
 enum rc db_try_lead(struct db *db, const char *text, bool *ret_leader, struct err *err) CHECKED;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A long operation is a row; whoever holds its lease does the next idempotent step, and an expired lease is taken over.
-// Tables that use this have columns: lease_owner text, lease_until timestamptz, deadline timestamptz, attempt int.
+// A long operation is a row; whoever holds its lease does the next idempotent step, and an expired
+// lease is taken over. Tables that use this have columns: lease_owner text, lease_until
+// timestamptz, deadline timestamptz, attempt int.
 #pragma once
 #include "common/db/db.h"
 

@@ -4,7 +4,8 @@
 #include <inttypes.h>
 
 enum rc
-quota_limit(struct db *db, const struct quota_resource *resource, const char *project_id, int64_t *ret_limit, struct err *err)
+quota_limit(struct db *db, const struct quota_resource *resource, const char *project_id,
+            int64_t *ret_limit, struct err *err)
 {
     g_autoptr(db_result) result = NULL;
     enum rc rc = db_run(db, "SELECT value FROM quota_limit WHERE project_id = $1 AND resource = $2",
@@ -19,29 +20,36 @@ quota_limit(struct db *db, const struct quota_resource *resource, const char *pr
 static void
 append_resource_sql(GString *sql, const struct quota_resource *resource, int position)
 {
-    g_string_append_printf(sql, "%sSELECT %d AS position, (SELECT value FROM quota_limit WHERE project_id = $1 AND resource = '%s') AS own, (%s) AS used",
-                           position ? " UNION ALL " : "", position, resource->name, resource->used_sql);
+    g_string_append_printf(sql,
+                           "%sSELECT %d AS position, (SELECT value FROM quota_limit WHERE "
+                           "project_id = $1 AND resource = '%s') AS own, (%s) AS used",
+                           position ? " UNION ALL " : "", position, resource->name,
+                           resource->used_sql);
 }
 
 static enum rc
 check_row(const db_result *rows, int row, const struct quota_request *request, struct err *err)
 {
-    int64_t limit = db_text(rows, row, "own") ? db_int(rows, row, "own") : request->resource->default_limit;
+    int64_t limit =
+        db_text(rows, row, "own") ? db_int(rows, row, "own") : request->resource->default_limit;
     int64_t used = db_int(rows, row, "used");
     if (limit < 0 || request->amount <= limit - used) {
         return RC_OK;
     }
     return fault_typed(err, RC_QUOTA, request->resource->name,
-                       "Quota exceeded for %s: Requested %" PRId64 ", but already used %" PRId64 " of %" PRId64 " %s", request->resource->name,
-                       request->amount, used, limit, request->resource->name);
+                       "Quota exceeded for %s: Requested %" PRId64 ", but already used %" PRId64
+                       " of %" PRId64 " %s",
+                       request->resource->name, request->amount, used, limit,
+                       request->resource->name);
 }
 
 enum rc
-quota_check(struct db *db, const char *project_id, const struct quota_request *requests, size_t n_requests, struct err *err)
+quota_check(struct db *db, const char *project_id, const struct quota_request *requests,
+            size_t n_requests, struct err *err)
 {
     g_assert(db_is_in_tx(db));
-    // Two statements in one round of work: the lock must be held before the rows are counted (READ COMMITTED sees
-    // what committed before each statement began).
+    // Two statements in one round of work: the lock must be held before the rows are counted (READ
+    // COMMITTED sees what committed before each statement began).
     enum rc rc = db_lock_text(db, "quota", project_id, err);
     if (rc != RC_OK) {
         return rc;
@@ -60,7 +68,8 @@ quota_check(struct db *db, const char *project_id, const struct quota_request *r
 }
 
 enum rc
-quota_report(struct db *db, const struct quota_resource *resources, const char *project_id, json_t **ret_report, struct err *err)
+quota_report(struct db *db, const struct quota_resource *resources, const char *project_id,
+             json_t **ret_report, struct err *err)
 {
     g_autoptr(GString) sql = g_string_new(NULL);
     for (int i = 0; resources[i].name; i++) {
@@ -74,9 +83,11 @@ quota_report(struct db *db, const struct quota_resource *resources, const char *
     }
     json_t *report = json_object();
     for (int i = 0; resources[i].name; i++) {
-        int64_t limit = db_text(rows, i, "own") ? db_int(rows, i, "own") : resources[i].default_limit;
+        int64_t limit =
+            db_text(rows, i, "own") ? db_int(rows, i, "own") : resources[i].default_limit;
         json_object_set_new(report, resources[i].name,
-                            json_pack("{s:I, s:I}", "limit", (json_int_t)limit, "used", (json_int_t)db_int(rows, i, "used")));
+                            json_pack("{s:I, s:I}", "limit", (json_int_t)limit, "used",
+                                      (json_int_t)db_int(rows, i, "used")));
     }
     *ret_report = report;
     return RC_OK;

@@ -15,8 +15,10 @@ static const struct metric http_metrics[] = {
     {"haneul_http_requests_total", "counter", "Requests answered", "code=\"3xx\"", &n_by_class[3]},
     {"haneul_http_requests_total", "counter", "Requests answered", "code=\"4xx\"", &n_by_class[4]},
     {"haneul_http_requests_total", "counter", "Requests answered", "code=\"5xx\"", &n_by_class[5]},
-    {"haneul_http_microseconds_total", "counter", "Time from head to reply, summed", NULL, &us_total},
-    {"haneul_http_statements_total", "counter", "SQL statements sent by requests", NULL, &statements_total},
+    {"haneul_http_microseconds_total", "counter", "Time from head to reply, summed", NULL,
+     &us_total},
+    {"haneul_http_statements_total", "counter", "SQL statements sent by requests", NULL,
+     &statements_total},
 };
 
 __attribute__((constructor)) static void
@@ -27,7 +29,8 @@ register_metrics(void)
 
 // "compute 2.37", "2.37", "latest" → minor. The header of another service is not ours to judge.
 static enum rc
-parse_version(const struct http_config *config, const char *text, uint16_t *ret_version, struct err *err)
+parse_version(const struct http_config *config, const char *text, uint16_t *ret_version,
+              struct err *err)
 {
     if (g_ascii_strcasecmp(text, "latest") == 0) {
         *ret_version = config->version_max;
@@ -35,12 +38,18 @@ parse_version(const struct http_config *config, const char *text, uint16_t *ret_
     }
     g_auto(GStrv) parts = g_strsplit(text, ".", 3);
     int64_t major, minor;
-    if (g_strv_length(parts) != 2 || !parse_int64(parts[0], 1, 999, &major) || !parse_int64(parts[1], 0, 9999, &minor)) {
-        return fault(err, RC_INVALID, "API Version String '%.50s' is of invalid format. Must be of format MajorNum.MinorNum.", text);
+    if (g_strv_length(parts) != 2 || !parse_int64(parts[0], 1, 999, &major) ||
+        !parse_int64(parts[1], 0, 9999, &minor)) {
+        return fault(
+            err, RC_INVALID,
+            "API Version String '%.50s' is of invalid format. Must be of format MajorNum.MinorNum.",
+            text);
     }
     if (major != 2 || minor < config->version_min || minor > config->version_max) {
-        return fault(err, RC_NOT_ACCEPTABLE, "Version %.50s is not supported by the API. Minimum is 2.%u and maximum is 2.%u.", text,
-                     config->version_min, config->version_max);
+        return fault(
+            err, RC_NOT_ACCEPTABLE,
+            "Version %.50s is not supported by the API. Minimum is 2.%u and maximum is 2.%u.", text,
+            config->version_min, config->version_max);
     }
     *ret_version = (uint16_t)minor;
     return RC_OK;
@@ -100,7 +109,8 @@ dispatch_head(struct request *request, struct err *err)
 static bool
 may_have_json(const struct request *request)
 {
-    return !(request->route->flags & ROUTE_ANY_BODY) && strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0;
+    return !(request->route->flags & ROUTE_ANY_BODY) && strcmp(request->method, "GET") != 0 &&
+           strcmp(request->method, "HEAD") != 0;
 }
 
 enum rc
@@ -112,9 +122,12 @@ dispatch_body(struct request *request, struct err *err)
     }
     if (request->raw && request->raw->len) {
         json_error_t error;
-        request->json = json_loadb((const char *)request->raw->data, request->raw->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+        request->json = json_loadb((const char *)request->raw->data, request->raw->len,
+                                   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
         if (!request->json) {
-            return fault(err, RC_INVALID, "The request body is malformed JSON: %s (line %d, column %d)", error.text, error.line, error.column);
+            return fault(err, RC_INVALID,
+                         "The request body is malformed JSON: %s (line %d, column %d)", error.text,
+                         error.line, error.column);
         }
     } else if (route->body) {
         request->json = route->flags & ROUTE_OPTIONAL_BODY ? json_object() : NULL;
@@ -153,20 +166,28 @@ dispatch_error(struct request *request, const struct err *err)
     const struct http_config *config = &request->server->config;
     reset_reply(reply);
     reply->status = rc_http_status(err->rc);
-    // A failure's cause is the operator's: the client gets its kind, and a reason only where the service chose one.
+    // A failure's cause is the operator's: the client gets its kind, and a reason only where the
+    // service chose one.
     struct err shown = *err;
     if (err->rc == RC_INTERNAL) {
-        log_error("a request failed", kv("method", request->method), kv("path", request->url), kv("message", err->message));
-        g_strlcpy(shown.message, "The server has either erred or is incapable of performing the requested operation.", sizeof(shown.message));
+        log_error("a request failed", kv("method", request->method), kv("path", request->url),
+                  kv("message", err->message));
+        g_strlcpy(
+            shown.message,
+            "The server has either erred or is incapable of performing the requested operation.",
+            sizeof(shown.message));
     } else if (err->rc > RC_INTERNAL) {
-        log_warn("a request could not be served", kv("method", request->method), kv("path", request->url), kv("message", err->message));
+        log_warn("a request could not be served", kv("method", request->method),
+                 kv("path", request->url), kv("message", err->message));
     }
     if (err->rc == RC_UNAVAILABLE && !err->retry_after_s) {
-        g_strlcpy(shown.message, "The service is temporarily unavailable, try again.", sizeof(shown.message));
+        g_strlcpy(shown.message, "The service is temporarily unavailable, try again.",
+                  sizeof(shown.message));
     }
     config->error_body(request, &shown, reply);
     if (err->retry_after_s || err->rc == RC_UNAVAILABLE) {
-        reply_header_format(reply, "Retry-After", "%u", err->retry_after_s ? err->retry_after_s : 1);
+        reply_header_format(reply, "Retry-After", "%u",
+                            err->retry_after_s ? err->retry_after_s : 1);
     }
     if (err->rc == RC_UNAUTHORIZED && config->identity_url) {
         reply_header_format(reply, "WWW-Authenticate", "Keystone uri=\"%s\"", config->identity_url);
@@ -210,8 +231,10 @@ dispatch_finish(struct request *request)
     us_total += duration;
     statements_total += request->n_statements;
     bool reading = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-    LOG_AT(reading ? LOG_DEBUG : LOG_INFO, "request", kv("method", request->method), kv("path", request->url),
-           kv_int("status", request->reply.status), kv_int("us", duration), kv_int("statements", request->n_statements),
-           kv("user", request->auth ? request->auth->user_id : "-"), kv("project", request->auth ? request->auth->project_id : "-"));
+    LOG_AT(reading ? LOG_DEBUG : LOG_INFO, "request", kv("method", request->method),
+           kv("path", request->url), kv_int("status", request->reply.status),
+           kv_int("us", duration), kv_int("statements", request->n_statements),
+           kv("user", request->auth ? request->auth->user_id : "-"),
+           kv("project", request->auth ? request->auth->project_id : "-"));
     log_request_id_set(NULL);
 }

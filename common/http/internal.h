@@ -16,11 +16,13 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct router *router;
     struct worker_pool *workers;
-    _Atomic int n_active; // requests between the first callback and completion
+    _Atomic int n_running; // requests that were received whole and are not yet answered: a stop
+                           // waits for them
     _Atomic bool stopping;
 };
 
-// Where a request stands. Only the connection's own HTTP thread moves it, but for RUNNING → READY (a worker, while suspended).
+// Where a request stands. Only the connection's own HTTP thread moves it, but for RUNNING → READY
+// (a worker, while suspended).
 enum stage {
     STAGE_RECEIVING,
     STAGE_STREAMING,
@@ -37,7 +39,8 @@ struct request {
     const struct route *route;
     const char *method;
     char *url;
-    char *params[MAX_PARAMS]; // values in the order of the template's parameters; point into url_parts
+    char *params[MAX_PARAMS]; // values in the order of the template's parameters; point into
+                              // url_parts
     char **url_parts;
     GPtrArray *query; // name, value, name, value …
     GByteArray *raw;
@@ -53,7 +56,9 @@ struct request {
     struct reply reply;
     int64_t started_us;
     unsigned n_statements;
-    // Streaming. The mutex guards the three flags: a resume may come before, while or after the HTTP thread suspends.
+    bool counted; // in n_running
+    // Streaming. The mutex guards the three flags: a resume may come before, while or after the
+    // HTTP thread suspends.
     void *stream_state;
     bool stream_begun;
     GMutex mutex;
@@ -67,10 +72,13 @@ void router_free(struct router *router);
 enum rc router_find(const struct router *router, struct request *request, struct err *err) CHECKED;
 
 // dispatch.c: the steps of a request, each filling request->reply on failure.
-enum rc dispatch_head(struct request *request, struct err *err) CHECKED; // route, microversion, token, policy
+enum rc dispatch_head(struct request *request,
+                      struct err *err) CHECKED; // route, microversion, token, policy
 enum rc dispatch_body(struct request *request, struct err *err) CHECKED; // JSON, decode
-void dispatch_handle(struct request *request);                          // handler or stream end; the reply is complete after it
-void dispatch_finish(struct request *request); // once per request, when its reply goes out: log line and metrics
+void
+dispatch_handle(struct request *request); // handler or stream end; the reply is complete after it
+void dispatch_finish(
+    struct request *request); // once per request, when its reply goes out: log line and metrics
 void dispatch_error(struct request *request, const struct err *err);
 
 // reply.c
@@ -79,8 +87,9 @@ void reply_clear(struct reply *reply);
 enum MHD_Result reply_send(struct request *request);
 
 // worker.c
-struct worker_pool *worker_pool_new(int n_threads, int max_queue, void (*run)(struct request *request));
-void worker_pool_free(struct worker_pool *pool); // finishes the queue
+struct worker_pool *worker_pool_new(int n_threads, int max_queue,
+                                    void (*run)(struct request *request));
+void worker_pool_free(struct worker_pool *pool);                          // finishes the queue
 bool worker_pool_push(struct worker_pool *pool, struct request *request); // false: full
 // request.c
 void request_free(struct request *request);

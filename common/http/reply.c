@@ -8,7 +8,8 @@
 void
 reply_init(struct reply *reply)
 {
-    *reply = (struct reply){.status = 200, .fd = -1, .headers = g_ptr_array_new_with_free_func(g_free)};
+    *reply =
+        (struct reply){.status = 200, .fd = -1, .headers = g_ptr_array_new_with_free_func(g_free)};
 }
 
 void
@@ -43,8 +44,8 @@ static struct MHD_Response *
 make_body(struct reply *reply)
 {
     if (reply->fd >= 0) {
-        struct MHD_Response *response =
-            MHD_create_response_from_fd_at_offset64((uint64_t)reply->fd_size, reply->fd, (uint64_t)reply->fd_offset);
+        struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(
+            (uint64_t)reply->fd_size, reply->fd, (uint64_t)reply->fd_offset);
         reply->fd = response ? -1 : reply->fd; // MHD closes it
         return response;
     }
@@ -52,10 +53,12 @@ make_body(struct reply *reply)
         g_free(reply->text);
         char *text = json_dumps(reply->json, JSON_COMPACT | JSON_ENCODE_ANY);
         reply->text = NULL;
-        return MHD_create_response_from_buffer(text ? strlen(text) : 0, text, MHD_RESPMEM_MUST_FREE);
+        return MHD_create_response_from_buffer(text ? strlen(text) : 0, text,
+                                               MHD_RESPMEM_MUST_FREE);
     }
     size_t size = reply->text ? (reply->text_size ? reply->text_size : strlen(reply->text)) : 0;
-    return MHD_create_response_from_buffer(size, g_steal_pointer(&reply->text), MHD_RESPMEM_MUST_FREE);
+    return MHD_create_response_from_buffer(size, g_steal_pointer(&reply->text),
+                                           MHD_RESPMEM_MUST_FREE);
 }
 
 static void
@@ -89,14 +92,16 @@ reply_send(struct request *request)
         return MHD_NO;
     }
     if (has_body) {
-        MHD_add_response_header(response, "Content-Type", reply->content_type ? reply->content_type : "application/json");
+        MHD_add_response_header(response, "Content-Type",
+                                reply->content_type ? reply->content_type : "application/json");
     }
     MHD_add_response_header(response, "X-Openstack-Request-Id", request->id);
     add_version_headers(request, response);
     for (unsigned i = 0; i + 1 < reply->headers->len; i += 2) {
         MHD_add_response_header(response, reply->headers->pdata[i], reply->headers->pdata[i + 1]);
     }
-    enum MHD_Result result = MHD_queue_response(request->connection, (unsigned)reply->status, response);
+    enum MHD_Result result =
+        MHD_queue_response(request->connection, (unsigned)reply->status, response);
     MHD_destroy_response(response);
     request->stage = STAGE_SENT;
     dispatch_finish(request);

@@ -42,7 +42,8 @@ request_param(const struct request *request, const char *name)
 {
     int position = 0;
     size_t len = strlen(name);
-    for (const char *at = strchr(request->route->path, '{'); at; at = strchr(at + 1, '{'), position++) {
+    for (const char *at = strchr(request->route->path, '{'); at;
+         at = strchr(at + 1, '{'), position++) {
         if (strncmp(at + 1, name, len) == 0 && (at[len + 1] == '}' || at[len + 1] == '.')) {
             return request->params[position];
         }
@@ -62,16 +63,19 @@ static GPtrArray *
 query_of(const struct request *request)
 {
     if (!request->query) {
-        // The pairs are MHD's own memory, which lives as long as the request; collecting them late changes nothing visible.
+        // The pairs are MHD's own memory, which lives as long as the request; collecting them late
+        // changes nothing visible.
         struct request *mutable = (struct request *)request;
         mutable->query = g_ptr_array_new();
-        MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, collect, mutable->query);
+        MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, collect,
+                                  mutable->query);
     }
     return request->query;
 }
 
 bool
-request_query_at(const struct request *request, unsigned i, const char **ret_name, const char **ret_value)
+request_query_at(const struct request *request, unsigned i, const char **ret_name,
+                 const char **ret_value)
 {
     GPtrArray *query = query_of(request);
     if (2 * i >= query->len) {
@@ -152,7 +156,9 @@ request_project(const struct request *request)
 static bool
 is_host(const char *text)
 {
-    return *text && strlen(text) < 256 && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") == strlen(text);
+    return *text && strlen(text) < 256 &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") ==
+               strlen(text);
 }
 
 const char *
@@ -161,13 +167,16 @@ request_base_url(const struct request *request)
     if (!request->base_url) {
         const struct http_config *config = &request->server->config;
         const char *host = request_header(request, "Host"), *scheme = "http";
-        const char *forwarded = config->trust_proxy ? request_header(request, "X-Forwarded-Host") : NULL;
-        const char *protocol = config->trust_proxy ? request_header(request, "X-Forwarded-Proto") : NULL;
+        const char *forwarded =
+            config->trust_proxy ? request_header(request, "X-Forwarded-Host") : NULL;
+        const char *protocol =
+            config->trust_proxy ? request_header(request, "X-Forwarded-Proto") : NULL;
         host = forwarded && is_host(forwarded) ? forwarded : host;
         scheme = protocol && strcmp(protocol, "https") == 0 ? "https" : scheme;
         struct request *mutable = (struct request *)request;
         mutable->base_url = host && is_host(host) ? g_strdup_printf("%s://%s", scheme, host)
-                                                  : g_strdup_printf("%s://%s:%d", scheme, config->listen, config->port);
+                                                  : g_strdup_printf("%s://%s:%d", scheme,
+                                                                    config->listen, config->port);
     }
     return request->base_url;
 }
@@ -190,7 +199,8 @@ request_allow(const struct request *request, const char *rule, json_t *target, s
     if (request_is_allowed(request, rule, target)) {
         return RC_OK;
     }
-    return fault(err, RC_FORBIDDEN, "You are not authorized to perform the requested action: %s.", rule);
+    return fault(err, RC_FORBIDDEN, "You are not authorized to perform the requested action: %s.",
+                 rule);
 }
 
 char *

@@ -5,10 +5,10 @@
 #include <string.h>
 
 struct node {
-    GHashTable *literals;    // segment → struct node
-    struct node *parameter;  // "{name}"
-    GPtrArray *rows;         // const struct route *, of the path that ends here
-    GPtrArray *rest_rows;    // … of "{rest...}" from here on
+    GHashTable *literals;   // segment → struct node
+    struct node *parameter; // "{name}"
+    GPtrArray *rows;        // const struct route *, of the path that ends here
+    GPtrArray *rest_rows;   // … of "{rest...}" from here on
 };
 
 struct router {
@@ -105,10 +105,13 @@ struct match {
 static bool
 fits(const struct match *match, const struct route *route)
 {
-    const char *method = strcmp(match->request->method, "HEAD") == 0 ? "GET" : match->request->method;
+    const char *method =
+        strcmp(match->request->method, "HEAD") == 0 ? "GET" : match->request->method;
     uint16_t version = match->request->version;
-    bool same = strcmp(route->method, match->request->method) == 0 || strcmp(route->method, method) == 0;
-    return same && (!route->min_version || version >= route->min_version) && (!route->max_version || version <= route->max_version);
+    bool same =
+        strcmp(route->method, match->request->method) == 0 || strcmp(route->method, method) == 0;
+    return same && (!route->min_version || version >= route->min_version) &&
+           (!route->max_version || version <= route->max_version);
 }
 
 static bool
@@ -164,10 +167,12 @@ refuse(struct request *request, const GPtrArray *others, struct err *err)
         }
     }
     if (allow->len == 0) {
-        return fault(err, RC_NOT_FOUND, "The resource could not be found: %s %.200s", request->method, request->url);
+        return fault(err, RC_NOT_FOUND, "The resource could not be found: %s %.200s",
+                     request->method, request->url);
     }
     reply_header(&request->reply, "Allow", allow->str);
-    return fault(err, RC_METHOD, "The method %s is not allowed for %.200s", request->method, request->url);
+    return fault(err, RC_METHOD, "The method %s is not allowed for %.200s", request->method,
+                 request->url);
 }
 
 enum rc

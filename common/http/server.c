@@ -24,13 +24,15 @@ enum {
 static void
 copy_address(struct request *request)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (!info || !info->client_addr) {
         return;
     }
     const struct sockaddr *address = info->client_addr;
-    const void *bytes = address->sa_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
-                                                       : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
+    const void *bytes = address->sa_family == AF_INET6
+                            ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
+                            : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
     inet_ntop(address->sa_family, bytes, request->address, sizeof(request->address));
 }
 
@@ -39,7 +41,8 @@ static void
 choose_id(struct request *request)
 {
     const char *given = request_header(request, "X-Openstack-Request-Id");
-    if (given && strlen(given) == 40 && g_str_has_prefix(given, "req-") && uuid_is_valid(given + 4)) {
+    if (given && strlen(given) == 40 && g_str_has_prefix(given, "req-") &&
+        uuid_is_valid(given + 4)) {
         g_strlcpy(request->id, given, sizeof(request->id));
         return;
     }
@@ -48,7 +51,8 @@ choose_id(struct request *request)
 }
 
 static struct request *
-request_new(struct http_server *server, struct MHD_Connection *connection, const char *url, const char *method)
+request_new(struct http_server *server, struct MHD_Connection *connection, const char *url,
+            const char *method)
 {
     struct request *request = g_new0(struct request, 1);
     request->server = server;
@@ -61,7 +65,6 @@ request_new(struct http_server *server, struct MHD_Connection *connection, const
     reply_init(&request->reply);
     choose_id(request);
     copy_address(request);
-    server->n_active++;
     return request;
 }
 
@@ -72,8 +75,9 @@ fail_now(struct request *request, const struct err *err)
     return reply_send(request);
 }
 
-// A refused request's body is read and thrown away when it is short, so that the client reads our answer instead of a
-// connection reset; a long one is answered at once and its connection closed by MHD.
+// A refused request's body is read and thrown away when it is short, so that the client reads our
+// answer instead of a connection reset; a long one is answered at once and its connection closed by
+// MHD.
 static bool
 is_long_body(const struct request *request)
 {
@@ -98,8 +102,10 @@ receive_head(struct request *request)
     } else if (rc == RC_OK) {
         const char *length = request_header(request, "Content-Length");
         int64_t size;
-        if (length && (!parse_int64(length, 0, INT64_MAX, &size) || (size_t)size > request->server->config.max_body)) {
-            rc = fault(&err, RC_TOO_LARGE, "The request body is larger than %zu bytes", request->server->config.max_body);
+        if (length && (!parse_int64(length, 0, INT64_MAX, &size) ||
+                       (size_t)size > request->server->config.max_body)) {
+            rc = fault(&err, RC_TOO_LARGE, "The request body is larger than %zu bytes",
+                       request->server->config.max_body);
         }
     }
     log_request_id_set(NULL);
@@ -123,7 +129,8 @@ receive_piece(struct request *request, const char *data, size_t *size)
     }
     if (request->raw->len + *size > request->server->config.max_body) {
         struct err err;
-        rc_ignore(fault(&err, RC_TOO_LARGE, "The request body is larger than %zu bytes", request->server->config.max_body));
+        rc_ignore(fault(&err, RC_TOO_LARGE, "The request body is larger than %zu bytes",
+                        request->server->config.max_body));
         dispatch_error(request, &err);
         request->stage = STAGE_DISCARDING;
     } else {
@@ -152,13 +159,15 @@ void
 http_stream_resume(struct request *request)
 {
     g_mutex_lock(&request->mutex);
-    if (request->suspended) {
-        request->suspended = false;
-        MHD_resume_connection(request->connection);
-    } else {
-        request->resume_pending = true;
-    }
+    struct MHD_Connection *connection = request->suspended ? request->connection : NULL;
+    request->resume_pending = !connection;
+    request->suspended = false;
     g_mutex_unlock(&request->mutex);
+    // The request may be gone as soon as its connection runs again: nothing of it is touched after
+    // this.
+    if (connection) {
+        MHD_resume_connection(connection);
+    }
 }
 
 static enum MHD_Result
@@ -168,7 +177,8 @@ receive_stream(struct request *request, const char *data, size_t *size)
     size_t done = 0;
     while (done < *size) {
         size_t taken = 0;
-        enum rc rc = request->route->stream->chunk(request->stream_state, data + done, *size - done, &taken, &err);
+        enum rc rc = request->route->stream->chunk(request->stream_state, data + done, *size - done,
+                                                   &taken, &err);
         if (rc != RC_OK) {
             request->stream_begun = false;
             request->route->stream->abort(request->stream_state);
@@ -198,6 +208,8 @@ run_slow(struct request *request)
 static enum MHD_Result
 run(struct request *request)
 {
+    request->counted = true;
+    request->server->n_running++;
     if (!request->stream_begun && !(request->route->flags & ROUTE_SLOW)) {
         dispatch_handle(request);
         return reply_send(request);
@@ -217,8 +229,8 @@ run(struct request *request)
 }
 
 static enum MHD_Result
-on_access(void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version, const char *data,
-          size_t *size, void **slot)
+on_access(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+          const char *version, const char *data, size_t *size, void **slot)
 {
     struct request *request = *slot;
     if (!request) {
@@ -250,7 +262,8 @@ on_access(void *context, struct MHD_Connection *connection, const char *url, con
 }
 
 static void
-on_completed(void *context, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode code)
+on_completed(void *context, struct MHD_Connection *connection, void **slot,
+             enum MHD_RequestTerminationCode code)
 {
     struct http_server *server = context;
     struct request *request = *slot;
@@ -260,9 +273,9 @@ on_completed(void *context, struct MHD_Connection *connection, void **slot, enum
     if (request->stream_begun) {
         request->route->stream->abort(request->stream_state);
     }
+    server->n_running -= request->counted;
     request_free(request);
     *slot = NULL;
-    server->n_active--;
 }
 
 static void
@@ -273,11 +286,13 @@ apply_defaults(struct http_config *config)
     config->max_queue = config->max_queue ? config->max_queue : DEFAULT_QUEUE;
     config->max_body = config->max_body ? config->max_body : DEFAULT_MAX_BODY;
     config->idle_timeout_s = config->idle_timeout_s ? config->idle_timeout_s : DEFAULT_IDLE_S;
-    config->max_connections = config->max_connections ? config->max_connections : DEFAULT_CONNECTIONS;
+    config->max_connections =
+        config->max_connections ? config->max_connections : DEFAULT_CONNECTIONS;
 }
 
 enum rc
-http_server_start(const struct http_config *config, struct http_server **ret_server, struct err *err)
+http_server_start(const struct http_config *config, struct http_server **ret_server,
+                  struct err *err)
 {
     struct http_server *server = g_new0(struct http_server, 1);
     server->config = *config;
@@ -288,15 +303,18 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
     bool valid = inet_pton(AF_INET, config->listen, &address.sin_addr) == 1;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     unsigned n_pool = server->config.n_threads > 1 ? (unsigned)server->config.n_threads : 0;
-    server->daemon = !valid ? NULL
-                            : MHD_start_daemon(flags, (uint16_t)config->port, NULL, NULL, on_access, server, MHD_OPTION_SOCK_ADDR,
-                                               (struct sockaddr *)&address, MHD_OPTION_THREAD_POOL_SIZE, n_pool,
-                                               MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_TIMEOUT,
-                                               (unsigned)server->config.idle_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
-                                               (unsigned)server->config.max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                               (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+    server->daemon =
+        !valid ? NULL
+               : MHD_start_daemon(
+                     flags, (uint16_t)config->port, NULL, NULL, on_access, server,
+                     MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_THREAD_POOL_SIZE,
+                     n_pool, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+                     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)server->config.idle_timeout_s,
+                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.max_connections,
+                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
     if (!server->daemon) {
-        enum rc rc = fault(err, RC_UNAVAILABLE, "cannot listen on %s:%d", config->listen, config->port);
+        enum rc rc =
+            fault(err, RC_UNAVAILABLE, "cannot listen on %s:%d", config->listen, config->port);
         worker_pool_free(server->workers);
         router_free(server->router);
         g_free(server);
@@ -315,7 +333,7 @@ http_server_stop(struct http_server *server)
     server->stopping = true;
     MHD_socket listener = MHD_quiesce_daemon(server->daemon);
     int64_t deadline = monotonic_ms() + STOP_WAIT_MS;
-    while (server->n_active > 0 && monotonic_ms() < deadline) {
+    while (server->n_running > 0 && monotonic_ms() < deadline) {
         g_usleep(5000);
     }
     worker_pool_free(server->workers);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bounded pool for slow rows. While a request is here its connection is suspended, so nobody else touches it.
+// The bounded pool for slow rows. While a request is here its connection is suspended, so nobody
+// else touches it.
 #include "common/http/internal.h"
 
 struct worker_pool {

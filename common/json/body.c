@@ -9,8 +9,9 @@
 enum { DEFAULT_MAX_CHARS = 65535 };
 
 static const char *const type_names[] = {
-    [FIELD_TEXT] = "string",   [FIELD_UUID] = "string",  [FIELD_INT] = "integer", [FIELD_BOOL] = "boolean",
-    [FIELD_OBJECT] = "object", [FIELD_ARRAY] = "array", [FIELD_ANY] = NULL,
+    [FIELD_TEXT] = "string",  [FIELD_UUID] = "string",   [FIELD_INT] = "integer",
+    [FIELD_BOOL] = "boolean", [FIELD_OBJECT] = "object", [FIELD_ARRAY] = "array",
+    [FIELD_ANY] = NULL,
 };
 
 static enum rc
@@ -31,17 +32,25 @@ decode_text(const struct field *field, json_t *value, const char **ret_text, str
     }
     int64_t n_chars = g_utf8_strlen(text, -1), max = field->max ? field->max : DEFAULT_MAX_CHARS;
     if (n_chars < field->min) {
-        return fault(err, RC_INVALID, "Invalid input for field '%s': it is too short (minimum %" PRId64 " characters)", field->name, field->min);
+        return fault(err, RC_INVALID,
+                     "Invalid input for field '%s': it is too short (minimum %" PRId64
+                     " characters)",
+                     field->name, field->min);
     }
     if (n_chars > max) {
-        return fault(err, RC_INVALID, "Invalid input for field '%s': it is too long (maximum %" PRId64 " characters)", field->name, max);
+        return fault(err, RC_INVALID,
+                     "Invalid input for field '%s': it is too long (maximum %" PRId64
+                     " characters)",
+                     field->name, max);
     }
     if (field->type == FIELD_UUID && !uuid_is_valid(text)) {
         return wrong(field, err, "it is not a 'uuid'");
     }
     for (const char *const *allowed = field->values; allowed; allowed++) {
         if (!*allowed) {
-            return fault(err, RC_INVALID, "Invalid input for field '%s': '%.100s' is not one of the allowed values", field->name, text);
+            return fault(err, RC_INVALID,
+                         "Invalid input for field '%s': '%.100s' is not one of the allowed values",
+                         field->name, text);
         }
         if (strcmp(*allowed, text) == 0) {
             break;
@@ -62,8 +71,10 @@ decode_int(const struct field *field, json_t *value, int64_t *ret_number, struct
         return wrong(field, err, "it is not of type 'integer'");
     }
     if ((field->min || field->max) && (number < field->min || number > field->max)) {
-        return fault(err, RC_INVALID, "Invalid input for field '%s': %" PRId64 " is not between %" PRId64 " and %" PRId64, field->name, number,
-                     field->min, field->max);
+        return fault(err, RC_INVALID,
+                     "Invalid input for field '%s': %" PRId64 " is not between %" PRId64
+                     " and %" PRId64,
+                     field->name, number, field->min, field->max);
     }
     *ret_number = number;
     return RC_OK;
@@ -76,7 +87,8 @@ decode_bool(const struct field *field, json_t *value, bool *ret_flag, struct err
         *ret_flag = json_is_true(value);
         return RC_OK;
     }
-    if ((field->flags & FIELD_LAX) && json_is_string(value) && parse_bool(json_string_value(value), ret_flag)) {
+    if ((field->flags & FIELD_LAX) && json_is_string(value) &&
+        parse_bool(json_string_value(value), ret_flag)) {
         return RC_OK;
     }
     return wrong(field, err, "it is not of type 'boolean'");
@@ -132,19 +144,23 @@ find_field(const struct body_spec *spec, const char *name)
 }
 
 static enum rc
-decode_object(const struct body_spec *spec, json_t *object, void *ret_struct, uint64_t *ret_present, struct err *err)
+decode_object(const struct body_spec *spec, json_t *object, void *ret_struct, uint64_t *ret_present,
+              struct err *err)
 {
     const char *name;
     json_t *value;
-    json_object_foreach(object, name, value) {
+    json_object_foreach(object, name, value)
+    {
         int i = find_field(spec, name);
         if (i < 0) {
             if (spec->unknown == BODY_ALLOW_UNKNOWN) {
                 continue;
             }
-            return fault(err, RC_INVALID, "Additional properties are not allowed ('%.100s' was unexpected)", name);
+            return fault(err, RC_INVALID,
+                         "Additional properties are not allowed ('%.100s' was unexpected)", name);
         }
-        enum rc rc = decode_field(&spec->fields[i], value, (char *)ret_struct + spec->fields[i].offset, err);
+        enum rc rc =
+            decode_field(&spec->fields[i], value, (char *)ret_struct + spec->fields[i].offset, err);
         if (rc != RC_OK) {
             return rc;
         }
@@ -152,14 +168,16 @@ decode_object(const struct body_spec *spec, json_t *object, void *ret_struct, ui
     }
     for (size_t i = 0; i < spec->n_fields; i++) {
         if ((spec->fields[i].flags & FIELD_REQUIRED) && !(*ret_present >> i & 1)) {
-            return fault(err, RC_INVALID, "Invalid input: '%s' is a required property", spec->fields[i].name);
+            return fault(err, RC_INVALID, "Invalid input: '%s' is a required property",
+                         spec->fields[i].name);
         }
     }
     return RC_OK;
 }
 
 enum rc
-body_decode(const struct body_spec *spec, json_t *root, void *ret_struct, uint64_t *ret_present, struct err *err)
+body_decode(const struct body_spec *spec, json_t *root, void *ret_struct, uint64_t *ret_present,
+            struct err *err)
 {
     g_assert(spec->n_fields <= 64);
     memset(ret_struct, 0, spec->struct_size);
@@ -170,10 +188,13 @@ body_decode(const struct body_spec *spec, json_t *root, void *ret_struct, uint64
     if (spec->envelope) {
         object = json_object_get(root, spec->envelope);
         if (!json_is_object(object)) {
-            return fault(err, RC_INVALID, "Invalid input: '%s' is a required property and must be an object", spec->envelope);
+            return fault(err, RC_INVALID,
+                         "Invalid input: '%s' is a required property and must be an object",
+                         spec->envelope);
         }
         if (json_object_size(root) != 1 && spec->unknown == BODY_REFUSE_UNKNOWN) {
-            return fault(err, RC_INVALID, "Additional properties are not allowed beside '%s'", spec->envelope);
+            return fault(err, RC_INVALID, "Additional properties are not allowed beside '%s'",
+                         spec->envelope);
         }
     }
     uint64_t present = 0;
@@ -194,8 +215,12 @@ field_schema(const struct field *field)
     } else if (type) {
         json_object_set_new(schema, "type", json_string(type));
     }
-    const char *low = field->type == FIELD_INT ? "minimum" : field->type == FIELD_ARRAY ? "minItems" : "minLength";
-    const char *high = field->type == FIELD_INT ? "maximum" : field->type == FIELD_ARRAY ? "maxItems" : "maxLength";
+    const char *low = field->type == FIELD_INT     ? "minimum"
+                      : field->type == FIELD_ARRAY ? "minItems"
+                                                   : "minLength";
+    const char *high = field->type == FIELD_INT     ? "maximum"
+                       : field->type == FIELD_ARRAY ? "maxItems"
+                                                    : "maxLength";
     if (field->min || field->max) {
         json_object_set_new(schema, low, json_integer(field->min));
         json_object_set_new(schema, high, json_integer(field->max));
@@ -223,8 +248,10 @@ body_schema(const struct body_spec *spec)
             json_array_append_new(required, json_string(spec->fields[i].name));
         }
     }
-    json_t *object = json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties, "required", required,
-                               "additionalProperties", spec->unknown == BODY_ALLOW_UNKNOWN);
-    return spec->envelope ? json_pack("{s:s, s:{s:o}, s:[s]}", "type", "object", "properties", spec->envelope, object, "required", spec->envelope)
+    json_t *object =
+        json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties, "required",
+                  required, "additionalProperties", spec->unknown == BODY_ALLOW_UNKNOWN);
+    return spec->envelope ? json_pack("{s:s, s:{s:o}, s:[s]}", "type", "object", "properties",
+                                      spec->envelope, object, "required", spec->envelope)
                           : object;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One table of fields decodes a JSON body into a C struct, refuses unknown, missing, duplicate and mistyped fields by name,
-// and publishes the OpenAPI schema. Duplicate keys are refused by the parser.
+// One table of fields decodes a JSON body into a C struct, refuses unknown, missing, duplicate and
+// mistyped fields by name, and publishes the OpenAPI schema. Duplicate keys are refused by the
+// parser.
 #pragma once
 #include "common/base/err.h"
 #include <jansson.h>
@@ -26,26 +27,30 @@ struct field {
     const char *name;
     enum field_type type;
     unsigned flags;
-    size_t offset;             // in the decoded struct
-    int64_t min, max;          // characters, value, or items; both 0: unbounded (texts then at most 65,535)
+    size_t offset;    // in the decoded struct
+    int64_t min, max; // characters, value, or items; both 0: unbounded (texts then at most 65,535)
     const char *const *values; // FIELD_TEXT: allowed values, NULL-terminated; or NULL
     const char *help;
 };
 // FIELD(struct server_create, name, "name", FIELD_TEXT, FIELD_REQUIRED, 1, 255)
 #define FIELD(struct_type, member, json_name, field_type, field_flags, ...) \
-    {.name = json_name, .type = field_type, .flags = field_flags, .offset = offsetof(struct_type, member), BODY_RANGE_(__VA_ARGS__)}
-#define BODY_RANGE_(...) BODY_RANGE2_(__VA_ARGS__ __VA_OPT__(,) 0, 0)
+    {                                                                       \
+        .name = json_name, .type = field_type, .flags = field_flags,        \
+        .offset = offsetof(struct_type, member), BODY_RANGE_(__VA_ARGS__)   \
+    }
+#define BODY_RANGE_(...) BODY_RANGE2_(__VA_ARGS__ __VA_OPT__(, ) 0, 0)
 #define BODY_RANGE2_(low, high, ...) .min = low, .max = high
 
 enum body_unknown { BODY_REFUSE_UNKNOWN, BODY_ALLOW_UNKNOWN };
 struct body_spec {
     const char *envelope; // "server": {"server": {…}}; NULL: the object itself
     const struct field *fields;
-    size_t n_fields;      // at most 64
+    size_t n_fields; // at most 64
     size_t struct_size;
     enum body_unknown unknown;
 };
-// root: the whole body. ret_struct (struct_size bytes) is zeroed first; ret_present (may be NULL) gets bit i for fields[i].
-// RC_INVALID names the field: "invalid input for field 'name': …".
-enum rc body_decode(const struct body_spec *spec, json_t *root, void *ret_struct, uint64_t *ret_present, struct err *err) CHECKED;
+// root: the whole body. ret_struct (struct_size bytes) is zeroed first; ret_present (may be NULL)
+// gets bit i for fields[i]. RC_INVALID names the field: "invalid input for field 'name': …".
+enum rc body_decode(const struct body_spec *spec, json_t *root, void *ret_struct,
+                    uint64_t *ret_present, struct err *err) CHECKED;
 json_t *body_schema(const struct body_spec *spec); // JSON Schema, new reference

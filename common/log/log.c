@@ -106,7 +106,8 @@ append_pair(GString *line, const struct log_pair *pair)
 }
 
 void
-log_write(enum log_level level, const char *sentence, const struct log_pair *pairs, unsigned n_pairs)
+log_write(enum log_level level, const char *sentence, const struct log_pair *pairs,
+          unsigned n_pairs)
 {
     if (level < settings.lowest) {
         return;
@@ -115,18 +116,22 @@ log_write(enum log_level level, const char *sentence, const struct log_pair *pai
     iso8601_format(now_us(), true, time);
     g_autoptr(GString) line = g_string_sized_new(256);
     if (settings.json) {
-        g_string_append_printf(line, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"request\":\"%s\",\"message\":\"", time,
-                               level_names[level], settings.program, log_request_id());
+        g_string_append_printf(line,
+                               "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"request\":"
+                               "\"%s\",\"message\":\"",
+                               time, level_names[level], settings.program, log_request_id());
         append_escaped(line, sentence);
         g_string_append_c(line, '"');
     } else {
-        g_string_append_printf(line, "%s %-5s %s [%s] %s", time, level_names[level], settings.program, log_request_id(), sentence);
+        g_string_append_printf(line, "%s %-5s %s [%s] %s", time, level_names[level],
+                               settings.program, log_request_id(), sentence);
     }
     for (unsigned i = 0; i < n_pairs; i++) {
         append_pair(line, &pairs[i]);
     }
     g_string_append(line, settings.json ? "}\n" : "\n");
-    // One write per line keeps lines of several threads whole; a log that cannot be written is nobody's to handle.
+    // One write per line keeps lines of several threads whole; a log that cannot be written is
+    // nobody's to handle.
     ssize_t written = write(STDERR_FILENO, line->str, line->len);
     (void)written;
 }

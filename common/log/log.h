@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One line per event: time level program request-id sentence key=value…  A constant sentence first, then pairs.
-// Values are quoted where they need it. The request id is the thread's current one (log_request_id_set).
+// One line per event: time level program request-id sentence key=value…  A constant sentence first,
+// then pairs. Values are quoted where they need it. The request id is the thread's current one
+// (log_request_id_set).
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,8 +30,9 @@ bool log_level_parse(const char *text, enum log_level *ret_level);
 void log_request_id_set(const char *request_id); // NULL clears; copied
 const char *log_request_id(void);                // "-" when none
 
-void log_write(enum log_level level, const char *sentence, const struct log_pair *pairs, unsigned n_pairs);
-#define LOG_AT(level, sentence, ...) \
+void log_write(enum log_level level, const char *sentence, const struct log_pair *pairs,
+               unsigned n_pairs);
+#define LOG_AT(level, sentence, ...)                                              \
     log_write(level, sentence, (const struct log_pair[]){{0}, ##__VA_ARGS__} + 1, \
               sizeof((const struct log_pair[]){{0}, ##__VA_ARGS__}) / sizeof(struct log_pair) - 1)
 #define log_debug(...) LOG_AT(LOG_DEBUG, __VA_ARGS__)

@@ -12,7 +12,8 @@ enum { DEFAULT_MAX_TEXT = 255 };
 static enum rc
 wrong(const char *name, const char *reason, struct err *err)
 {
-    return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Invalid input for %s. Reason: %s.", name, reason);
+    return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Invalid input for %s. Reason: %s.", name,
+                       reason);
 }
 
 static enum rc
@@ -22,24 +23,31 @@ check_text(const struct attribute *attribute, json_t *value, struct err *err)
         return wrong(attribute->name, "it is not a valid string", err);
     }
     const char *text = json_string_value(value);
-    int64_t max = attribute->max ? attribute->max : DEFAULT_MAX_TEXT, n_chars = g_utf8_strlen(text, -1);
+    int64_t max = attribute->max ? attribute->max : DEFAULT_MAX_TEXT,
+            n_chars = g_utf8_strlen(text, -1);
     if (strlen(text) != json_string_length(value)) {
         return wrong(attribute->name, "it contains a NUL character", err);
     }
     if (n_chars > max) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Invalid input for %s. Reason: it exceeds maximum length of %" PRId64 ".",
+        return fault_typed(err, RC_INVALID, "HTTPBadRequest",
+                           "Invalid input for %s. Reason: it exceeds maximum length of %" PRId64
+                           ".",
                            attribute->name, max);
     }
     if (n_chars < attribute->min && !(n_chars == 0 && (attribute->flags & ATTR_BLANK))) {
         return wrong(attribute->name, "it is too short", err);
     }
     if (attribute->type == ATTR_UUID && !uuid_is_valid(text)) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Invalid input for %s. Reason: '%.80s' is not a valid UUID.", attribute->name, text);
+        return fault_typed(err, RC_INVALID, "HTTPBadRequest",
+                           "Invalid input for %s. Reason: '%.80s' is not a valid UUID.",
+                           attribute->name, text);
     }
     for (const char *const *allowed = attribute->values; allowed; allowed++) {
         if (!*allowed) {
-            return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Invalid input for %s. Reason: '%.80s' is not one of the valid values.",
-                               attribute->name, text);
+            return fault_typed(
+                err, RC_INVALID, "HTTPBadRequest",
+                "Invalid input for %s. Reason: '%.80s' is not one of the valid values.",
+                attribute->name, text);
         }
         if (strcmp(*allowed, text) == 0) {
             break;
@@ -55,11 +63,15 @@ check_number(const struct attribute *attribute, json_t **value, struct err *err)
     int64_t number;
     if (json_is_integer(*value)) {
         number = json_integer_value(*value);
-    } else if (!json_is_string(*value) || !parse_int64(json_string_value(*value), INT64_MIN, INT64_MAX, &number)) {
+    } else if (!json_is_string(*value) ||
+               !parse_int64(json_string_value(*value), INT64_MIN, INT64_MAX, &number)) {
         return wrong(attribute->name, "it is not an integer", err);
     }
-    if ((attribute->min || attribute->max) && (number < attribute->min || number > attribute->max)) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Invalid input for %s. Reason: %" PRId64 " is not in range %" PRId64 " to %" PRId64 ".",
+    if ((attribute->min || attribute->max) &&
+        (number < attribute->min || number > attribute->max)) {
+        return fault_typed(err, RC_INVALID, "HTTPBadRequest",
+                           "Invalid input for %s. Reason: %" PRId64 " is not in range %" PRId64
+                           " to %" PRId64 ".",
                            attribute->name, number, attribute->min, attribute->max);
     }
     json_decref(*value);
@@ -74,7 +86,8 @@ check_bool(const struct attribute *attribute, json_t **value, struct err *err)
     if (json_is_boolean(*value)) {
         return RC_OK;
     }
-    if (json_is_integer(*value) && (json_integer_value(*value) == 0 || json_integer_value(*value) == 1)) {
+    if (json_is_integer(*value) &&
+        (json_integer_value(*value) == 0 || json_integer_value(*value) == 1)) {
         flag = json_integer_value(*value) == 1;
     } else if (!json_is_string(*value) || !parse_bool(json_string_value(*value), &flag)) {
         return wrong(attribute->name, "it cannot be converted to boolean", err);
@@ -97,15 +110,18 @@ check_size(const struct attribute *attribute, json_t *value, struct err *err)
 {
     int64_t n_items = (int64_t)json_array_size(value);
     bool bounded = json_is_array(value) && (attribute->min || attribute->max);
-    return bounded && (n_items < attribute->min || n_items > attribute->max) ? wrong(attribute->name, "it has too few or too many items", err)
-                                                                              : RC_OK;
+    return bounded && (n_items < attribute->min || n_items > attribute->max)
+               ? wrong(attribute->name, "it has too few or too many items", err)
+               : RC_OK;
 }
 
 static enum rc
 check_value(const struct attribute *attribute, json_t **value, struct err *err)
 {
     if (json_is_null(*value)) {
-        return attribute->flags & ATTR_NULLABLE ? RC_OK : wrong(attribute->name, "it must not be null", err);
+        return attribute->flags & ATTR_NULLABLE
+                   ? RC_OK
+                   : wrong(attribute->name, "it must not be null", err);
     }
     switch (attribute->type) {
     case ATTR_TEXT:
@@ -118,24 +134,28 @@ check_value(const struct attribute *attribute, json_t **value, struct err *err)
     case ATTR_TIME:
         return check_time(attribute, *value, err);
     case ATTR_ARRAY:
-        return json_is_array(*value) ? check_size(attribute, *value, err) : wrong(attribute->name, "it is not a list", err);
+        return json_is_array(*value) ? check_size(attribute, *value, err)
+                                     : wrong(attribute->name, "it is not a list", err);
     case ATTR_OBJECT:
-        return json_is_object(*value) ? RC_OK : wrong(attribute->name, "it is not a dictionary", err);
+        return json_is_object(*value) ? RC_OK
+                                      : wrong(attribute->name, "it is not a dictionary", err);
     default:
         return RC_OK;
     }
 }
 
 static enum rc
-may_set(const struct resource_op *op, const struct attribute *attribute, bool is_create, struct err *err)
+may_set(const struct resource_op *op, const struct attribute *attribute, bool is_create,
+        struct err *err)
 {
     if (!(attribute->flags & (is_create ? ATTR_CREATE : ATTR_UPDATE))) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Attribute '%s' not allowed in %s", attribute->name,
-                           is_create ? "POST" : request_method(op->request));
+        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Attribute '%s' not allowed in %s",
+                           attribute->name, is_create ? "POST" : request_method(op->request));
     }
     if ((attribute->flags & ATTR_ADMIN_SET) && !requester_sees_all(op->request)) {
-        return fault_typed(err, RC_FORBIDDEN, "PolicyNotAuthorized", "(rule:%s_%s:%s) is disallowed by policy", is_create ? "create" : "update",
-                           op->resource->singular, attribute->name);
+        return fault_typed(
+            err, RC_FORBIDDEN, "PolicyNotAuthorized", "(rule:%s_%s:%s) is disallowed by policy",
+            is_create ? "create" : "update", op->resource->singular, attribute->name);
     }
     return RC_OK;
 }
@@ -148,7 +168,8 @@ set_owner(struct resource_op *op, const char *name, json_t *value, bool is_creat
     }
     const char *owner = json_string_value(value);
     if (*owner && strcmp(owner, op->project_id) != 0 && !requester_sees_all(op->request)) {
-        return fault_typed(err, RC_FORBIDDEN, "PolicyNotAuthorized", "rule:create_%s is disallowed by policy: %s is another project's",
+        return fault_typed(err, RC_FORBIDDEN, "PolicyNotAuthorized",
+                           "rule:create_%s is disallowed by policy: %s is another project's",
                            op->resource->singular, name);
     }
     if (*owner) {
@@ -162,7 +183,8 @@ unknown(struct resource_op *op, const char *name, json_t *value, json_t *extra, 
 {
     bool keep = op->resource->style & RESOURCE_KEEP_UNKNOWN;
     if (!keep) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Unrecognized attribute(s) '%.100s'", name);
+        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Unrecognized attribute(s) '%.100s'",
+                           name);
     }
     if (strlen(name) > 255) {
         return wrong("attribute name", "it exceeds maximum length of 255", err);
@@ -178,9 +200,11 @@ check_given(struct resource_op *op, bool is_create, json_t *extra, struct err *e
 {
     const char *name;
     json_t *given;
-    json_object_foreach(op->input, name, given) {
+    json_object_foreach(op->input, name, given)
+    {
         const struct attribute *attribute = resource_attribute(op->resource, name);
-        bool owner = (op->resource->style & RESOURCE_TENANT) && (strcmp(name, "project_id") == 0 || strcmp(name, "tenant_id") == 0);
+        bool owner = (op->resource->style & RESOURCE_TENANT) &&
+                     (strcmp(name, "project_id") == 0 || strcmp(name, "tenant_id") == 0);
         enum rc rc;
         if (owner) {
             rc = set_owner(op, name, given, is_create, err);
@@ -193,7 +217,9 @@ check_given(struct resource_op *op, bool is_create, json_t *extra, struct err *e
             if (rc == RC_OK && !(attribute->flags & ATTR_VIRTUAL)) {
                 json_object_set(op->values, attribute_column(attribute), value);
             } else if (rc == RC_OK && value != given) {
-                json_object_set(op->input, name, value); // hooks read the converted form; the key exists, so iteration is safe
+                json_object_set(
+                    op->input, name,
+                    value); // hooks read the converted form; the key exists, so iteration is safe
             }
             json_decref(value);
         }
@@ -207,18 +233,23 @@ check_given(struct resource_op *op, bool is_create, json_t *extra, struct err *e
 static enum rc
 fill_defaults(struct resource_op *op, struct err *err)
 {
-    for (const struct attribute *attribute = op->resource->attributes; attribute->name; attribute++) {
+    for (const struct attribute *attribute = op->resource->attributes; attribute->name;
+         attribute++) {
         if (json_object_get(op->input, attribute->name)) {
             continue;
         }
         if (attribute->flags & ATTR_REQUIRED) {
-            return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Failed to parse request. Required attribute '%s' not specified", attribute->name);
+            return fault_typed(err, RC_INVALID, "HTTPBadRequest",
+                               "Failed to parse request. Required attribute '%s' not specified",
+                               attribute->name);
         }
         if (attribute->default_json) {
             json_t *value = json_loads(attribute->default_json, JSON_DECODE_ANY, NULL);
             g_assert(value);
             json_object_set_new(attribute->flags & ATTR_VIRTUAL ? op->input : op->values,
-                                attribute->flags & ATTR_VIRTUAL ? attribute->name : attribute_column(attribute), value);
+                                attribute->flags & ATTR_VIRTUAL ? attribute->name
+                                                                : attribute_column(attribute),
+                                value);
         }
     }
     return RC_OK;

@@ -16,9 +16,10 @@ bool requester_sees_all(const struct request *request);
 enum rc resource_not_found(const struct resource *resource, const char *id, struct err *err);
 
 // sql.c: text made of the resource's constant fragments only; values are always parameters.
-// LATERAL select list `expr AS "name", …` of what the requester may see; fields: names wanted (NULL: all).
-// link_param > 0: the parameter number of the collection's URL, for links.self.
-void sql_append_columns(GString *sql, const struct resource *resource, bool admin, const GPtrArray *fields, int link_param);
+// LATERAL select list `expr AS "name", …` of what the requester may see; fields: names wanted
+// (NULL: all). link_param > 0: the parameter number of the collection's URL, for links.self.
+void sql_append_columns(GString *sql, const struct resource *resource, bool admin,
+                        const GPtrArray *fields, int link_param);
 // The item's JSON expression over lateral v (and r.extra).
 const char *sql_item(const struct resource *resource);
 // " WHERE <parameters typed> AND <visible>".
@@ -27,5 +28,6 @@ void sql_append_visible(GString *sql, const struct resource *resource, bool admi
 char *sql_text_array(const GPtrArray *values);
 
 // check.c
-// input → op->values for POST (is_create) or PUT/PATCH: types, bounds, who may set; defaults for POST.
+// input → op->values for POST (is_create) or PUT/PATCH: types, bounds, who may set; defaults for
+// POST.
 enum rc check_input(struct resource_op *op, bool is_create, struct err *err) CHECKED;

@@ -75,18 +75,21 @@ value_fits(const struct attribute *attribute, const char *value)
 }
 
 static enum rc
-filter_bool(struct list_query *query, const struct attribute *attribute, const char *text, struct err *err)
+filter_bool(struct list_query *query, const struct attribute *attribute, const char *text,
+            struct err *err)
 {
     bool flag;
     if (!parse_bool(text, &flag)) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Invalid input for %s. Reason: '%.80s' cannot be converted to boolean.",
+        return fault_typed(err, RC_INVALID, "HTTPBadRequest",
+                           "Invalid input for %s. Reason: '%.80s' cannot be converted to boolean.",
                            attribute->name, text);
     }
     int number = add_arg(query, g_strdup(flag ? "t" : "f"));
     if (attribute->select) {
         g_string_append_printf(query->where, " AND (%s) = $%d::bool", attribute->select, number);
     } else {
-        g_string_append_printf(query->where, " AND r.%s = $%d::bool", attribute_column(attribute), number);
+        g_string_append_printf(query->where, " AND r.%s = $%d::bool", attribute_column(attribute),
+                               number);
     }
     return RC_OK;
 }
@@ -119,9 +122,14 @@ filter_attribute(struct list_query *query, const struct attribute *attribute, st
         return RC_OK;
     }
     bool uuid = attribute->type == ATTR_UUID && !(query->resource->style & RESOURCE_HEX_ID);
-    g_autofree char *expression = attribute->select ? g_strdup_printf("(%s)", attribute->select) : g_strdup_printf("r.%s", attribute_column(attribute));
-    g_string_append_printf(query->where, " AND %s%s = ANY (%s%s)", expression, attribute->select && !uuid ? "::text" : "", parameter,
-                           uuid ? "::uuid[]" : attribute->type == ATTR_INT && !attribute->select ? "::bigint[]" : "");
+    g_autofree char *expression = attribute->select
+                                      ? g_strdup_printf("(%s)", attribute->select)
+                                      : g_strdup_printf("r.%s", attribute_column(attribute));
+    g_string_append_printf(query->where, " AND %s%s = ANY (%s%s)", expression,
+                           attribute->select && !uuid ? "::text" : "", parameter,
+                           uuid                                                ? "::uuid[]"
+                           : attribute->type == ATTR_INT && !attribute->select ? "::bigint[]"
+                                                                               : "");
     return RC_OK;
 }
 
@@ -138,8 +146,10 @@ static const struct attribute implied_filters[] = {
 static const struct attribute *
 implied_attribute(const struct resource *resource, size_t i)
 {
-    bool has = i == 0 || (i <= 2 && (resource->style & RESOURCE_TENANT)) || (i >= 3 && (resource->style & RESOURCE_REVISION));
-    return has && !resource_attribute(resource, implied_filters[i].name) ? &implied_filters[i] : NULL;
+    bool has = i == 0 || (i <= 2 && (resource->style & RESOURCE_TENANT)) ||
+               (i >= 3 && (resource->style & RESOURCE_REVISION));
+    return has && !resource_attribute(resource, implied_filters[i].name) ? &implied_filters[i]
+                                                                         : NULL;
 }
 
 static const struct {
@@ -174,7 +184,8 @@ static enum rc
 read_filters(struct list_query *query, struct err *err)
 {
     enum rc rc = RC_OK;
-    for (const struct attribute *attribute = query->resource->attributes; rc == RC_OK && attribute->name; attribute++) {
+    for (const struct attribute *attribute = query->resource->attributes;
+         rc == RC_OK && attribute->name; attribute++) {
         if (attribute->flags & ATTR_FILTER) {
             rc = filter_attribute(query, attribute, err);
         }
@@ -202,16 +213,20 @@ add_sort_key(struct list_query *query, const char *name, struct err *err)
         attribute = candidate && strcmp(candidate->name, name) == 0 ? candidate : NULL;
     }
     if (!attribute || !(attribute->flags & ATTR_SORT) || query->n_keys == MAX_SORT_KEYS) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "'%.80s' is not a valid sort key", name);
+        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "'%.80s' is not a valid sort key",
+                           name);
     }
-    static const char *const blanks[] = {[ATTR_TEXT] = "::text, ''", [ATTR_UUID] = "::text, ''", [ATTR_INT] = ", 0",
-                                         [ATTR_BOOL] = ", false",    [ATTR_TIME] = ", 'epoch'", [ATTR_JSON] = "::text, ''",
-                                         [ATTR_ARRAY] = "::text, ''", [ATTR_OBJECT] = "::text, ''"};
+    static const char *const blanks[] = {
+        [ATTR_TEXT] = "::text, ''",  [ATTR_UUID] = "::text, ''",  [ATTR_INT] = ", 0",
+        [ATTR_BOOL] = ", false",     [ATTR_TIME] = ", 'epoch'",   [ATTR_JSON] = "::text, ''",
+        [ATTR_ARRAY] = "::text, ''", [ATTR_OBJECT] = "::text, ''"};
     bool is_id = strcmp(name, "id") == 0;
     query->keys[query->n_keys++].expression =
-        is_id               ? g_strdup("r.id")
-        : attribute->select ? g_strdup_printf("coalesce((%s)%s)", attribute->select, blanks[attribute->type])
-                            : g_strdup_printf("coalesce(r.%s%s)", attribute_column(attribute), blanks[attribute->type]);
+        is_id ? g_strdup("r.id")
+        : attribute->select
+            ? g_strdup_printf("coalesce((%s)%s)", attribute->select, blanks[attribute->type])
+            : g_strdup_printf("coalesce(r.%s%s)", attribute_column(attribute),
+                              blanks[attribute->type]);
     return RC_OK;
 }
 
@@ -240,7 +255,8 @@ read_directions(struct list_query *query, struct err *err)
             continue;
         }
         if (strcmp(value, "asc") != 0 && strcmp(value, "desc") != 0) {
-            return fault_typed(err, RC_INVALID, "HTTPBadRequest", "sort_dir must be asc or desc, not '%.80s'", value);
+            return fault_typed(err, RC_INVALID, "HTTPBadRequest",
+                               "sort_dir must be asc or desc, not '%.80s'", value);
         }
         query->keys[n_dirs++].descending = strcmp(value, "desc") == 0;
     }
@@ -271,16 +287,21 @@ read_order(struct list_query *query, struct err *err)
 static enum rc
 read_page(struct list_query *query, struct err *err)
 {
-    const char *limit = request_query(query->request, "limit"), *reverse = request_query(query->request, "page_reverse");
+    const char *limit = request_query(query->request, "limit"),
+               *reverse = request_query(query->request, "page_reverse");
     int max = query->resource->max_limit ? query->resource->max_limit : DEFAULT_MAX_LIMIT;
     if (limit && !parse_int64(limit, 0, INT32_MAX, &query->limit)) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Invalid input for limit. Reason: '%.40s' is not a positive integer.", limit);
+        return fault_typed(err, RC_INVALID, "HTTPBadRequest",
+                           "Invalid input for limit. Reason: '%.40s' is not a positive integer.",
+                           limit);
     }
     query->limit = MIN(query->limit, max);
     query->reverse = reverse && g_ascii_strcasecmp(reverse, "true") == 0;
     query->marker = request_query(query->request, "marker");
     if (query->marker && !resource_id_is_valid(query->resource, query->marker)) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Invalid input for marker. Reason: '%.80s' is not an id.", query->marker);
+        return fault_typed(err, RC_INVALID, "HTTPBadRequest",
+                           "Invalid input for marker. Reason: '%.80s' is not an id.",
+                           query->marker);
     }
     const char *name, *value;
     for (unsigned i = 0; request_query_at(query->request, i, &name, &value); i++) {
@@ -291,7 +312,8 @@ read_page(struct list_query *query, struct err *err)
     return RC_OK;
 }
 
-// Rows behind the marker in the chosen order: (k1 > m1) OR (k1 = m1 AND k2 > m2) …, m by a subselect on the marker's row.
+// Rows behind the marker in the chosen order: (k1 > m1) OR (k1 = m1 AND k2 > m2) …, m by a
+// subselect on the marker's row.
 static void
 append_marker(struct list_query *query)
 {
@@ -305,9 +327,13 @@ append_marker(struct list_query *query)
         for (int j = 0; j <= i; j++) {
             g_autoptr(GString) marked = g_string_new(query->keys[j].expression);
             g_string_replace(marked, "r.", "m.", 0);
-            g_string_append_printf(query->where, "%s%s %s (SELECT %s FROM %s m WHERE m.id = $%d::%s)", j ? " AND " : "", query->keys[j].expression,
-                                   j < i ? "=" : query->keys[j].descending ? "<" : ">", marked->str, query->resource->table, number,
-                                   resource_id_type(query->resource));
+            g_string_append_printf(
+                query->where, "%s%s %s (SELECT %s FROM %s m WHERE m.id = $%d::%s)",
+                j ? " AND " : "", query->keys[j].expression,
+                j < i                       ? "="
+                : query->keys[j].descending ? "<"
+                                            : ">",
+                marked->str, query->resource->table, number, resource_id_type(query->resource));
         }
         g_string_append(query->where, ")");
     }
@@ -320,18 +346,25 @@ list_sql(struct list_query *query)
     const struct resource *resource = query->resource;
     g_autoptr(GString) order = g_string_new(NULL);
     for (int i = 0; i < query->n_keys; i++) {
-        g_string_append_printf(order, "%s%s%s", i ? ", " : "", query->keys[i].expression, query->keys[i].descending ? " DESC" : "");
+        g_string_append_printf(order, "%s%s%s", i ? ", " : "", query->keys[i].expression,
+                               query->keys[i].descending ? " DESC" : "");
     }
-    int link = resource->style & RESOURCE_LINKS
-                   ? add_arg(query, g_strconcat(request_base_url(query->request), resource->path, NULL))
-                   : 0;
+    int link =
+        resource->style & RESOURCE_LINKS
+            ? add_arg(query, g_strconcat(request_base_url(query->request), resource->path, NULL))
+            : 0;
     GString *sql = g_string_new("SELECT ");
-    g_string_append_printf(sql, "string_agg(%s, ',' ORDER BY r.position_%s) AS items, count(*) AS n, ", sql_item(resource), query->reverse ? " DESC" : "");
-    g_string_append(sql, "(array_agg(r.id::text ORDER BY r.position_))[1] AS first, (array_agg(r.id::text ORDER BY r.position_ DESC))[1] AS last ");
-    g_string_append_printf(sql, "FROM (SELECT r.*, row_number() OVER (ORDER BY %s) AS position_ FROM %s r", order->str, resource->table);
+    g_string_append_printf(sql,
+                           "string_agg(%s, ',' ORDER BY r.position_%s) AS items, count(*) AS n, ",
+                           sql_item(resource), query->reverse ? " DESC" : "");
+    g_string_append(sql, "(array_agg(r.id::text ORDER BY r.position_))[1] AS first, "
+                         "(array_agg(r.id::text ORDER BY r.position_ DESC))[1] AS last ");
+    g_string_append_printf(
+        sql, "FROM (SELECT r.*, row_number() OVER (ORDER BY %s) AS position_ FROM %s r", order->str,
+        resource->table);
     sql_append_visible(sql, resource, query->admin);
-    g_string_append_printf(sql, "%s ORDER BY %s LIMIT %d) r, LATERAL ", query->where->str, order->str,
-                           query->limit ? (int)query->limit : ALL_LIMIT);
+    g_string_append_printf(sql, "%s ORDER BY %s LIMIT %d) r, LATERAL ", query->where->str,
+                           order->str, query->limit ? (int)query->limit : ALL_LIMIT);
     sql_append_columns(sql, resource, query->admin, query->fields, link);
     return sql;
 }
@@ -346,7 +379,8 @@ page_url(const struct list_query *query, const char *marker, bool reverse)
     const char *name, *value;
     for (unsigned i = 0; request_query_at(query->request, i, &name, &value); i++) {
         if (strcmp(name, "marker") != 0 && strcmp(name, "page_reverse") != 0) {
-            g_autofree char *safe_name = g_uri_escape_string(name, NULL, FALSE), *safe_value = g_uri_escape_string(value, NULL, FALSE);
+            g_autofree char *safe_name = g_uri_escape_string(name, NULL, FALSE),
+                            *safe_value = g_uri_escape_string(value, NULL, FALSE);
             g_string_append_printf(url, "%s=%s&", safe_name, safe_value);
         }
     }
@@ -359,7 +393,8 @@ append_page_links(GString *text, const struct list_query *query, const db_result
 {
     json_auto_t *links = json_array();
     int64_t n = db_int(rows, 0, "n");
-    const char *first = db_text(rows, 0, query->reverse ? "last" : "first"), *last = db_text(rows, 0, query->reverse ? "first" : "last");
+    const char *first = db_text(rows, 0, query->reverse ? "last" : "first"),
+               *last = db_text(rows, 0, query->reverse ? "first" : "last");
     if (n > 0 && (n == query->limit || query->reverse)) {
         g_autofree char *url = page_url(query, last, false);
         json_array_append_new(links, json_pack("{s:s, s:s}", "rel", "next", "href", url));
@@ -381,7 +416,8 @@ append_keystone_links(GString *text, const struct list_query *query)
     g_string_append(url, query->resource->path);
     const char *name, *value;
     for (unsigned i = 0; request_query_at(query->request, i, &name, &value); i++) {
-        g_autofree char *safe_name = g_uri_escape_string(name, NULL, FALSE), *safe_value = g_uri_escape_string(value, NULL, FALSE);
+        g_autofree char *safe_name = g_uri_escape_string(name, NULL, FALSE),
+                        *safe_value = g_uri_escape_string(value, NULL, FALSE);
         g_string_append_printf(url, "%c%s=%s", i ? '&' : '?', safe_name, safe_value);
     }
     json_auto_t *links = json_pack("{s:s, s:n, s:n}", "self", url->str, "previous", "next");
@@ -463,7 +499,8 @@ resource_list(struct request *request, struct reply *reply, struct err *err)
 }
 
 enum rc
-resource_item(struct request *request, struct db *db, const struct resource *resource, const char *id, char **ret_text, struct err *err)
+resource_item(struct request *request, struct db *db, const struct resource *resource,
+              const char *id, char **ret_text, struct err *err)
 {
     if (!resource_id_is_valid(resource, id)) {
         return resource_not_found(resource, id, err);
@@ -473,18 +510,21 @@ resource_item(struct request *request, struct db *db, const struct resource *res
     g_autofree char *base = g_strconcat(request_base_url(request), resource->path, NULL);
     g_autoptr(GPtrArray) fields = g_ptr_array_new();
     const char *name, *value;
-    for (unsigned i = 0; strcmp(request_method(request), "GET") == 0 && request_query_at(request, i, &name, &value); i++) {
+    for (unsigned i = 0;
+         strcmp(request_method(request), "GET") == 0 && request_query_at(request, i, &name, &value);
+         i++) {
         if (strcmp(name, "fields") == 0) {
             g_ptr_array_add(fields, (gpointer)value);
         }
     }
     g_autoptr(GString) sql = g_string_new("SELECT ");
-    g_string_append_printf(sql, "%s AS item FROM %s r, LATERAL ", sql_item(resource), resource->table);
+    g_string_append_printf(sql, "%s AS item FROM %s r, LATERAL ", sql_item(resource),
+                           resource->table);
     sql_append_columns(sql, resource, admin, fields, links ? PARAM_FREE + 1 : 0);
     sql_append_visible(sql, resource, admin);
     g_string_append_printf(sql, " AND r.id = $%d::%s", PARAM_FREE, resource_id_type(resource));
-    const struct db_arg args[] = {db_s(request_project(request)), db_s(auth ? auth->user_id : ""), db_s(auth ? auth->domain_id : ""), db_s(id),
-                                  db_s(base)};
+    const struct db_arg args[] = {db_s(request_project(request)), db_s(auth ? auth->user_id : ""),
+                                  db_s(auth ? auth->domain_id : ""), db_s(id), db_s(base)};
     g_autoptr(db_result) rows = NULL;
     enum rc rc = db_run(db, sql->str, args, links ? 5 : 4, &rows, err);
     if (rc != RC_OK) {
@@ -499,10 +539,12 @@ resource_item(struct request *request, struct db *db, const struct resource *res
 
 // A policy on the item itself: its attributes are the target, also under target.<singular>.
 static enum rc
-allow_item(struct request *request, const struct resource *resource, const char *item, struct err *err)
+allow_item(struct request *request, const struct resource *resource, const char *item,
+           struct err *err)
 {
     json_auto_t *target = item ? json_loads(item, 0, NULL) : json_object();
-    json_object_set_new(target, "target", json_pack("{s:o}", resource->singular, json_copy(target)));
+    json_object_set_new(target, "target",
+                        json_pack("{s:o}", resource->singular, json_copy(target)));
     return request_allow(request, resource->policy_get, target, err);
 }
 
@@ -513,7 +555,9 @@ resource_show(struct request *request, struct reply *reply, struct err *err)
     struct db *db;
     g_autofree char *item = NULL;
     enum rc rc = request_db(request, &db, err);
-    rc = rc == RC_OK ? resource_item(request, db, resource, request_param(request, "id"), &item, err) : rc;
+    rc = rc == RC_OK
+             ? resource_item(request, db, resource, request_param(request, "id"), &item, err)
+             : rc;
     if (resource->policy_get && (rc == RC_OK || rc == RC_NOT_FOUND)) {
         struct err denied;
         enum rc allowed = allow_item(request, resource, item, &denied);

@@ -1,39 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-// The declarative resource engine: a table of attributes (attribute ↔ column, type, who may write and see it, filter and
-// sort) gives list with filters, sort keys, `fields`, keyset pagination and links, show, create, bulk create, update and
-// delete. Lists are assembled by PostgreSQL in one statement. What is special about a resource is a hook, run in the
-// transaction of the operation. A service makes its routes with RESOURCE_ROUTES.
+// The declarative resource engine: a table of attributes (attribute ↔ column, type, who may write
+// and see it, filter and sort) gives list with filters, sort keys, `fields`, keyset pagination and
+// links, show, create, bulk create, update and delete. Lists are assembled by PostgreSQL in one
+// statement. What is special about a resource is a hook, run in the transaction of the operation. A
+// service makes its routes with RESOURCE_ROUTES.
 #pragma once
 #include "common/http/http.h"
 
-enum attribute_type { ATTR_TEXT, ATTR_UUID, ATTR_INT, ATTR_BOOL, ATTR_TIME, ATTR_JSON, ATTR_ARRAY, ATTR_OBJECT };
+enum attribute_type {
+    ATTR_TEXT,
+    ATTR_UUID,
+    ATTR_INT,
+    ATTR_BOOL,
+    ATTR_TIME,
+    ATTR_JSON,
+    ATTR_ARRAY,
+    ATTR_OBJECT
+};
 enum attribute_flag {
-    ATTR_CREATE = 1,    // may be given in POST
-    ATTR_UPDATE = 2,    // may be given in PUT/PATCH
-    ATTR_REQUIRED = 4,  // must be given in POST
-    ATTR_NULLABLE = 8,  // null is a value
-    ATTR_FILTER = 16,   // ?name=value (repeated: any of them)
+    ATTR_CREATE = 1,   // may be given in POST
+    ATTR_UPDATE = 2,   // may be given in PUT/PATCH
+    ATTR_REQUIRED = 4, // must be given in POST
+    ATTR_NULLABLE = 8, // null is a value
+    ATTR_FILTER = 16,  // ?name=value (repeated: any of them)
     ATTR_SORT = 32,
-    ATTR_HIDDEN = 64,   // never shown (secrets; values for hooks)
-    ATTR_ADMIN_SEE = 128,  // shown to admins only
-    ATTR_ADMIN_SET = 256,  // given by a non-admin: RC_FORBIDDEN naming it
-    ATTR_VIRTUAL = 512, // no column: the hook reads it from op->input; shown by `select`
-    ATTR_BLANK = 1024,  // ATTR_TEXT: "" allowed even when min is not 0
+    ATTR_HIDDEN = 64,     // never shown (secrets; values for hooks)
+    ATTR_ADMIN_SEE = 128, // shown to admins only
+    ATTR_ADMIN_SET = 256, // given by a non-admin: RC_FORBIDDEN naming it
+    ATTR_VIRTUAL = 512,   // no column: the hook reads it from op->input; shown by `select`
+    ATTR_BLANK = 1024,    // ATTR_TEXT: "" allowed even when min is not 0
 };
 #define ATTR_RW (ATTR_CREATE | ATTR_UPDATE)
 #define ATTR_FS (ATTR_FILTER | ATTR_SORT)
 
 struct attribute {
-    const char *name;           // "router:external"
+    const char *name; // "router:external"
     enum attribute_type type;
     unsigned flags;
-    const char *column;         // NULL: same as name
-    const char *select;         // SQL expression over alias r instead of r.column
-    const char *filter;         // SQL condition with %s for the value's parameter instead of `r.column = ANY(value)`:
-                                // the parameter is text[]; e.g. "r.id IN (SELECT port_id FROM fixed_ip WHERE ip::text = ANY(%s))"
-    int64_t min, max;           // characters, value or items; both 0: text ≤ 255, others unbounded
-    const char *const *values;  // ATTR_TEXT: allowed values
-    const char *default_json;   // JSON text used by POST when absent; NULL: null
+    const char *column; // NULL: same as name
+    const char *select; // SQL expression over alias r instead of r.column
+    const char *filter; // SQL condition with %s for the value's parameter instead of `r.column =
+                        // ANY(value)`: the parameter is text[]; e.g. "r.id IN (SELECT port_id FROM
+                        // fixed_ip WHERE ip::text = ANY(%s))"
+    int64_t min, max;          // characters, value or items; both 0: text ≤ 255, others unbounded
+    const char *const *values; // ATTR_TEXT: allowed values
+    const char *default_json;  // JSON text used by POST when absent; NULL: null
     const char *help;
 };
 
@@ -42,40 +53,49 @@ struct resource_op {
     struct db *db;
     const struct resource *resource;
     char id[64];            // create: preset to a new id, a hook may set it; others: the target's
-    const char *project_id; // owner the new row gets (token's, or the body's project_id/tenant_id for admins)
+    const char *project_id; // owner the new row gets (token's, or the body's project_id/tenant_id
+                            // for admins)
     json_t *input;          // what the client gave, checked; owned by the engine
-    json_t *values;         // column → JSON value to be written; hooks may set more (json_object_set_new)
-    json_t *old;            // update, delete: the row as row_to_json of the table (columns, not attributes); else NULL
-    void *scratch;          // the hooks' own, freed with g_free
+    json_t *values; // column → JSON value to be written; hooks may set more (json_object_set_new)
+    json_t *old;   // update, delete: the row as row_to_json of the table (columns, not attributes);
+                   // else NULL
+    void *scratch; // the hooks' own, freed with g_free
 };
 typedef enum rc (*resource_hook_fn)(struct resource_op *op, struct err *err);
 
 enum resource_style {
-    RESOURCE_PUT = 1,           // update by PUT (Neutron); else PATCH (Keystone)
-    RESOURCE_LINKS = 2,         // Keystone: every item has links.self, lists have links {self, previous, next}
-    RESOURCE_PAGE_LINKS = 4,    // Neutron: "networks_links" when limit was given
-    RESOURCE_BULK = 8,          // POST with the plural envelope creates all or none
-    RESOURCE_HEX_ID = 16,       // ids of 32 hex digits; else UUID
-    RESOURCE_KEEP_UNKNOWN = 32, // unknown attributes go to column `extra` (jsonb) and are shown (Keystone); else 400
-    RESOURCE_TENANT = 64,       // has project_id; tenant_id is accepted and shown beside it (Neutron)
-    RESOURCE_REVISION = 128,    // has revision_number, created_at, updated_at kept by the engine
-    RESOURCE_NAME_FILTERS = 256 // Keystone's name__contains, __startswith, __endswith and the i… forms
+    RESOURCE_PUT = 1, // update by PUT (Neutron); else PATCH (Keystone)
+    RESOURCE_LINKS =
+        2, // Keystone: every item has links.self, lists have links {self, previous, next}
+    RESOURCE_PAGE_LINKS = 4, // Neutron: "networks_links" when limit was given
+    RESOURCE_BULK = 8,       // POST with the plural envelope creates all or none
+    RESOURCE_HEX_ID = 16,    // ids of 32 hex digits; else UUID
+    RESOURCE_KEEP_UNKNOWN =
+        32, // unknown attributes go to column `extra` (jsonb) and are shown (Keystone); else 400
+    RESOURCE_TENANT = 64,    // has project_id; tenant_id is accepted and shown beside it (Neutron)
+    RESOURCE_REVISION = 128, // has revision_number, created_at, updated_at kept by the engine
+    RESOURCE_NAME_FILTERS =
+        256 // Keystone's name__contains, __startswith, __endswith and the i… forms
 };
 struct resource {
-    const char *singular, *plural;  // "network", "networks"; also the envelope names
-    const char *path;               // "/v2.0/networks" (for links)
+    const char *singular, *plural; // "network", "networks"; also the envelope names
+    const char *path;              // "/v2.0/networks" (for links)
     const char *table;
-    const char *not_found_type;     // "NetworkNotFound", or NULL
-    const char *not_found_format;   // "Network %s could not be found."
+    const char *not_found_type;   // "NetworkNotFound", or NULL
+    const char *not_found_format; // "Network %s could not be found."
     unsigned style;
-    const char *visible;            // SQL condition over r for who is not admin; $1 is the token's project id, $2 the user's, $3 the domain's
-    const char *writable;           // the same for update and delete; visible but not writable: 403 (Neutron) ; NULL: as visible
-    const char *policy_list, *policy_get, *policy_create, *policy_update, *policy_delete; // rule names or NULL (any token)
-    const char *default_sort;       // column(s), e.g. "id"; ties are always broken by id
-    int max_limit;                  // page bound; 0: 1,000 when limit is given, all otherwise (at most 10,000)
+    const char *visible; // SQL condition over r for who is not admin; $1 is the token's project id,
+                         // $2 the user's, $3 the domain's
+    const char *writable; // the same for update and delete; visible but not writable: 403 (Neutron)
+                          // ; NULL: as visible
+    const char *policy_list, *policy_get, *policy_create, *policy_update,
+        *policy_delete;       // rule names or NULL (any token)
+    const char *default_sort; // column(s), e.g. "id"; ties are always broken by id
+    int max_limit; // page bound; 0: 1,000 when limit is given, all otherwise (at most 10,000)
     const struct attribute *attributes; // ended by name NULL
     // Hooks, in the operation's transaction; may be NULL.
-    resource_hook_fn before_create, after_create, before_update, after_update, before_delete, after_delete;
+    resource_hook_fn before_create, after_create, before_update, after_update, before_delete,
+        after_delete;
 };
 
 // Generic handlers: the row's data is the const struct resource.
@@ -86,18 +106,43 @@ enum rc resource_update(struct request *request, struct reply *reply, struct err
 enum rc resource_delete(struct request *request, struct reply *reply, struct err *err);
 
 // For code that does more than the generic handlers. The op's db is in a transaction.
-enum rc resource_create_one(struct resource_op *op, struct err *err) CHECKED; // input is set; checks, hooks, INSERT
+enum rc resource_create_one(struct resource_op *op,
+                            struct err *err) CHECKED; // input is set; checks, hooks, INSERT
 enum rc resource_update_one(struct resource_op *op, struct err *err) CHECKED; // id, input set
 enum rc resource_delete_one(struct resource_op *op, struct err *err) CHECKED; // id set
-// The item as the API shows it: ret_text is JSON text {"id":…} without envelope; the caller frees. RC_NOT_FOUND with the
-// resource's own error type when missing or invisible to the requester.
-enum rc resource_item(struct request *request, struct db *db, const struct resource *resource, const char *id, char **ret_text,
-                      struct err *err) CHECKED;
+// The item as the API shows it: ret_text is JSON text {"id":…} without envelope; the caller frees.
+// RC_NOT_FOUND with the resource's own error type when missing or invisible to the requester.
+enum rc resource_item(struct request *request, struct db *db, const struct resource *resource,
+                      const char *id, char **ret_text, struct err *err) CHECKED;
 
-// Five rows of a route table. ID is the path parameter: RESOURCE_ROUTES(network, "/v2.0/networks", "PUT")
-#define RESOURCE_ROUTES(resource_, path_, update_method_)                                                                    \
-    {.method = "GET", .path = path_, .handle = resource_list, .status = 200, .data = &resource_, .summary = "list " #resource_}, \
-    {.method = "POST", .path = path_, .handle = resource_create, .status = 201, .data = &resource_, .summary = "create " #resource_}, \
-    {.method = "GET", .path = path_ "/{id}", .handle = resource_show, .status = 200, .data = &resource_, .summary = "show " #resource_}, \
-    {.method = update_method_, .path = path_ "/{id}", .handle = resource_update, .status = 200, .data = &resource_, .summary = "update " #resource_}, \
-    {.method = "DELETE", .path = path_ "/{id}", .handle = resource_delete, .status = 204, .data = &resource_, .summary = "delete " #resource_}
+// Five rows of a route table. ID is the path parameter: RESOURCE_ROUTES(network, "/v2.0/networks",
+// "PUT")
+#define RESOURCE_ROUTES(resource_, path_, update_method_)                                    \
+    {.method = "GET",                                                                        \
+     .path = path_,                                                                          \
+     .handle = resource_list,                                                                \
+     .status = 200,                                                                          \
+     .data = &resource_,                                                                     \
+     .summary = "list " #resource_},                                                         \
+        {.method = "POST",                                                                   \
+         .path = path_,                                                                      \
+         .handle = resource_create,                                                          \
+         .status = 201,                                                                      \
+         .data = &resource_,                                                                 \
+         .summary = "create " #resource_},                                                   \
+        {.method = "GET",                                                                    \
+         .path = path_ "/{id}",                                                              \
+         .handle = resource_show,                                                            \
+         .status = 200,                                                                      \
+         .data = &resource_,                                                                 \
+         .summary = "show " #resource_},                                                     \
+        {.method = update_method_,                                                           \
+         .path = path_ "/{id}",                                                              \
+         .handle = resource_update,                                                          \
+         .status = 200,                                                                      \
+         .data = &resource_,                                                                 \
+         .summary = "update " #resource_},                                                   \
+    {                                                                                        \
+        .method = "DELETE", .path = path_ "/{id}", .handle = resource_delete, .status = 204, \
+        .data = &resource_, .summary = "delete " #resource_                                  \
+    }

@@ -52,9 +52,11 @@ resource_not_found(const struct resource *resource, const char *id, struct err *
 {
     const char *type = resource->not_found_type ? resource->not_found_type : "";
     // The format is the resource's own constant with one %s: it is split, not interpreted.
-    const char *format = resource->not_found_format ? resource->not_found_format : "Could not find the resource %s.";
+    const char *format =
+        resource->not_found_format ? resource->not_found_format : "Could not find the resource %s.";
     const char *hole = strstr(format, "%s");
-    return fault_typed(err, RC_NOT_FOUND, type, "%.*s%.100s%s", (int)(hole - format), format, id, hole + 2);
+    return fault_typed(err, RC_NOT_FOUND, type, "%.*s%.100s%s", (int)(hole - format), format, id,
+                       hole + 2);
 }
 
 // What every resource of the style has beside its own attributes.
@@ -83,7 +85,8 @@ is_wanted(const GPtrArray *fields, const char *name)
 static void
 append_column(GString *sql, const char *expression, const char *name)
 {
-    g_string_append_printf(sql, "%s%s AS \"%s\"", sql->str[sql->len - 1] == '(' ? "SELECT " : ", ", expression, name);
+    g_string_append_printf(sql, "%s%s AS \"%s\"", sql->str[sql->len - 1] == '(' ? "SELECT " : ", ",
+                           expression, name);
 }
 
 static void
@@ -93,7 +96,8 @@ append_attribute(GString *sql, const struct attribute *attribute)
     if (attribute->select) {
         expression = g_strdup_printf("(%s)", attribute->select);
     } else if (attribute->type == ATTR_TIME) {
-        expression = g_strdup_printf("to_char(r.%s, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')", attribute_column(attribute));
+        expression = g_strdup_printf("to_char(r.%s, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+                                     attribute_column(attribute));
     } else {
         expression = g_strdup_printf("r.%s", attribute_column(attribute));
     }
@@ -101,26 +105,30 @@ append_attribute(GString *sql, const struct attribute *attribute)
 }
 
 void
-sql_append_columns(GString *sql, const struct resource *resource, bool admin, const GPtrArray *fields, int link_param)
+sql_append_columns(GString *sql, const struct resource *resource, bool admin,
+                   const GPtrArray *fields, int link_param)
 {
     g_string_append_c(sql, '(');
     if (!resource_attribute(resource, "id") && is_wanted(fields, "id")) {
         append_column(sql, "r.id", "id");
     }
     for (const struct attribute *attribute = resource->attributes; attribute->name; attribute++) {
-        bool shown = !(attribute->flags & ATTR_HIDDEN) && (admin || !(attribute->flags & ATTR_ADMIN_SEE)) &&
+        bool shown = !(attribute->flags & ATTR_HIDDEN) &&
+                     (admin || !(attribute->flags & ATTR_ADMIN_SEE)) &&
                      !((attribute->flags & ATTR_VIRTUAL) && !attribute->select);
         if (shown && is_wanted(fields, attribute->name)) {
             append_attribute(sql, attribute);
         }
     }
     for (size_t i = 0; i < N_ELEMENTS(implied); i++) {
-        if ((resource->style & implied[i].style) && is_wanted(fields, implied[i].name) && !resource_attribute(resource, implied[i].name)) {
+        if ((resource->style & implied[i].style) && is_wanted(fields, implied[i].name) &&
+            !resource_attribute(resource, implied[i].name)) {
             append_column(sql, implied[i].expression, implied[i].name);
         }
     }
     if (link_param > 0) {
-        g_autofree char *links = g_strdup_printf("json_build_object('self', $%d::text || '/' || r.id)", link_param);
+        g_autofree char *links =
+            g_strdup_printf("json_build_object('self', $%d::text || '/' || r.id)", link_param);
         append_column(sql, links, "links");
     }
     g_string_append(sql, sql->str[sql->len - 1] == '(' ? "SELECT) v" : ") v");
@@ -129,14 +137,18 @@ sql_append_columns(GString *sql, const struct resource *resource, bool admin, co
 const char *
 sql_item(const struct resource *resource)
 {
-    return resource->style & RESOURCE_KEEP_UNKNOWN ? "(coalesce(r.extra, '{}'::jsonb) || to_jsonb(v))::text" : "row_to_json(v)::text";
+    return resource->style & RESOURCE_KEEP_UNKNOWN
+               ? "(coalesce(r.extra, '{}'::jsonb) || to_jsonb(v))::text"
+               : "row_to_json(v)::text";
 }
 
 void
 sql_append_visible(GString *sql, const struct resource *resource, bool admin)
 {
-    // The first term gives the three parameters a type where the condition does not mention them; it folds to true.
-    g_string_append(sql, " WHERE ($1::text IS NULL OR $2::text IS NULL OR $3::text IS NULL OR true)");
+    // The first term gives the three parameters a type where the condition does not mention them;
+    // it folds to true.
+    g_string_append(sql,
+                    " WHERE ($1::text IS NULL OR $2::text IS NULL OR $3::text IS NULL OR true)");
     if (!admin && resource->visible) {
         g_string_append_printf(sql, " AND (%s)", resource->visible);
     }

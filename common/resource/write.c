@@ -26,10 +26,15 @@ static enum rc
 explain(const struct resource_op *op, enum rc rc, struct err *err)
 {
     if (rc == RC_CONFLICT && err->type[0]) {
-        return fault(err, RC_CONFLICT, "Conflict occurred attempting to store %s - Duplicate entry found.", op->resource->singular);
+        return fault(err, RC_CONFLICT,
+                     "Conflict occurred attempting to store %s - Duplicate entry found.",
+                     op->resource->singular);
     }
     if (rc == RC_INVALID && strstr(err->message, "(23")) {
-        return fault(err, RC_INVALID, "Invalid input for %s: it names something that does not exist or breaks a rule.", op->resource->singular);
+        return fault(
+            err, RC_INVALID,
+            "Invalid input for %s: it names something that does not exist or breaks a rule.",
+            op->resource->singular);
     }
     return rc;
 }
@@ -40,7 +45,8 @@ append_names(GString *sql, json_t *values, const char *before, const char *after
     const char *column;
     json_t *value;
     bool first = true;
-    json_object_foreach(values, column, value) {
+    json_object_foreach(values, column, value)
+    {
         g_string_append_printf(sql, "%s%s%s%s", first ? "" : ", ", before, column, after);
         first = false;
     }
@@ -59,7 +65,8 @@ insert(struct resource_op *op, struct err *err)
     append_names(sql, op->values, "\"", "\"");
     g_string_append(sql, ") SELECT ");
     append_names(sql, op->values, "n.\"", "\"");
-    g_string_append_printf(sql, " FROM jsonb_populate_record(NULL::%s, $1::jsonb) n", op->resource->table);
+    g_string_append_printf(sql, " FROM jsonb_populate_record(NULL::%s, $1::jsonb) n",
+                           op->resource->table);
     g_autofree char *values = json_dumps(op->values, JSON_COMPACT);
     enum rc rc = db_run(op->db, sql->str, DB_ARGS(db_s(values)), NULL, err);
     return explain(op, rc, err);
@@ -91,13 +98,16 @@ load_old(struct resource_op *op, struct err *err)
     const struct auth_context *auth = request_auth(op->request);
     bool admin = requester_sees_all(op->request);
     g_autoptr(GString) sql = g_string_new(NULL);
-    g_string_append_printf(sql, "SELECT to_jsonb(r) AS old, (%s) AS writable FROM %s r", admin || !resource->writable ? "true" : resource->writable,
+    g_string_append_printf(sql, "SELECT to_jsonb(r) AS old, (%s) AS writable FROM %s r",
+                           admin || !resource->writable ? "true" : resource->writable,
                            resource->table);
     sql_append_visible(sql, resource, admin);
-    g_string_append_printf(sql, " AND r.id = $%d::%s FOR UPDATE OF r", PARAM_FREE, resource_id_type(resource));
+    g_string_append_printf(sql, " AND r.id = $%d::%s FOR UPDATE OF r", PARAM_FREE,
+                           resource_id_type(resource));
     g_autoptr(db_result) rows = NULL;
     enum rc rc = db_run(op->db, sql->str,
-                        DB_ARGS(db_s(request_project(op->request)), db_s(auth ? auth->user_id : ""), db_s(auth ? auth->domain_id : ""), db_s(op->id)),
+                        DB_ARGS(db_s(request_project(op->request)), db_s(auth ? auth->user_id : ""),
+                                db_s(auth ? auth->domain_id : ""), db_s(op->id)),
                         &rows, err);
     if (rc != RC_OK) {
         return rc;
@@ -106,7 +116,8 @@ load_old(struct resource_op *op, struct err *err)
         return resource_not_found(resource, op->id, err);
     }
     if (!db_bool(rows, 0, "writable")) {
-        return fault_typed(err, RC_FORBIDDEN, "PolicyNotAuthorized", "The %s %s is not yours to change", resource->singular, op->id);
+        return fault_typed(err, RC_FORBIDDEN, "PolicyNotAuthorized",
+                           "The %s %s is not yours to change", resource->singular, op->id);
     }
     json_decref(op->old);
     op->old = db_json(rows, 0, "old");
@@ -120,7 +131,8 @@ allow_old(struct resource_op *op, const char *policy, struct err *err)
         return RC_OK;
     }
     json_auto_t *target = op->old ? json_copy(op->old) : json_object();
-    json_object_set_new(target, "target", json_pack("{s:O}", op->resource->singular, op->old ? op->old : target));
+    json_object_set_new(target, "target",
+                        json_pack("{s:O}", op->resource->singular, op->old ? op->old : target));
     return request_allow(op->request, policy, target, err);
 }
 
@@ -153,16 +165,22 @@ update(struct resource_op *op, struct err *err)
     const char *column;
     json_t *value;
     bool first = true;
-    json_object_foreach(op->values, column, value) {
+    json_object_foreach(op->values, column, value)
+    {
         bool merge = strcmp(column, "extra") == 0 && (resource->style & RESOURCE_KEEP_UNKNOWN);
-        g_string_append_printf(sql, merge ? "%s\"%s\" = coalesce(r.\"%s\", '{}'::jsonb) || n.\"%s\"" : "%s\"%s\" = n.\"%s\"", first ? "" : ", ", column,
-                               column, column);
+        g_string_append_printf(sql,
+                               merge ? "%s\"%s\" = coalesce(r.\"%s\", '{}'::jsonb) || n.\"%s\""
+                                     : "%s\"%s\" = n.\"%s\"",
+                               first ? "" : ", ", column, column, column);
         first = false;
     }
     if (revision) {
-        g_string_append_printf(sql, "%srevision_number = r.revision_number + 1, updated_at = now()", first ? "" : ", ");
+        g_string_append_printf(sql, "%srevision_number = r.revision_number + 1, updated_at = now()",
+                               first ? "" : ", ");
     }
-    g_string_append_printf(sql, " FROM jsonb_populate_record(NULL::%s, $2::jsonb) n WHERE r.id = $1::%s", resource->table, resource_id_type(resource));
+    g_string_append_printf(sql,
+                           " FROM jsonb_populate_record(NULL::%s, $2::jsonb) n WHERE r.id = $1::%s",
+                           resource->table, resource_id_type(resource));
     g_autofree char *values = json_dumps(op->values, JSON_COMPACT);
     enum rc rc = db_run(op->db, sql->str, DB_ARGS(db_s(op->id), db_s(values)), NULL, err);
     return explain(op, rc, err);
@@ -187,7 +205,8 @@ resource_delete_one(struct resource_op *op, struct err *err)
     if (rc != RC_OK) {
         return rc;
     }
-    g_autofree char *sql = g_strdup_printf("DELETE FROM %s WHERE id = $1::%s", op->resource->table, resource_id_type(op->resource));
+    g_autofree char *sql = g_strdup_printf("DELETE FROM %s WHERE id = $1::%s", op->resource->table,
+                                           resource_id_type(op->resource));
     rc = db_run(op->db, sql, DB_ARGS(db_s(op->id)), NULL, err);
     if (rc == RC_INVALID) {
         return fault(err, RC_CONFLICT, "The %s %s is in use", op->resource->singular, op->id);
@@ -244,9 +263,12 @@ create_all(struct db *db, void *argument, struct err *err)
     g_string_truncate(write->items, 0);
     size_t i;
     json_t *input;
-    json_array_foreach(write->inputs, i, input) {
-        enum rc rc = json_is_object(input) ? create_item(write, db, input, err)
-                                           : fault(err, RC_INVALID, "Invalid input for %s: it is not an object", write->resource->singular);
+    json_array_foreach(write->inputs, i, input)
+    {
+        enum rc rc = json_is_object(input)
+                         ? create_item(write, db, input, err)
+                         : fault(err, RC_INVALID, "Invalid input for %s: it is not an object",
+                                 write->resource->singular);
         if (rc != RC_OK) {
             return rc;
         }
@@ -255,20 +277,24 @@ create_all(struct db *db, void *argument, struct err *err)
 }
 
 static enum rc
-unwrap(const struct resource *resource, json_t *root, bool *ret_bulk, json_t **ret_inputs, struct err *err)
+unwrap(const struct resource *resource, json_t *root, bool *ret_bulk, json_t **ret_inputs,
+       struct err *err)
 {
-    json_t *one = json_object_get(root, resource->singular), *many = json_object_get(root, resource->plural);
+    json_t *one = json_object_get(root, resource->singular),
+           *many = json_object_get(root, resource->plural);
     if (json_is_object(one)) {
         *ret_bulk = false;
         *ret_inputs = json_pack("[O]", one);
         return RC_OK;
     }
-    if ((resource->style & RESOURCE_BULK) && json_is_array(many) && json_array_size(many) > 0 && json_array_size(many) <= 1000) {
+    if ((resource->style & RESOURCE_BULK) && json_is_array(many) && json_array_size(many) > 0 &&
+        json_array_size(many) <= 1000) {
         *ret_bulk = true;
         *ret_inputs = json_incref(many);
         return RC_OK;
     }
-    return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Unable to find '%s' in request body", resource->singular);
+    return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Unable to find '%s' in request body",
+                       resource->singular);
 }
 
 enum rc
@@ -317,7 +343,8 @@ resource_update(struct request *request, struct reply *reply, struct err *err)
     const struct resource *resource = resource_of(request);
     json_t *input = json_object_get(request_json(request), resource->singular);
     if (!json_is_object(input)) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Unable to find '%s' in request body", resource->singular);
+        return fault_typed(err, RC_INVALID, "HTTPBadRequest", "Unable to find '%s' in request body",
+                           resource->singular);
     }
     json_auto_t *inputs = json_pack("[O]", input);
     g_autoptr(GString) items = g_string_new(NULL);

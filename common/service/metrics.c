@@ -29,7 +29,8 @@ metrics_print(GString *out)
         for (size_t i = 0; i < tables[t].n_metrics; i++) {
             const struct metric *metric = &tables[t].metrics[i];
             if (strcmp(metric->name, previous) != 0) {
-                g_string_append_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name, metric->kind);
+                g_string_append_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name,
+                                       metric->help, metric->name, metric->kind);
                 previous = metric->name;
             }
             g_string_append(out, metric->name);

@@ -12,5 +12,6 @@ struct metric {
     const char *labels; // "result=\"ok\"" or NULL
     _Atomic int64_t *value;
 };
-void metrics_register(const struct metric *metrics, size_t n_metrics); // table must outlive the process
+void metrics_register(const struct metric *metrics,
+                      size_t n_metrics); // table must outlive the process
 void metrics_print(GString *out);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// main() of every program: options, settings, parts up in order, wait for a signal, parts down in reverse.
+// main() of every program: options, settings, parts up in order, wait for a signal, parts down in
+// reverse.
 #include "common/service/internal.h"
 
 #include "common/http/usage_routes.h"
@@ -103,7 +104,8 @@ run_every(gpointer data)
 }
 
 void
-service_every(struct service *service, const char *name, int interval_ms, void (*fn)(void *context), void *context)
+service_every(struct service *service, const char *name, int interval_ms, void (*fn)(void *context),
+              void *context)
 {
     struct every *every = g_new(struct every, 1);
     *every = (struct every){service, interval_ms, fn, context};
@@ -115,11 +117,14 @@ parse_options(int argc, char **argv, struct options *options)
 {
     const GOptionEntry entries[] = {
         {"config", 'c', 0, G_OPTION_ARG_FILENAME, &options->config, "settings file", "FILE"},
-        {"check-config", 0, 0, G_OPTION_ARG_NONE, &options->check, "read the settings, say what is wrong, exit", NULL},
+        {"check-config", 0, 0, G_OPTION_ARG_NONE, &options->check,
+         "read the settings, say what is wrong, exit", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &options->version, "print the version", NULL},
-        {"migrate", 0, 0, G_OPTION_ARG_NONE, &options->migrate, "apply the database migrations, exit", NULL},
+        {"migrate", 0, 0, G_OPTION_ARG_NONE, &options->migrate,
+         "apply the database migrations, exit", NULL},
         {"openapi", 0, 0, G_OPTION_ARG_NONE, &options->openapi, "print the OpenAPI document", NULL},
-        {"settings", 0, 0, G_OPTION_ARG_NONE, &options->settings, "print a table of all settings", NULL},
+        {"settings", 0, 0, G_OPTION_ARG_NONE, &options->settings, "print a table of all settings",
+         NULL},
         {NULL},
     };
     g_autoptr(GOptionContext) parser = g_option_context_new(NULL);
@@ -182,7 +187,8 @@ start_parts(struct service *service, struct err *err)
         make_bus(service);
     }
     const char *overrides = conf_text(service->conf, "policy", "file");
-    enum rc rc = policy_new(def->policies ? def->policies : no_rules, *overrides ? overrides : NULL, &service->policy, err);
+    enum rc rc = policy_new(def->policies ? def->policies : no_rules, *overrides ? overrides : NULL,
+                            &service->policy, err);
     if (rc == RC_OK && ((def->parts & SERVICE_AUTH) || def->make_auth)) {
         rc = make_auth(service, err);
     }
@@ -285,7 +291,8 @@ wait_for_signal(const sigset_t *signals)
             log_info("stopping", kv_int("signal", signal_number));
             return;
         }
-        log_info("a reload was asked for; settings other than the log level take effect at the next start");
+        log_info("a reload was asked for; settings other than the log level take effect at the "
+                 "next start");
     }
 }
 
@@ -360,7 +367,9 @@ with_settings(struct service *service, const struct options *options)
     }
     enum log_level level = LOG_INFO;
     if (!log_level_parse(conf_text(service->conf, "service", "log_level"), &level)) {
-        fprintf(stderr, "haneul-%s: setting [service] log_level must be debug, info, warn or error\n", service->def->name);
+        fprintf(stderr,
+                "haneul-%s: setting [service] log_level must be debug, info, warn or error\n",
+                service->def->name);
         return EXIT_FAILURE;
     }
     static char program[64];

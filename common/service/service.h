@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frame of every program: options (--config, --check-config, --version, --migrate, --openapi, --settings), settings,
-// log, database, bus, authenticator, policy, HTTP server with /healthcheck and /metrics, signals. main() is tables and one call.
+// The frame of every program: options (--config, --check-config, --version, --migrate, --openapi,
+// --settings), settings, log, database, bus, authenticator, policy, HTTP server with /healthcheck
+// and /metrics, signals. main() is tables and one call.
 #pragma once
 #include "common/auth/auth.h"
 #include "common/bus/bus.h"
@@ -12,30 +13,33 @@
 enum service_part { // what the frame sets up
     SERVICE_DB = 1,
     SERVICE_BUS = 2,
-    SERVICE_AUTH = 4,   // authenticator following identity's feed
-    SERVICE_HTTP = 8,   // without it, a small listener serves only /healthcheck and /metrics
+    SERVICE_AUTH = 4,    // authenticator following identity's feed
+    SERVICE_HTTP = 8,    // without it, a small listener serves only /healthcheck and /metrics
     SERVICE_OUTBOX = 16, // relay thread
 };
 struct service;
 struct service_def {
-    const char *name;          // "compute": program haneul-compute, schema, queue prefix
-    const char *schema;        // NULL: name
+    const char *name;   // "compute": program haneul-compute, schema, queue prefix
+    const char *schema; // NULL: name
     unsigned parts;
     int default_port;
-    const struct setting *settings;          // the service's own; ended by group NULL; may be NULL
+    const struct setting *settings; // the service's own; ended by group NULL; may be NULL
     const struct route *const *routes;
     const struct policy_rule *policies;
     error_body_fn error_body;
-    const char *version_service;             // microversions, or ""
+    const char *version_service; // microversions, or ""
     uint16_t version_min, version_max;
     const struct migration *migrations;
-    // After the parts are up, before requests are accepted. ret_context becomes request_context. May start threads and subscriptions.
+    // After the parts are up, before requests are accepted. ret_context becomes request_context.
+    // May start threads and subscriptions.
     enum rc (*start)(struct service *service, void **ret_context, struct err *err);
     // After the HTTP server stopped, before the parts go down. NULL: nothing.
     void (*stop)(struct service *service, void *context);
-    struct authenticator *(*make_auth)(struct service *service, struct err *err); // identity's own; NULL: the feed's
+    struct authenticator *(*make_auth)(struct service *service,
+                                       struct err *err); // identity's own; NULL: the feed's
     void (*on_reply)(struct request *request, struct reply *reply);
-    bool (*healthy)(void *context, char *ret_detail, size_t size); // NULL, or one more check for /healthcheck
+    bool (*healthy)(void *context, char *ret_detail,
+                    size_t size); // NULL, or one more check for /healthcheck
 };
 int service_main(const struct service_def *def, int argc, char **argv);
 
@@ -49,4 +53,5 @@ bool service_is_stopping(const struct service *service);
 // Sleeps until the service stops or timeout_ms passed; true when stopping. For sweepers' threads.
 bool service_wait_stop(struct service *service, int timeout_ms);
 // A thread that calls fn(context) every interval_ms until the service stops; joined before stop().
-void service_every(struct service *service, const char *name, int interval_ms, void (*fn)(void *context), void *context);
+void service_every(struct service *service, const char *name, int interval_ms,
+                   void (*fn)(void *context), void *context);

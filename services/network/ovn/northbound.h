@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NB_OWNER_NETWORK "network:"
+#define NB_DEVICE_OWNER_NETWORK "network:" // prefix of everything that is not a guest
 #define NB_DEVICE_OWNER_ROUTER_INTERFACE "network:router_interface"
 #define NB_DEVICE_OWNER_ROUTER_GATEWAY "network:router_gateway"
 #define NB_DEVICE_OWNER_FLOATINGIP "network:floatingip"
@@ -95,6 +95,7 @@ struct nb_port {
     const char *dns_domain; // NULL or "": short name only
     const struct nb_dhcp_option *dhcp_options;
     size_t n_dhcp_options;
+    const struct nb_subnet *dhcp_subnet; // needed only with dhcp_options: the subnet whose options they change
 };
 
 struct nb_router_interface {

@@ -8,6 +8,7 @@ all:
 include mk/toolchain.mk
 include mk/programs.mk
 include mk/tests.mk
+include mk/docs.mk
 include mk/lint.mk
 include mk/cloud.mk
 

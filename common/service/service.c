@@ -16,7 +16,7 @@ enum { MAX_TABLES = 32 };
 
 struct options {
     char *config;
-    gboolean check, version, migrate, openapi, settings;
+    gboolean check, version, migrate, openapi, settings, life_cycles;
 };
 
 // The process' one service: set before any thread starts, never changed.
@@ -353,6 +353,15 @@ print_openapi(const struct service_def *def)
 }
 
 static int
+print_life_cycles(const struct service_def *def)
+{
+    for (const struct fsm *const *fsm = def->life_cycles; fsm && *fsm; fsm++) {
+        fsm_print_dot(*fsm, stdout);
+    }
+    return EXIT_SUCCESS;
+}
+
+static int
 with_settings(struct service *service, const struct options *options)
 {
     const struct setting *tables[] = {frame_settings, service->def->settings, NULL};
@@ -394,6 +403,9 @@ service_main(const struct service_def *def, int argc, char **argv)
     }
     if (options.openapi) {
         return print_openapi(def);
+    }
+    if (options.life_cycles) {
+        return print_life_cycles(def);
     }
     struct service service = {.def = def, .threads = g_ptr_array_new()};
     g_mutex_init(&service.mutex);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame of every program: options (--config, --check-config, --version, --migrate, --openapi,
-// --settings), settings, log, database, bus, authenticator, policy, HTTP server with /healthcheck
-// and /metrics, signals. main() is tables and one call.
+// --settings, --life-cycles), settings, log, database, bus, authenticator, policy, HTTP server with
+// /healthcheck and /metrics, signals. main() is tables and one call.
 #pragma once
 #include "common/auth/auth.h"
 #include "common/bus/bus.h"
 #include "common/conf/conf.h"
 #include "common/db/migrate.h"
+#include "common/fsm/fsm.h"
 #include "common/http/http.h"
 #include "common/service/metrics.h"
 
@@ -38,6 +39,8 @@ struct service_def {
     struct authenticator *(*make_auth)(struct service *service,
                                        struct err *err); // identity's own; NULL: the feed's
     void (*on_reply)(struct request *request, struct reply *reply);
+    const struct fsm *const
+        *life_cycles; // printed by --life-cycles (docs/fsm); NULL-terminated, or NULL
     bool (*healthy)(void *context, char *ret_detail,
                     size_t size); // NULL, or one more check for /healthcheck
 };

@@ -10,10 +10,10 @@
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
-// Written once by log_init before any thread starts.
+// Written once by log_init before any thread starts, but for the level.
 static struct {
     const char *program;
-    enum log_level lowest;
+    _Atomic enum log_level lowest;
     bool json;
 } settings = {"haneul", LOG_INFO, false};
 
@@ -25,6 +25,12 @@ log_init(const char *program, enum log_level lowest, bool json)
     settings.program = program;
     settings.lowest = lowest;
     settings.json = json;
+}
+
+void
+log_level_set(enum log_level lowest)
+{
+    settings.lowest = lowest;
 }
 
 bool

@@ -26,6 +26,7 @@ kv_int(const char *key, int64_t number)
 
 // Called once at start. json: one JSON object a line instead of key=value.
 void log_init(const char *program, enum log_level lowest, bool json);
+void log_level_set(enum log_level lowest); // from any thread (SIGHUP)
 bool log_level_parse(const char *text, enum log_level *ret_level);
 void log_request_id_set(const char *request_id); // NULL clears; copied
 const char *log_request_id(void);                // "-" when none

@@ -8,6 +8,7 @@
 struct service {
     const struct service_def *def;
     struct conf *conf;
+    const char *config_path; // NULL: environment and defaults only
     struct db_pool *db;
     struct bus *bus;
     struct authenticator *auth;

@@ -281,8 +281,27 @@ stop_all(struct service *service)
     db_pool_free(service->db);
 }
 
+// The log level is taken at once; everything else at the next start, and the log says so.
 static void
-wait_for_signal(const sigset_t *signals)
+reload(const struct service *service)
+{
+    const struct setting *tables[] = {frame_settings, service->def->settings, NULL};
+    struct conf *conf = NULL;
+    struct err err = {0};
+    enum log_level level = LOG_INFO;
+    if (conf_load(tables, service->config_path, &conf, &err) != RC_OK) {
+        log_error("the settings are wrong and were not reloaded", kv("reason", err.message));
+        return;
+    }
+    if (log_level_parse(conf_text(conf, "service", "log_level"), &level)) {
+        log_level_set(level);
+    }
+    conf_free(conf);
+    log_info("reloaded the log level; other settings take effect at the next start");
+}
+
+static void
+wait_for_signal(const struct service *service, const sigset_t *signals)
 {
     for (;;) {
         int signal_number = 0;
@@ -291,8 +310,7 @@ wait_for_signal(const sigset_t *signals)
             log_info("stopping", kv_int("signal", signal_number));
             return;
         }
-        log_info("a reload was asked for; settings other than the log level take effect at the "
-                 "next start");
+        reload(service);
     }
 }
 
@@ -316,7 +334,7 @@ run(struct service *service)
     }
     if (rc == RC_OK) {
         log_info("started", kv("version", HANEUL_VERSION));
-        wait_for_signal(&signals);
+        wait_for_signal(service, &signals);
     } else {
         log_error("cannot start", kv("reason", err.message));
     }
@@ -369,6 +387,7 @@ with_settings(struct service *service, const struct options *options)
         conf_print_reference(tables, stdout);
         return EXIT_SUCCESS;
     }
+    service->config_path = options->config;
     struct err err = {0};
     if (conf_load(tables, options->config, &service->conf, &err) != RC_OK) {
         fprintf(stderr, "haneul-%s: %s\n", service->def->name, err.message);

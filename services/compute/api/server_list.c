@@ -7,9 +7,11 @@
 #include "services/compute/api/server.h"
 #include "services/compute/api/server_db.h"
 
-#define PORT_IP(pattern)                                                                           \
-    "EXISTS (SELECT FROM server_port p, jsonb_array_elements(p.fixed_ips) f WHERE p.server_id = s.id"  \
-    " AND position('" pattern "' IN f->>'ip') > 0 AND EXISTS (SELECT FROM %s v(x) WHERE f->>'ip' ~ v.x))"
+#define PORT_IP(pattern)                                                                          \
+    "EXISTS (SELECT FROM server_port p, jsonb_array_elements(p.fixed_ips) f WHERE p.server_id = " \
+    "s.id"                                                                                        \
+    " AND position('" pattern                                                                     \
+    "' IN f->>'ip') > 0 AND EXISTS (SELECT FROM %s v(x) WHERE f->>'ip' ~ v.x))"
 #define TAG_COUNT "(SELECT count(DISTINCT v.x) FROM %s v(x) WHERE v.x = ANY (s.tags))"
 
 // clang-format off
@@ -79,8 +81,10 @@ check_value(const struct server_filter *filter, const char *value, struct err *e
 {
     int64_t time_us;
     if (g_str_has_prefix(filter->name, "changes-") && !iso8601_parse(value, &time_us)) {
-        return fault(err, RC_INVALID, "Invalid input for query parameters %s. Value: %.100s. It is no date and time.",
-                     filter->name, value);
+        return fault(
+            err, RC_INVALID,
+            "Invalid input for query parameters %s. Value: %.100s. It is no date and time.",
+            filter->name, value);
     }
     return text_is_clean(value, 1024)
                ? RC_OK
@@ -103,7 +107,8 @@ filter_text(const struct server_filter *filter, const char *value)
 }
 
 static enum rc
-add_filter(struct request *request, const struct server_filter *filter, struct server_query *query, struct err *err)
+add_filter(struct request *request, const struct server_filter *filter, struct server_query *query,
+           struct err *err)
 {
     const char *name, *value;
     json_auto_t *values = json_array();
@@ -129,7 +134,8 @@ read_filters(struct request *request, struct server_query *query, struct err *er
 {
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < N_ELEMENTS(filters); i++) {
-        bool applies = (query->is_admin || !filters[i].is_admin) && query->version >= filters[i].min_version;
+        bool applies =
+            (query->is_admin || !filters[i].is_admin) && query->version >= filters[i].min_version;
         if (applies && request_query(request, filters[i].name)) {
             rc = add_filter(request, &filters[i], query, err);
         }
@@ -140,14 +146,17 @@ read_filters(struct request *request, struct server_query *query, struct err *er
 static enum rc
 read_scope(struct request *request, struct server_query *query, struct err *err)
 {
-    const char *all = request_query(request, "all_tenants"), *deleted = request_query(request, "deleted");
+    const char *all = request_query(request, "all_tenants"),
+               *deleted = request_query(request, "deleted");
     bool flag = all && (!*all || (parse_bool(all, &flag) && flag));
     if (all && *all && !parse_bool(all, &flag)) {
-        return fault(err, RC_INVALID, "Invalid input for query parameters all_tenants. Value: %.100s.", all);
+        return fault(err, RC_INVALID,
+                     "Invalid input for query parameters all_tenants. Value: %.100s.", all);
     }
     query->project_id = request_project(request);
     if (flag) {
-        enum rc rc = request_allow(request, "os_compute_api:servers:detail:get_all_tenants", NULL, err);
+        enum rc rc =
+            request_allow(request, "os_compute_api:servers:detail:get_all_tenants", NULL, err);
         if (rc != RC_OK) {
             return rc;
         }
@@ -163,11 +172,13 @@ read_scope(struct request *request, struct server_query *query, struct err *err)
 static enum rc
 read_order(struct request *request, struct server_query *query, struct err *err)
 {
-    const char *key = request_query(request, "sort_key"), *direction = request_query(request, "sort_dir");
+    const char *key = request_query(request, "sort_key"),
+               *direction = request_query(request, "sort_dir");
     query->sort_sql = "s.created_at";
     query->is_descending = !direction || strcmp(direction, "desc") == 0;
     if (direction && !query->is_descending && strcmp(direction, "asc") != 0) {
-        return fault(err, RC_INVALID, "Invalid input for query parameters sort_dir. Value: %.100s.", direction);
+        return fault(err, RC_INVALID, "Invalid input for query parameters sort_dir. Value: %.100s.",
+                     direction);
     }
     for (size_t i = 0; key && i < N_ELEMENTS(sort_keys); i++) {
         if (strcmp(sort_keys[i].key, key) == 0) {
@@ -175,7 +186,9 @@ read_order(struct request *request, struct server_query *query, struct err *err)
             return RC_OK;
         }
     }
-    return key ? fault(err, RC_INVALID, "Invalid input for query parameters sort_key. Value: %.100s.", key) : RC_OK;
+    return key ? fault(err, RC_INVALID,
+                       "Invalid input for query parameters sort_key. Value: %.100s.", key)
+               : RC_OK;
 }
 
 static enum rc
@@ -197,7 +210,8 @@ server_list(struct request *request, struct reply *reply, struct err *err)
     query.limit = page.limit;
     query.marker = page.marker;
     if (rc == RC_OK && (rc = read_scope(request, &query, err)) == RC_OK &&
-        (rc = read_order(request, &query, err)) == RC_OK && (rc = read_filters(request, &query, err)) == RC_OK &&
+        (rc = read_order(request, &query, err)) == RC_OK &&
+        (rc = read_filters(request, &query, err)) == RC_OK &&
         (rc = request_db(request, &db, err)) == RC_OK) {
         rc = server_db_list(db, &query, &rows, err);
     }
@@ -209,7 +223,8 @@ server_list(struct request *request, struct reply *reply, struct err *err)
 }
 
 enum rc
-server_reply(struct request *request, struct reply *reply, const char *id, enum server_view view, struct err *err)
+server_reply(struct request *request, struct reply *reply, const char *id, enum server_view view,
+             struct err *err)
 {
     struct server_query query = {
         .base_url = request_base_url(request),
@@ -228,7 +243,8 @@ server_reply(struct request *request, struct reply *reply, const char *id, enum 
 }
 
 enum rc
-server_find(struct request *request, struct db **ret_db, struct server_brief *ret_server, struct err *err)
+server_find(struct request *request, struct db **ret_db, struct server_brief *ret_server,
+            struct err *err)
 {
     const char *id = request_param(request, "server_id");
     if (!uuid_is_valid(id)) {

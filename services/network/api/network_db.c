@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/network/api/network_db.h"
 
+#include "common/base/util.h"
 #include "services/network/api/floatingip_db.h"
 #include "services/network/api/work.h"
+
+static enum rc
+not_found(const char *id, struct err *err)
+{
+    return fault_typed(err, RC_NOT_FOUND, "NetworkNotFound", "Network %s could not be found.", id);
+}
 
 enum rc
 network_db_lock(struct db *db, const char *id, bool for_update, const char *project_id, struct network_row *ret_row,
@@ -11,8 +18,11 @@ network_db_lock(struct db *db, const char *id, bool for_update, const char *proj
     g_autoptr(db_result) row = NULL;
     const char *sql =
         for_update
-            ? "SELECT project_id, shared, external, port_security_enabled FROM network r WHERE id::text = $1 FOR UPDATE"
-            : "SELECT project_id, shared, external, port_security_enabled FROM network r WHERE id::text = $1 FOR SHARE";
+            ? "SELECT project_id, shared, external, port_security_enabled FROM network r WHERE id = $1 FOR UPDATE"
+            : "SELECT project_id, shared, external, port_security_enabled FROM network r WHERE id = $1 FOR SHARE";
+    if (!uuid_is_valid(id)) {
+        return not_found(id, err);
+    }
     enum rc rc = db_run(db, sql, DB_ARGS(db_s(id)), &row, err);
     if (rc != RC_OK) {
         return rc;
@@ -22,7 +32,7 @@ network_db_lock(struct db *db, const char *id, bool for_update, const char *proj
                                          db_bool(row, 0, "shared") || db_bool(row, 0, "external"));
     if (db_n_rows(row) && !is_visible) {
         rc = db_run(db,
-                    "SELECT 1 FROM rbac_policy WHERE object_type = 'network' AND object_id::text = $1 "
+                    "SELECT 1 FROM rbac_policy WHERE object_type = 'network' AND object_id = $1 "
                     "AND target_tenant IN ($2, '*')",
                     DB_ARGS(db_s(id), db_s(project_id)), &grant, err);
         is_visible = rc == RC_OK && db_n_rows(grant);
@@ -31,7 +41,7 @@ network_db_lock(struct db *db, const char *id, bool for_update, const char *proj
         return rc;
     }
     if (!is_visible) {
-        return fault_typed(err, RC_NOT_FOUND, "NetworkNotFound", "Network %s could not be found.", id);
+        return not_found(id, err);
     }
     g_strlcpy(ret_row->project_id, db_text(row, 0, "project_id"), sizeof ret_row->project_id);
     ret_row->shared = db_bool(row, 0, "shared") || grant;

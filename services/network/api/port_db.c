@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/network/api/port_db.h"
 
+#include "common/base/util.h"
 #include "common/db/outbox.h"
 #include "services/network/api/work.h"
 
@@ -87,13 +88,13 @@ port_db_write_groups(struct db *db, const char *id, json_t *groups, const char *
     json_array_foreach(groups, i, item) {
         const char *group = json_string_value(item);
         g_autoptr(db_result) found = NULL;
-        if (rc == RC_OK) {
+        if (rc == RC_OK && group && uuid_is_valid(group)) {
             rc = db_run(db,
-                        "SELECT id FROM security_group WHERE id::text = $1 AND ($2::text IS NULL OR project_id = $2) "
+                        "SELECT id FROM security_group WHERE id = $1 AND ($2::text IS NULL OR project_id = $2) "
                         "FOR SHARE",
                         DB_ARGS(db_s(or_blank(group)), db_s(project_id)), &found, err);
         }
-        if (rc == RC_OK && db_n_rows(found) == 0) {
+        if (rc == RC_OK && (!found || db_n_rows(found) == 0)) {
             return fault_typed(err, RC_NOT_FOUND, "SecurityGroupNotFound", "Security group %s does not exist",
                                or_blank(group));
         }
@@ -153,9 +154,12 @@ port_db_set_status(struct db *db, const char *id, bool up, struct err *err)
 {
     g_autoptr(db_result) row = NULL;
     const char *status = up ? "ACTIVE" : "DOWN";
+    if (!uuid_is_valid(id)) {
+        return RC_OK;
+    }
     enum rc rc = db_run(db,
                         "UPDATE port SET status = $2, revision_number = revision_number + 1, updated_at = now() "
-                        "WHERE id::text = $1 AND status <> $2 AND status <> 'N/A' RETURNING device_id",
+                        "WHERE id = $1 AND status <> $2 AND status <> 'N/A' RETURNING device_id",
                         DB_ARGS(db_s(id), db_s(status)), &row, err);
     if (rc != RC_OK || db_n_rows(row) == 0) {
         return rc;
@@ -169,9 +173,44 @@ enum rc
 port_db_find_device(struct db *db, const char *id, char **ret_device_id, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, "SELECT device_id FROM port WHERE id::text = $1", DB_ARGS(db_s(id)), &rows, err);
+    if (!uuid_is_valid(id)) {
+        *ret_device_id = NULL;
+        return RC_OK;
+    }
+    enum rc rc = db_run(db, "SELECT device_id FROM port WHERE id = $1", DB_ARGS(db_s(id)), &rows, err);
     if (rc == RC_OK) {
         *ret_device_id = db_n_rows(rows) ? g_strdup(db_text(rows, 0, "device_id")) : NULL;
     }
     return rc;
+}
+
+enum rc
+port_db_lock(struct db *db, const char *id, const char *project_id, struct port_owner *ret_owner, struct err *err)
+{
+    g_autoptr(db_result) row = NULL;
+    enum rc rc = RC_OK;
+    if (uuid_is_valid(id)) {
+        rc = db_run(db,
+                    "SELECT p.project_id, p.network_id, p.device_id FROM port p JOIN network n ON n.id = p.network_id "
+                    "WHERE p.id = $1 AND ($2::text IS NULL OR $2 IN (p.project_id, n.project_id)) FOR UPDATE OF p",
+                    DB_ARGS(db_s(id), db_s(project_id)), &row, err);
+    }
+    if (rc != RC_OK) {
+        return rc;
+    }
+    if (!row || db_n_rows(row) == 0) {
+        return fault_typed(err, RC_NOT_FOUND, "PortNotFound", "Port %.100s could not be found.", id);
+    }
+    g_strlcpy(ret_owner->project_id, db_text(row, 0, "project_id"), sizeof ret_owner->project_id);
+    g_strlcpy(ret_owner->network_id, db_text(row, 0, "network_id"), sizeof ret_owner->network_id);
+    g_strlcpy(ret_owner->device_id, db_text(row, 0, "device_id"), sizeof ret_owner->device_id);
+    return RC_OK;
+}
+
+enum rc
+port_db_release(struct db *db, const char *id, const char *subnet_id, struct err *err)
+{
+    enum rc rc = db_run(db, "DELETE FROM fixed_ip WHERE port_id = $1 AND subnet_id = $2", DB_ARGS(db_s(id), db_s(subnet_id)),
+                        NULL, err);
+    return rc == RC_OK ? work_add(db, NB_PORT, id, err) : rc;
 }

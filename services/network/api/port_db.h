@@ -28,3 +28,11 @@ enum rc port_db_add_work(struct db *db, const char *id, const char *device_owner
 enum rc port_db_set_status(struct db *db, const char *id, bool up, struct err *err) CHECKED;
 // Who holds this id now; ret_device_id NULL when nobody, else the caller frees.
 enum rc port_db_find_device(struct db *db, const char *id, char **ret_device_id, struct err *err) CHECKED;
+
+struct port_owner {
+    char project_id[65], network_id[40], device_id[256];
+};
+// Locks the port. RC_NOT_FOUND PortNotFound: missing, or neither the port nor its network is project_id's (NULL: an administrator).
+enum rc port_db_lock(struct db *db, const char *id, const char *project_id, struct port_owner *ret_owner, struct err *err) CHECKED;
+// Takes the port's addresses in one subnet away.
+enum rc port_db_release(struct db *db, const char *id, const char *subnet_id, struct err *err) CHECKED;

@@ -43,3 +43,6 @@ enum rc server_db_brief(struct db *db, const char *id, const char *project_id, b
 
 enum rc server_db_addresses(struct db *db, const char *id, const char *network,
                             db_result **ret_rows, struct err *err) CHECKED;
+// What the server's own view lists; the ports themselves are the network's.
+enum rc server_db_change_group(struct db *db, const char *id, json_t *group, bool adds,
+                               struct err *err) CHECKED;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts a stream of JSON values into messages in one pass, whatever the pieces it arrives in (JSON-RPC over a stream has no framing).
+// Cuts a stream of JSON values into messages in one pass, whatever the pieces it arrives in
+// (JSON-RPC over a stream has no framing).
 #pragma once
 #include "common/base/err.h"
 #include <glib.h>
@@ -15,5 +16,6 @@ struct framer {
 void framer_init(struct framer *framer, size_t max_size);
 void framer_done(struct framer *framer);
 void framer_push(struct framer *framer, const void *data, size_t size);
-// *ret_message is NULL when none is complete. RC_BAD_GATEWAY: not JSON objects, or one larger than max_size.
+// *ret_message is NULL when none is complete. RC_BAD_GATEWAY: not JSON objects, or one larger than
+// max_size.
 enum rc framer_next(struct framer *framer, json_t **ret_message, struct err *err) CHECKED;

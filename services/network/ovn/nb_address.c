@@ -38,7 +38,8 @@ format(int version, const unsigned char bytes[16], int prefix, char ret_cidr[NB_
 }
 
 enum rc
-nb_cidr(const char *what, const char *text, int version, char ret_cidr[NB_ADDRESS_SIZE], bool *ret_is_all, struct err *err)
+nb_cidr(const char *what, const char *text, int version, char ret_cidr[NB_ADDRESS_SIZE],
+        bool *ret_is_all, struct err *err)
 {
     char address[NB_ADDRESS_SIZE];
     unsigned char bytes[16];
@@ -47,12 +48,15 @@ nb_cidr(const char *what, const char *text, int version, char ret_cidr[NB_ADDRES
     int64_t prefix = version == 4 ? 32 : 128;
     int n_bits = (int)prefix;
     if (!len || len >= sizeof address) {
-        return fault(err, RC_INVALID, "%s '%.64s' is not an address or CIDR", what, text ? text : "");
+        return fault(err, RC_INVALID, "%s '%.64s' is not an address or CIDR", what,
+                     text ? text : "");
     }
     memcpy(address, text, len);
     address[len] = 0;
-    if (parse(address, bytes) != version || (slash && !parse_int64(slash + 1, 0, n_bits, &prefix))) {
-        return fault(err, RC_INVALID, "%s '%.64s' is not an IPv%d address or CIDR", what, text, version);
+    if (parse(address, bytes) != version ||
+        (slash && !parse_int64(slash + 1, 0, n_bits, &prefix))) {
+        return fault(err, RC_INVALID, "%s '%.64s' is not an IPv%d address or CIDR", what, text,
+                     version);
     }
     clear_host_bits(bytes, n_bits, (int)prefix);
     format(version, bytes, (int)prefix, ret_cidr);
@@ -70,7 +74,8 @@ nb_network_of(const char *ip, int prefix, char ret_cidr[NB_ADDRESS_SIZE], struct
     int version = ip ? parse(ip, bytes) : 0;
     int n_bits = version == 4 ? 32 : 128;
     if (!version || prefix < 0 || prefix > n_bits) {
-        return fault(err, RC_INVALID, "'%.64s/%d' is not an address with its prefix length", ip ? ip : "", prefix);
+        return fault(err, RC_INVALID, "'%.64s/%d' is not an address with its prefix length",
+                     ip ? ip : "", prefix);
     }
     clear_host_bits(bytes, n_bits, prefix);
     format(version, bytes, prefix, ret_cidr);

@@ -8,7 +8,8 @@
 
 enum option_form { OPTION_PLAIN, OPTION_QUOTED, OPTION_ADDRESSES };
 
-// Neutron takes dnsmasq's names or option numbers; these are the ones that OVN has (ovn-nb(5), DHCP_Options).
+// Neutron takes dnsmasq's names or option numbers; these are the ones that OVN has (ovn-nb(5),
+// DHCP_Options).
 // clang-format off
 static const struct dhcp_name {
     const char *name;
@@ -47,7 +48,8 @@ is_quotable(const char *text)
 }
 
 static enum rc
-add_addresses(struct nb_row *row, const char *option, const char *const *ips, size_t n_ips, struct err *err)
+add_addresses(struct nb_row *row, const char *option, const char *const *ips, size_t n_ips,
+              struct err *err)
 {
     g_autoptr(GString) text = g_string_new(n_ips > 1 ? "{" : "");
     for (size_t i = 0; i < n_ips; i++) {
@@ -140,7 +142,8 @@ nb_dhcp_fill(struct nb_row *row, const struct nb_subnet *subnet, struct err *err
     if (subnet->gateway_ip) {
         nb_row_map(row, "options", "router", subnet->gateway_ip);
     }
-    add_number(row, "lease_time", subnet->lease_time_s ? subnet->lease_time_s : DEFAULT_LEASE_TIME_S);
+    add_number(row, "lease_time",
+               subnet->lease_time_s ? subnet->lease_time_s : DEFAULT_LEASE_TIME_S);
     add_number(row, "mtu", subnet->mtu ? subnet->mtu : 1500);
     add_quoted(row, "domain_name", subnet->dns_domain);
     rc = add_addresses(row, "dns_server", subnet->dns_servers, subnet->n_dns_servers, err);

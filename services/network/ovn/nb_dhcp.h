@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// DHCP_Options rows: a subnet's options in the syntax of ovn-nb(5), and a port's own changes to them. Pure.
+// DHCP_Options rows: a subnet's options in the syntax of ovn-nb(5), and a port's own changes to
+// them. Pure.
 #pragma once
 #include "services/network/ovn/nb_plan.h"
 

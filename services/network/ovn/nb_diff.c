@@ -17,7 +17,7 @@ struct mutation {
 
 struct nb_diff {
     const struct replica *replica;
-    json_t *guards, *body;
+    json_t *guards, *body, *deletions;
     GHashTable *inserted;  // "owner#key" → struct target
     GHashTable *mutations; // "uuid column" → struct mutation
     GPtrArray *order;      // the same, in the order of their making
@@ -49,7 +49,9 @@ nb_diff_new(const struct replica *replica)
     diff->replica = replica;
     diff->guards = json_array();
     diff->body = json_array();
-    diff->inserted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)target_free);
+    diff->deletions = json_array();
+    diff->inserted =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)target_free);
     diff->mutations = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     diff->order = g_ptr_array_new_with_free_func((GDestroyNotify)mutation_free);
     diff->guarded = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -65,6 +67,7 @@ nb_diff_free(struct nb_diff *diff)
     }
     json_decref(diff->guards);
     json_decref(diff->body);
+    json_decref(diff->deletions);
     g_hash_table_unref(diff->inserted);
     g_hash_table_unref(diff->mutations);
     g_ptr_array_unref(diff->order);
@@ -88,15 +91,17 @@ table_of(unsigned table)
 static json_t *
 where_uuid(const struct target *target)
 {
-    return json_pack("[[s,s,[s,s]]]", "_uuid", "==", target->is_new ? "named-uuid" : "uuid", target->uuid);
+    return json_pack("[[s,s,[s,s]]]", "_uuid", "==", target->is_new ? "named-uuid" : "uuid",
+                     target->uuid);
 }
 
 static void
 add_guard(struct nb_diff *diff, unsigned table, json_t *where, json_t *columns, json_t *rows)
 {
-    json_array_append_new(diff->guards, json_pack("{s:s,s:s,s:i,s:o,s:o,s:s,s:o}", "op", "wait", "table",
-                                                  table_of(table)->name, "timeout", 0, "where", where, "columns", columns,
-                                                  "until", "==", "rows", rows));
+    json_array_append_new(diff->guards,
+                          json_pack("{s:s,s:s,s:i,s:o,s:o,s:s,s:o}", "op", "wait", "table",
+                                    table_of(table)->name, "timeout", 0, "where", where, "columns",
+                                    columns, "until", "==", "rows", rows));
 }
 
 // The row is still what the difference was computed from: its external_ids carry the revision.
@@ -110,7 +115,8 @@ guard_content(struct nb_diff *diff, const struct replica_row *row)
     unsigned column = ovsdb_column_index(table, "external_ids");
     const struct target target = {row->table, row->uuid, false};
     json_t *ids = ovsdb_value_to_json(&row->values[column], &table->columns[column]);
-    add_guard(diff, row->table, where_uuid(&target), json_pack("[s]", "external_ids"), json_pack("[{s:o}]", "external_ids", ids));
+    add_guard(diff, row->table, where_uuid(&target), json_pack("[s]", "external_ids"),
+              json_pack("[{s:o}]", "external_ids", ids));
 }
 
 static void
@@ -121,17 +127,19 @@ guard_existence(struct nb_diff *diff, const struct target *target)
     }
 }
 
-// Nobody else has inserted it meanwhile. Tables with a unique name need no such guard, the insertion itself fails.
+// Nobody else has inserted it meanwhile. Tables with a unique name need no such guard, the
+// insertion itself fails.
 static void
 guard_absence(struct nb_diff *diff, const struct nb_row *row)
 {
-    json_t *where = json_pack("[[s,s,[s,[[s,s],[s,s]]]]]", "external_ids", "includes", "map", NB_OWNER_KEY, row->owner,
-                              NB_KEY_KEY, row->key);
+    json_t *where = json_pack("[[s,s,[s,[[s,s],[s,s]]]]]", "external_ids", "includes", "map",
+                              NB_OWNER_KEY, row->owner, NB_KEY_KEY, row->key);
     add_guard(diff, row->table, where, json_array(), json_array());
 }
 
 static void
-mutate(struct nb_diff *diff, const struct target *row, const char *column, json_t *element, bool insert)
+mutate(struct nb_diff *diff, const struct target *row, const char *column, json_t *element,
+       bool insert)
 {
     g_autofree char *key = g_strdup_printf("%s %s", row->uuid, column);
     struct mutation *mutation = g_hash_table_lookup(diff->mutations, key);
@@ -197,11 +205,12 @@ nb_diff_has_dependencies(const struct nb_diff *diff, const struct nb_object *obj
 }
 
 static enum rc
-get_reference(const struct nb_diff *diff, const struct nb_row *row, const struct nb_ref *ref, struct target *ret_target,
-              struct err *err)
+get_reference(const struct nb_diff *diff, const struct nb_row *row, const struct nb_ref *ref,
+              struct target *ret_target, struct err *err)
 {
     if (!resolve(diff, ref, ret_target)) {
-        return fault(err, RC_UNAVAILABLE, "'%s' needs '%s', which is not in the northbound database yet", row->owner,
+        return fault(err, RC_UNAVAILABLE,
+                     "'%s' needs '%s', which is not in the northbound database yet", row->owner,
                      ref->owner);
     }
     return RC_OK;
@@ -236,8 +245,8 @@ find_existing(const struct nb_diff *diff, const struct nb_row *row)
 }
 
 static enum rc
-dhcp_json(const struct nb_diff *diff, const struct nb_row *row, const struct replica_row *existing, json_t *columns,
-          struct err *err)
+dhcp_json(const struct nb_diff *diff, const struct nb_row *row, const struct replica_row *existing,
+          json_t *columns, struct err *err)
 {
     if (row->table != NB_LOGICAL_SWITCH_PORT) {
         return RC_OK;
@@ -245,18 +254,22 @@ dhcp_json(const struct nb_diff *diff, const struct nb_row *row, const struct rep
     unsigned column = ovsdb_column_index(table_of(row->table), "dhcpv4_options");
     const char *old = existing ? existing->values[column].text : NULL;
     struct target target = {0};
-    enum rc rc = row->dhcpv4_options.owner ? get_reference(diff, row, &row->dhcpv4_options, &target, err) : RC_OK;
-    if (rc != RC_OK || !(row->columns & 1u << column) || (!target.is_new && !g_strcmp0(old, target.uuid))) {
+    enum rc rc = row->dhcpv4_options.owner
+                     ? get_reference(diff, row, &row->dhcpv4_options, &target, err)
+                     : RC_OK;
+    if (rc != RC_OK || !(row->columns & 1u << column) ||
+        (!target.is_new && !g_strcmp0(old, target.uuid))) {
         return rc;
     }
-    json_object_set_new(columns, "dhcpv4_options", target.uuid ? target_json(&target) : json_pack("[s,[]]", "set"));
+    json_object_set_new(columns, "dhcpv4_options",
+                        target.uuid ? target_json(&target) : json_pack("[s,[]]", "set"));
     return RC_OK;
 }
 
 // The columns that differ from the existing row, or all that are not empty.
 static enum rc
-columns_json(const struct nb_diff *diff, const struct nb_row *row, const struct replica_row *existing, json_t *columns,
-             struct err *err)
+columns_json(const struct nb_diff *diff, const struct nb_row *row,
+             const struct replica_row *existing, json_t *columns, struct err *err)
 {
     static const struct ovsdb_value empty;
     const struct ovsdb_table *table = table_of(row->table);
@@ -266,7 +279,8 @@ columns_json(const struct nb_diff *diff, const struct nb_row *row, const struct 
         }
         const struct ovsdb_value *old = existing ? &existing->values[i] : &empty;
         if (!ovsdb_value_is_equal(old, &row->values[i])) {
-            json_object_set_new(columns, table->columns[i].name, ovsdb_value_to_json(&row->values[i], &table->columns[i]));
+            json_object_set_new(columns, table->columns[i].name,
+                                ovsdb_value_to_json(&row->values[i], &table->columns[i]));
         }
     }
     return dhcp_json(diff, row, existing, columns, err);
@@ -280,8 +294,9 @@ insert_row(struct nb_diff *diff, const struct nb_row *row, json_t *columns)
     target->uuid = g_strdup_printf("row%u", diff->n_names++);
     target->is_new = true;
     g_hash_table_insert(diff->inserted, g_strdup_printf("%s#%s", row->owner, row->key), target);
-    json_array_append_new(diff->body, json_pack("{s:s,s:s,s:s,s:O}", "op", "insert", "table", table_of(row->table)->name,
-                                                "uuid-name", target->uuid, "row", columns));
+    json_array_append_new(diff->body, json_pack("{s:s,s:s,s:s,s:O}", "op", "insert", "table",
+                                                table_of(row->table)->name, "uuid-name",
+                                                target->uuid, "row", columns));
     return target;
 }
 
@@ -290,8 +305,9 @@ update_row(struct nb_diff *diff, const struct replica_row *row, json_t *columns)
 {
     const struct target target = {row->table, row->uuid, false};
     guard_content(diff, row);
-    json_array_append_new(diff->body, json_pack("{s:s,s:s,s:o,s:O}", "op", "update", "table", table_of(row->table)->name,
-                                                "where", where_uuid(&target), "row", columns));
+    json_array_append_new(diff->body, json_pack("{s:s,s:s,s:o,s:O}", "op", "update", "table",
+                                                table_of(row->table)->name, "where",
+                                                where_uuid(&target), "row", columns));
 }
 
 // Rows of ours that name this one though the plan does not want it.
@@ -310,7 +326,8 @@ unlink_others(struct nb_diff *diff, const struct replica_row *row, GHashTable *w
         const struct replica_row *referrer = key;
         if (referrer->owner && !g_hash_table_contains(wanted, referrer->uuid)) {
             const struct target from = {referrer->table, referrer->uuid, false};
-            mutate(diff, &from, child_column(referrer->table, row->table), ovsdb_uuid_json(row->uuid), false);
+            mutate(diff, &from, child_column(referrer->table, row->table),
+                   ovsdb_uuid_json(row->uuid), false);
             changed = true;
         }
     }
@@ -318,8 +335,8 @@ unlink_others(struct nb_diff *diff, const struct replica_row *row, GHashTable *w
 }
 
 static enum rc
-put_links(struct nb_diff *diff, const struct nb_row *row, const struct replica_row *existing, const struct target *self,
-          bool *changed, struct err *err)
+put_links(struct nb_diff *diff, const struct nb_row *row, const struct replica_row *existing,
+          const struct target *self, bool *changed, struct err *err)
 {
     g_autoptr(GHashTable) wanted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     GHashTable *referrers = existing ? replica_referrers(diff->replica, existing->uuid) : NULL;
@@ -343,7 +360,8 @@ put_links(struct nb_diff *diff, const struct nb_row *row, const struct replica_r
 }
 
 static enum rc
-put_row(struct nb_diff *diff, const struct nb_row *row, GHashTable *kept, bool *changed, struct err *err)
+put_row(struct nb_diff *diff, const struct nb_row *row, GHashTable *kept, bool *changed,
+        struct err *err)
 {
     const struct replica_row *existing = find_existing(diff, row);
     json_auto_t *columns = json_object();
@@ -370,8 +388,9 @@ delete_root(struct nb_diff *diff, const struct replica_row *row)
 {
     const struct target target = {row->table, row->uuid, false};
     g_hash_table_add(diff->deleted, g_strdup(row->uuid));
-    json_array_append_new(diff->body, json_pack("{s:s,s:s,s:o}", "op", "delete", "table", table_of(row->table)->name,
-                                                "where", where_uuid(&target)));
+    json_array_append_new(diff->deletions,
+                          json_pack("{s:s,s:s,s:o}", "op", "delete", "table",
+                                    table_of(row->table)->name, "where", where_uuid(&target)));
 }
 
 // A row that is not root goes when the last row that names it lets go.
@@ -389,7 +408,8 @@ release(struct nb_diff *diff, const struct replica_row *row)
         const struct replica_row *referrer = key;
         const struct target from = {referrer->table, referrer->uuid, false};
         if (!g_hash_table_contains(diff->deleted, referrer->uuid)) {
-            mutate(diff, &from, child_column(referrer->table, row->table), ovsdb_uuid_json(row->uuid), false);
+            mutate(diff, &from, child_column(referrer->table, row->table),
+                   ovsdb_uuid_json(row->uuid), false);
         }
     }
 }
@@ -434,7 +454,8 @@ revision_there(const struct nb_diff *diff, const char *owner)
         g_hash_table_iter_init(&iter, rows);
     }
     while (rows && g_hash_table_iter_next(&iter, &key, NULL)) {
-        const char *text = ovsdb_value_map_get(replica_value(diff->replica, key, "external_ids"), NB_REVISION_KEY);
+        const char *text =
+            ovsdb_value_map_get(replica_value(diff->replica, key, "external_ids"), NB_REVISION_KEY);
         int64_t found;
         if (text && parse_int64(text, 0, INT64_MAX, &found)) {
             revision = MAX(revision, found);
@@ -443,7 +464,8 @@ revision_there(const struct nb_diff *diff, const char *owner)
     return revision;
 }
 
-// Rows of the object's plan and the main row's guard. Inserting the main row needs to be the only one who does.
+// Rows of the object's plan and the main row's guard. Inserting the main row needs to be the only
+// one who does.
 static void
 guard_object(struct nb_diff *diff, const struct nb_object *object)
 {
@@ -457,7 +479,8 @@ guard_object(struct nb_diff *diff, const struct nb_object *object)
 }
 
 enum rc
-nb_diff_put(struct nb_diff *diff, const struct nb_object *object, bool force, bool *ret_changed, struct err *err)
+nb_diff_put(struct nb_diff *diff, const struct nb_object *object, bool force, bool *ret_changed,
+            struct err *err)
 {
     bool changed = false;
     if (!force && revision_there(diff, object->owner) > object->revision) {
@@ -491,7 +514,7 @@ nb_diff_put(struct nb_diff *diff, const struct nb_object *object, bool force, bo
 bool
 nb_diff_is_empty(const struct nb_diff *diff)
 {
-    return !json_array_size(diff->body) && !diff->order->len;
+    return !json_array_size(diff->body) && !json_array_size(diff->deletions) && !diff->order->len;
 }
 
 static json_t *
@@ -499,13 +522,16 @@ mutation_json(const struct mutation *mutation)
 {
     json_t *mutations = json_array();
     if (json_array_size(mutation->remove)) {
-        json_array_append_new(mutations, json_pack("[s,s,[s,O]]", mutation->column, "delete", "set", mutation->remove));
+        json_array_append_new(mutations, json_pack("[s,s,[s,O]]", mutation->column, "delete", "set",
+                                                   mutation->remove));
     }
     if (json_array_size(mutation->insert)) {
-        json_array_append_new(mutations, json_pack("[s,s,[s,O]]", mutation->column, "insert", "set", mutation->insert));
+        json_array_append_new(mutations, json_pack("[s,s,[s,O]]", mutation->column, "insert", "set",
+                                                   mutation->insert));
     }
-    return json_pack("{s:s,s:s,s:o,s:o}", "op", "mutate", "table", table_of(mutation->row.table)->name, "where",
-                     where_uuid(&mutation->row), "mutations", mutations);
+    return json_pack("{s:s,s:s,s:o,s:o}", "op", "mutate", "table",
+                     table_of(mutation->row.table)->name, "where", where_uuid(&mutation->row),
+                     "mutations", mutations);
 }
 
 json_t *
@@ -517,6 +543,7 @@ nb_diff_operations(const struct nb_diff *diff)
     for (guint i = 0; i < diff->order->len; i++) {
         json_array_append_new(operations, mutation_json(diff->order->pdata[i]));
     }
+    json_array_extend(operations, diff->deletions); // last: a mutation must still find its row
     return operations;
 }
 
@@ -530,7 +557,8 @@ check_result(const json_t *operation, const json_t *result, struct err *err)
         const char *details = json_string_value(json_object_get(result, "details"));
         bool is_race = !strcmp(error, "timed out") || !strcmp(error, "constraint violation") ||
                        !strcmp(error, "referential integrity violation");
-        return fault(err, is_race ? RC_CONFLICT : RC_INTERNAL, "OVSDB refused %s in '%s': %.64s: %.200s", op ? op : "commit",
+        return fault(err, is_race ? RC_CONFLICT : RC_INTERNAL,
+                     "OVSDB refused %s in '%s': %.64s: %.200s", op ? op : "commit",
                      table ? table : "-", error, details ? details : "-");
     }
     bool counts = op && (!strcmp(op, "mutate") || !strcmp(op, "update"));
@@ -547,13 +575,15 @@ nb_diff_check(const json_t *operations, const json_t *results, struct err *err)
     size_t n_results = json_array_size(results);
     // After a failed operation the rest is null; a failed commit has one result more.
     for (size_t i = 0; i < n_results; i++) {
-        enum rc rc = check_result(json_array_get(operations, i + 1), json_array_get(results, i), err);
+        enum rc rc =
+            check_result(json_array_get(operations, i + 1), json_array_get(results, i), err);
         if (rc != RC_OK) {
             return rc;
         }
     }
     if (n_results < n_operations) {
-        return fault(err, RC_BAD_GATEWAY, "OVSDB answered %zu of %zu operations", n_results, n_operations);
+        return fault(err, RC_BAD_GATEWAY, "OVSDB answered %zu of %zu operations", n_results,
+                     n_operations);
     }
     return RC_OK;
 }

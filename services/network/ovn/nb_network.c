@@ -23,7 +23,8 @@ enum rc
 nb_plan_network(const struct nb_network *network, struct nb_object **ret_object, struct err *err)
 {
     if (network->vlan < 0 || network->vlan > 4094) {
-        return fault(err, RC_INVALID, "network '%s': VLAN %d is not 0 to 4094", network->id, network->vlan);
+        return fault(err, RC_INVALID, "network '%s': VLAN %d is not 0 to 4094", network->id,
+                     network->vlan);
     }
     g_autofree char *owner = nb_owner(NB_NETWORK, network->id);
     g_autofree char *name = g_strdup_printf("neutron-%s", network->id);
@@ -35,7 +36,8 @@ nb_plan_network(const struct nb_network *network, struct nb_object **ret_object,
     nb_row_map(row, "external_ids", "neutron:network_name", network->name);
     nb_row_map(row, "external_ids", "neutron:mtu", mtu);
     if (network->physical_network && *network->physical_network) {
-        nb_row_map(row, "external_ids", "neutron:provnet-physical-network", network->physical_network);
+        nb_row_map(row, "external_ids", "neutron:provnet-physical-network",
+                   network->physical_network);
         add_localnet(object, network);
     }
     *ret_object = object;

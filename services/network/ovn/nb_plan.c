@@ -3,8 +3,12 @@
 #include <string.h>
 
 static const char *const kind_names[N_NB_KINDS] = {
-    [NB_NETWORK] = "network", [NB_SUBNET] = "subnet",         [NB_PORT] = "port",
-    [NB_ROUTER] = "router",   [NB_FLOATINGIP] = "floatingip", [NB_SECURITY_GROUP] = "security_group",
+    [NB_NETWORK] = "network",
+    [NB_SUBNET] = "subnet",
+    [NB_PORT] = "port",
+    [NB_ROUTER] = "router",
+    [NB_FLOATINGIP] = "floatingip",
+    [NB_SECURITY_GROUP] = "security_group",
 };
 
 const char *

@@ -31,7 +31,8 @@ port_kind(const struct nb_port *port)
 char *
 nb_switch_port_name(const struct nb_port *port)
 {
-    return port_kind(port) == PORT_METADATA ? g_strdup_printf("ovnmeta-%s", port->network_id) : g_strdup(port->id);
+    return port_kind(port) == PORT_METADATA ? g_strdup_printf("ovnmeta-%s", port->network_id)
+                                            : g_strdup(port->id);
 }
 
 static enum rc
@@ -167,9 +168,11 @@ add_host(struct nb_row *row, const struct nb_port *port)
 }
 
 static enum rc
-fill_guest(struct nb_object *object, struct nb_row *row, const struct nb_port *port, struct err *err)
+fill_guest(struct nb_object *object, struct nb_row *row, const struct nb_port *port,
+           struct err *err)
 {
-    bool is_trusted = g_str_has_prefix(port->device_owner ? port->device_owner : "", NB_DEVICE_OWNER_NETWORK);
+    bool is_trusted =
+        g_str_has_prefix(port->device_owner ? port->device_owner : "", NB_DEVICE_OWNER_NETWORK);
     g_autoptr(GString) addresses = mac_and_ips(port);
     nb_row_item(row, "addresses", addresses->str);
     add_host(row, port);
@@ -196,13 +199,15 @@ fill_router(struct nb_row *row, const struct nb_port *port, enum port_kind kind)
     }
 }
 
-// northd copies these to the southbound Port_Binding, where a host's agent finds the addresses of its metadata port.
+// northd copies these to the southbound Port_Binding, where a host's agent finds the addresses of
+// its metadata port.
 static void
 add_external_ids(struct nb_row *row, const struct nb_port *port)
 {
     g_autoptr(GString) cidrs = g_string_new(NULL);
     for (size_t i = 0; i < port->n_fixed_ips; i++) {
-        g_string_append_printf(cidrs, "%s%s/%d", i ? " " : "", port->fixed_ips[i].ip, port->fixed_ips[i].prefix);
+        g_string_append_printf(cidrs, "%s%s/%d", i ? " " : "", port->fixed_ips[i].ip,
+                               port->fixed_ips[i].prefix);
     }
     g_autofree char *network = g_strdup_printf("neutron-%s", port->network_id);
     nb_row_map(row, "external_ids", "neutron:port_name", port->name);
@@ -232,8 +237,10 @@ add_switch_port(struct nb_object *object, const struct nb_port *port)
 enum rc
 nb_plan_port(const struct nb_port *port, struct nb_object **ret_object, struct err *err)
 {
-    static const char *const types[] = {
-        [PORT_GUEST] = "", [PORT_ROUTER] = "router", [PORT_GATEWAY] = "router", [PORT_METADATA] = "localport"};
+    static const char *const types[] = {[PORT_GUEST] = "",
+                                        [PORT_ROUTER] = "router",
+                                        [PORT_GATEWAY] = "router",
+                                        [PORT_METADATA] = "localport"};
     enum port_kind kind = port_kind(port);
     g_autofree char *owner = nb_owner(NB_PORT, port->id);
     g_autoptr(nb_object) object = nb_object_new(owner, port->revision);

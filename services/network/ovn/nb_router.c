@@ -29,18 +29,21 @@ nb_gateways_choose(const char *router_id, const struct nb_chassis *chassis,
         g_autofree char *text = g_strdup_printf("%s %s", router_id, chassis->gateways[i]);
         g_autofree char *digest = sha256_hex(text, strlen(text));
         digest[16] = 0;
-        candidates[i] = (struct candidate){chassis->gateways[i], g_ascii_strtoull(digest, NULL, 16)};
+        candidates[i] =
+            (struct candidate){chassis->gateways[i], g_ascii_strtoull(digest, NULL, 16)};
     }
     qsort(candidates, chassis->n_gateways, sizeof *candidates, compare_candidates);
     size_t n = MIN(chassis->n_gateways, (size_t)NB_MAX_GATEWAY_CHASSIS);
     for (size_t i = 0; i < n; i++) {
-        ret_gateways[i] = (struct nb_gateway){candidates[i].chassis, NB_MAX_GATEWAY_CHASSIS - (int)i};
+        ret_gateways[i] =
+            (struct nb_gateway){candidates[i].chassis, NB_MAX_GATEWAY_CHASSIS - (int)i};
     }
     return n;
 }
 
 static enum rc
-add_router_port(struct nb_object *object, const struct nb_router_interface *interface, struct err *err)
+add_router_port(struct nb_object *object, const struct nb_router_interface *interface,
+                struct err *err)
 {
     g_autofree char *name = g_strdup_printf("lrp-%s", interface->port_id);
     enum rc rc = nb_check_mac(interface->mac, err);
@@ -71,7 +74,8 @@ add_route(struct nb_object *object, const struct nb_route *route, struct err *er
     char cidr[NB_ADDRESS_SIZE];
     bool is_all;
     enum rc rc = nb_check_ip("next hop", route->nexthop, 0, err);
-    rc = rc == RC_OK ? nb_cidr("route destination", route->destination, version, cidr, &is_all, err) : rc;
+    rc = rc == RC_OK ? nb_cidr("route destination", route->destination, version, cidr, &is_all, err)
+                     : rc;
     if (rc == RC_OK) {
         g_autofree char *key = g_strdup_printf("route-%s-%s", cidr, route->nexthop);
         struct nb_row *row = nb_row_add(object, NB_STATIC_ROUTE, key);
@@ -103,7 +107,8 @@ first_ip4(const struct nb_router_interface *interface)
 }
 
 static enum rc
-add_snat(struct nb_object *object, const struct nb_router_interface *interface, const char *external_ip, struct err *err)
+add_snat(struct nb_object *object, const struct nb_router_interface *interface,
+         const char *external_ip, struct err *err)
 {
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < interface->n_fixed_ips; i++) {
@@ -124,7 +129,8 @@ add_snat(struct nb_object *object, const struct nb_router_interface *interface, 
 }
 
 static void
-add_gateway_chassis(struct nb_object *object, const struct nb_router *router, const struct nb_chassis *chassis)
+add_gateway_chassis(struct nb_object *object, const struct nb_router *router,
+                    const struct nb_chassis *chassis)
 {
     g_autofree char *port = g_strdup_printf("lrp-%s", router->gateway->port_id);
     struct nb_gateway gateways[NB_MAX_GATEWAY_CHASSIS];
@@ -140,7 +146,8 @@ add_gateway_chassis(struct nb_object *object, const struct nb_router *router, co
 }
 
 static enum rc
-add_gateway(struct nb_object *object, const struct nb_router *router, const struct nb_chassis *chassis, struct err *err)
+add_gateway(struct nb_object *object, const struct nb_router *router,
+            const struct nb_chassis *chassis, struct err *err)
 {
     enum rc rc = add_router_port(object, router->gateway, err);
     if (rc == RC_OK) {
@@ -148,7 +155,9 @@ add_gateway(struct nb_object *object, const struct nb_router *router, const stru
     }
     for (size_t i = 0; rc == RC_OK && i < router->n_gateway_ips; i++) {
         const char *ip = router->gateway_ips[i];
-        rc = add_route(object, &(struct nb_route){nb_address_version(ip) == 6 ? "::/0" : "0.0.0.0/0", ip}, err);
+        rc = add_route(object,
+                       &(struct nb_route){nb_address_version(ip) == 6 ? "::/0" : "0.0.0.0/0", ip},
+                       err);
     }
     const char *external_ip = router->enable_snat ? first_ip4(router->gateway) : NULL;
     for (size_t i = 0; rc == RC_OK && external_ip && i < router->n_interfaces; i++) {
@@ -158,8 +167,8 @@ add_gateway(struct nb_object *object, const struct nb_router *router, const stru
 }
 
 enum rc
-nb_plan_router(const struct nb_router *router, const struct nb_chassis *chassis, struct nb_object **ret_object,
-               struct err *err)
+nb_plan_router(const struct nb_router *router, const struct nb_chassis *chassis,
+               struct nb_object **ret_object, struct err *err)
 {
     g_autofree char *owner = nb_owner(NB_ROUTER, router->id);
     g_autofree char *name = g_strdup_printf("neutron-%s", router->id);
@@ -185,7 +194,8 @@ nb_plan_router(const struct nb_router *router, const struct nb_chassis *chassis,
 }
 
 enum rc
-nb_plan_floatingip(const struct nb_floatingip *floatingip, struct nb_object **ret_object, struct err *err)
+nb_plan_floatingip(const struct nb_floatingip *floatingip, struct nb_object **ret_object,
+                   struct err *err)
 {
     g_autofree char *owner = nb_owner(NB_FLOATINGIP, floatingip->id);
     g_autoptr(nb_object) object = nb_object_new(owner, floatingip->revision);

@@ -1,12 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/network/ovn/nb_schema.h"
 
-#define STRING(name) {name, OVSDB_STRING, OVSDB_ONE}
-#define INTEGER(name) {name, OVSDB_INTEGER, OVSDB_ONE}
-#define MAYBE(name, type) {name, type, OVSDB_OPTIONAL}
-#define STRINGS(name) {name, OVSDB_STRING, OVSDB_SET}
-#define ROWS(name, table) {name, OVSDB_UUID, OVSDB_SET, table}
-#define MAP(name) {name, OVSDB_STRING, OVSDB_MAP}
+#define STRING(name)                  \
+    {                                 \
+        name, OVSDB_STRING, OVSDB_ONE \
+    }
+#define INTEGER(name)                  \
+    {                                  \
+        name, OVSDB_INTEGER, OVSDB_ONE \
+    }
+#define MAYBE(name, type)          \
+    {                              \
+        name, type, OVSDB_OPTIONAL \
+    }
+#define STRINGS(name)                 \
+    {                                 \
+        name, OVSDB_STRING, OVSDB_SET \
+    }
+#define ROWS(name, table)                  \
+    {                                      \
+        name, OVSDB_UUID, OVSDB_SET, table \
+    }
+#define MAP(name)                     \
+    {                                 \
+        name, OVSDB_STRING, OVSDB_MAP \
+    }
 #define EXTERNAL_IDS MAP("external_ids")
 
 // clang-format off
@@ -39,5 +57,6 @@ static const struct ovsdb_table sb_tables[N_SB_TABLES] = {
 };
 // clang-format on
 
-const struct ovsdb_schema nb_schema = {"OVN_Northbound", nb_tables, N_NB_TABLES, NB_OWNER_KEY, NB_KEY_KEY};
+const struct ovsdb_schema nb_schema = {"OVN_Northbound", nb_tables, N_NB_TABLES, NB_OWNER_KEY,
+                                       NB_KEY_KEY};
 const struct ovsdb_schema sb_schema = {"OVN_Southbound", sb_tables, N_SB_TABLES, NULL, NULL};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Security groups as port groups with ACLs. Pure. Matches are built from checked numbers and addresses only.
+// Security groups as port groups with ACLs. Pure. Matches are built from checked numbers and
+// addresses only.
 #include "services/network/ovn/nb_address.h"
 #include "services/network/ovn/nb_plan.h"
 #include <string.h>
@@ -9,7 +10,8 @@
 
 enum port_match { MATCH_NOTHING, MATCH_PORTS, MATCH_ICMP };
 
-// Neutron's protocol names. `match` is OVN's own word for it where it has one; %c is the IP version.
+// Neutron's protocol names. `match` is OVN's own word for it where it has one; %c is the IP
+// version.
 // clang-format off
 static const struct protocol {
     const char *name;
@@ -52,7 +54,8 @@ append_ports(GString *match, const char *protocol, const struct nb_security_grou
     if (rule->port_min == rule->port_max) {
         g_string_append_printf(match, " && %s.dst == %d", protocol, rule->port_min);
     } else {
-        g_string_append_printf(match, " && %s.dst >= %d && %s.dst <= %d", protocol, rule->port_min, protocol, rule->port_max);
+        g_string_append_printf(match, " && %s.dst >= %d && %s.dst <= %d", protocol, rule->port_min,
+                               protocol, rule->port_max);
     }
 }
 
@@ -77,13 +80,15 @@ append_protocol(GString *match, const struct nb_security_group_rule *rule, struc
     bool is_number = parse_int64(rule->protocol, 0, 255, &number);
     const struct protocol *found = find_protocol(is_number ? NULL : rule->protocol, number);
     if (!found && !is_number) {
-        return fault(err, RC_INVALID, "rule '%s': unknown protocol '%.32s'", rule->id, rule->protocol);
+        return fault(err, RC_INVALID, "rule '%s': unknown protocol '%.32s'", rule->id,
+                     rule->protocol);
     }
     if (!found || !found->match) {
         g_string_append_printf(match, " && ip.proto == %d", found ? found->number : (int)number);
         return RC_OK;
     }
-    const char *word = found->ports == MATCH_ICMP ? (rule->ip_version == 6 ? "icmp6" : "icmp4") : found->match;
+    const char *word =
+        found->ports == MATCH_ICMP ? (rule->ip_version == 6 ? "icmp6" : "icmp4") : found->match;
     g_string_append_printf(match, " && %s", word);
     (found->ports == MATCH_ICMP ? append_icmp : append_ports)(match, word, rule);
     return RC_OK;
@@ -95,11 +100,13 @@ append_remote(GString *match, const struct nb_security_group_rule *rule, struct 
     const char *side = rule->ingress ? "src" : "dst";
     if (rule->remote_group_id) {
         g_autofree char *group = nb_port_group_name(rule->remote_group_id);
-        g_string_append_printf(match, " && ip%d.%s == $%s_ip%d", rule->ip_version, side, group, rule->ip_version);
+        g_string_append_printf(match, " && ip%d.%s == $%s_ip%d", rule->ip_version, side, group,
+                               rule->ip_version);
     } else if (rule->remote_ip_prefix && *rule->remote_ip_prefix) {
         char cidr[NB_ADDRESS_SIZE];
         bool is_all;
-        enum rc rc = nb_cidr("remote_ip_prefix", rule->remote_ip_prefix, rule->ip_version, cidr, &is_all, err);
+        enum rc rc = nb_cidr("remote_ip_prefix", rule->remote_ip_prefix, rule->ip_version, cidr,
+                             &is_all, err);
         if (rc != RC_OK) {
             return rc;
         }
@@ -121,14 +128,16 @@ add_acl(struct nb_object *object, const char *key, bool ingress, int priority)
 }
 
 static enum rc
-add_rule(struct nb_object *object, const char *port_group, const struct nb_security_group_rule *rule, bool stateful,
-         struct err *err)
+add_rule(struct nb_object *object, const char *port_group,
+         const struct nb_security_group_rule *rule, bool stateful, struct err *err)
 {
     if (rule->ip_version != 4 && rule->ip_version != 6) {
-        return fault(err, RC_INVALID, "rule '%s': IP version %d is neither 4 nor 6", rule->id, rule->ip_version);
+        return fault(err, RC_INVALID, "rule '%s': IP version %d is neither 4 nor 6", rule->id,
+                     rule->ip_version);
     }
     g_autoptr(GString) match = g_string_new(NULL);
-    g_string_printf(match, "%s == @%s && ip%d", rule->ingress ? "outport" : "inport", port_group, rule->ip_version);
+    g_string_printf(match, "%s == @%s && ip%d", rule->ingress ? "outport" : "inport", port_group,
+                    rule->ip_version);
     enum rc rc = append_remote(match, rule, err);
     rc = rc == RC_OK ? append_protocol(match, rule, err) : rc;
     if (rc != RC_OK) {
@@ -143,7 +152,8 @@ add_rule(struct nb_object *object, const char *port_group, const struct nb_secur
 }
 
 enum rc
-nb_plan_security_group(const struct nb_security_group *group, struct nb_object **ret_object, struct err *err)
+nb_plan_security_group(const struct nb_security_group *group, struct nb_object **ret_object,
+                       struct err *err)
 {
     g_autofree char *owner = nb_owner(NB_SECURITY_GROUP, group->id);
     g_autofree char *name = nb_port_group_name(group->id);
@@ -175,7 +185,8 @@ nb_plan_drop_group(void)
     } acls[] = {
         {"drop-in", true, PRIORITY_DROP, "outport == @neutron_pg_drop && ip", "drop"},
         {"drop-out", false, PRIORITY_DROP, "inport == @neutron_pg_drop && ip", "drop"},
-        {"dhcp-out", false, PRIORITY_ALLOW, "inport == @neutron_pg_drop && ip4 && udp.src == 68 && udp.dst == 67", "allow"},
+        {"dhcp-out", false, PRIORITY_ALLOW,
+         "inport == @neutron_pg_drop && ip4 && udp.src == 68 && udp.dst == 67", "allow"},
     };
     struct nb_object *object = nb_object_new(NB_DROP_OWNER, 1);
     nb_row_text(nb_row_add(object, NB_PORT_GROUP, "group"), "name", "neutron_pg_drop");

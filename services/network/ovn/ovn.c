@@ -86,10 +86,10 @@ ovn_new(const struct ovn_options *options, struct ovn **ret_ovn, struct err *err
     g_mutex_init(&ovn->lock);
     g_cond_init(&ovn->chassis_changed);
     g_mutex_init(&ovn->reconciling);
-    const struct ovsdb_options nb = {
-        options->nb_remote, &nb_schema, ovn, .on_change = on_nb_change, .on_state = on_nb_state};
-    const struct ovsdb_options sb = {
-        options->sb_remote, &sb_schema, ovn, .on_update = on_sb_update, .on_state = on_sb_state};
+    const struct ovsdb_options nb = {options->nb_remote, &nb_schema, ovn, .on_change = on_nb_change,
+                                     .on_state = on_nb_state};
+    const struct ovsdb_options sb = {options->sb_remote, &sb_schema, ovn, .on_update = on_sb_update,
+                                     .on_state = on_sb_state};
     enum rc rc = ovsdb_new(&nb, &ovn->nb, err);
     if (rc == RC_OK && options->sb_remote && *options->sb_remote) {
         rc = ovsdb_new(&sb, &ovn->sb, err);
@@ -109,7 +109,8 @@ ovn_free(struct ovn *ovn)
     if (!ovn) {
         return;
     }
-    // Callbacks may be using the connections, so their thread ends first; the connections then talk to nobody.
+    // Callbacks may be using the connections, so their thread ends first; the connections then talk
+    // to nobody.
     ovn_events_stop(ovn->events);
     ovsdb_free(ovn->sb);
     ovsdb_free(ovn->nb);
@@ -144,7 +145,8 @@ ovn_deadline(const struct ovn *ovn)
 // --- transactions ---
 
 static enum rc
-try_commit(struct ovn *ovn, ovn_fill_fn fill, void *context, int64_t deadline_ms, uint64_t *ret_serial, struct err *err)
+try_commit(struct ovn *ovn, ovn_fill_fn fill, void *context, int64_t deadline_ms,
+           uint64_t *ret_serial, struct err *err)
 {
     struct replica *replica = ovsdb_lock(ovn->nb);
     g_autoptr(nb_diff) diff = nb_diff_new(replica);
@@ -203,7 +205,9 @@ put_object(struct ovn *ovn, enum rc planned, struct nb_object *object, struct er
     g_autoptr(nb_object) owned = object;
     struct put put = {NULL, &owned, 1};
     struct err ignored;
-    return planned == RC_OK ? ovn_commit(ovn, fill_put, &put, ovn_deadline(ovn), err ? err : &ignored) : planned;
+    return planned == RC_OK
+               ? ovn_commit(ovn, fill_put, &put, ovn_deadline(ovn), err ? err : &ignored)
+               : planned;
 }
 
 enum rc
@@ -261,7 +265,8 @@ ovn_apply_ports(struct ovn *ovn, const struct nb_port *ports, size_t n_ports, st
     }
     struct put put = {ovn->drop_group, (struct nb_object **)objects->pdata, objects->len};
     struct err ignored;
-    return rc == RC_OK ? ovn_commit(ovn, fill_put, &put, ovn_deadline(ovn), err ? err : &ignored) : rc;
+    return rc == RC_OK ? ovn_commit(ovn, fill_put, &put, ovn_deadline(ovn), err ? err : &ignored)
+                       : rc;
 }
 
 enum rc
@@ -304,15 +309,18 @@ enum rc
 ovn_wait_chassis(struct ovn *ovn, int64_t deadline_ms, struct err *err)
 {
     g_mutex_lock(&ovn->lock);
-    while (ovn->sb && !ovn->chassis && g_cond_wait_until(&ovn->chassis_changed, &ovn->lock, deadline_ms * 1000)) {
+    while (ovn->sb && !ovn->chassis &&
+           g_cond_wait_until(&ovn->chassis_changed, &ovn->lock, deadline_ms * 1000)) {
     }
     bool is_known = !ovn->sb || ovn->chassis;
     g_mutex_unlock(&ovn->lock);
-    return is_known ? RC_OK : fault(err, RC_UNAVAILABLE, "the southbound database is not connected");
+    return is_known ? RC_OK
+                    : fault(err, RC_UNAVAILABLE, "the southbound database is not connected");
 }
 
 enum rc
-ovn_make_router(struct ovn *ovn, const struct nb_router *router, struct nb_object **ret_object, struct err *err)
+ovn_make_router(struct ovn *ovn, const struct nb_router *router, struct nb_object **ret_object,
+                struct err *err)
 {
     g_mutex_lock(&ovn->lock);
     g_auto(GStrv) gateways = chassis_list_gateways(ovn->chassis, ovn->configured_gateways);
@@ -322,7 +330,8 @@ ovn_make_router(struct ovn *ovn, const struct nb_router *router, struct nb_objec
 }
 
 enum rc
-ovn_make_port(struct ovn *ovn, const struct nb_port *port, struct nb_object **ret_object, struct err *err)
+ovn_make_port(struct ovn *ovn, const struct nb_port *port, struct nb_object **ret_object,
+              struct err *err)
 {
     struct nb_port known = *port;
     g_mutex_lock(&ovn->lock);

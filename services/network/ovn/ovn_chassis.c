@@ -28,8 +28,10 @@ has_gateway_option(const char *options)
 static bool
 is_gateway(const struct replica *replica, const struct replica_row *row)
 {
-    return has_gateway_option(ovsdb_value_map_get(replica_value(replica, row, "other_config"), "ovn-cms-options")) ||
-           has_gateway_option(ovsdb_value_map_get(replica_value(replica, row, "external_ids"), "ovn-cms-options"));
+    return has_gateway_option(ovsdb_value_map_get(replica_value(replica, row, "other_config"),
+                                                  "ovn-cms-options")) ||
+           has_gateway_option(
+               ovsdb_value_map_get(replica_value(replica, row, "external_ids"), "ovn-cms-options"));
 }
 
 static int

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the replica to the network service's callbacks, by a thread of its own: the connection must never wait for them.
-// Events of a port that has not been told yet are replaced, so the queue is bounded by the number of ports.
+// From the replica to the network service's callbacks, by a thread of its own: the connection must
+// never wait for them. Events of a port that has not been told yet are replaced, so the queue is
+// bounded by the number of ports.
 #include "services/network/ovn/ovn_internal.h"
 #include <pthread.h>
 #include <signal.h>
@@ -108,7 +109,8 @@ ovn_events_free(struct ovn_events *events)
     g_free(events);
 }
 
-// With the lock held. A port that is new and down is no news, unless it is the first we hear of the database.
+// With the lock held. A port that is new and down is no news, unless it is the first we hear of the
+// database.
 static void
 note_port(struct ovn_events *events, const char *id, bool up, bool tell_new)
 {
@@ -127,10 +129,12 @@ note_port(struct ovn_events *events, const char *id, bool up, bool tell_new)
 static const char *
 port_of(const struct replica_row *row, bool *ret_up)
 {
-    if (row->table != NB_LOGICAL_SWITCH_PORT || !row->owner || !g_str_has_prefix(row->owner, PORT_PREFIX)) {
+    if (row->table != NB_LOGICAL_SWITCH_PORT || !row->owner ||
+        !g_str_has_prefix(row->owner, PORT_PREFIX)) {
         return NULL;
     }
-    const struct ovsdb_value *up = &row->values[ovsdb_column_index(&nb_schema.tables[row->table], "up")];
+    const struct ovsdb_value *up =
+        &row->values[ovsdb_column_index(&nb_schema.tables[row->table], "up")];
     *ret_up = up->text && !strcmp(up->text, "true");
     return row->owner + strlen(PORT_PREFIX);
 }
@@ -157,7 +161,8 @@ ovn_events_nb_state(struct ovn_events *events, bool is_ready, const struct repli
 }
 
 void
-ovn_events_nb_change(struct ovn_events *events, const struct replica_row *row, enum replica_change change)
+ovn_events_nb_change(struct ovn_events *events, const struct replica_row *row,
+                     enum replica_change change)
 {
     bool up;
     const char *id = port_of(row, &up);

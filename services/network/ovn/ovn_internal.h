@@ -5,9 +5,10 @@
 #include "services/network/ovn/ovn.h"
 #include "services/network/ovn/ovsdb.h"
 
-// The chassis as last seen. Kept when the southbound database goes away or is empty: routers must not lose their gateways for that.
+// The chassis as last seen. Kept when the southbound database goes away or is empty: routers must
+// not lose their gateways for that.
 struct chassis_list {
-    char **gateways; // sorted
+    char **gateways;   // sorted
     GHashTable *hosts; // names and host names
 };
 void chassis_list_free(struct chassis_list *list);
@@ -21,7 +22,8 @@ void ovn_events_start(struct ovn_events *events);
 void ovn_events_stop(struct ovn_events *events); // waits for a callback that runs
 void ovn_events_free(struct ovn_events *events);
 void ovn_events_nb_state(struct ovn_events *events, bool is_ready, const struct replica *replica);
-void ovn_events_nb_change(struct ovn_events *events, const struct replica_row *row, enum replica_change change);
+void ovn_events_nb_change(struct ovn_events *events, const struct replica_row *row,
+                          enum replica_change change);
 void ovn_events_resync(struct ovn_events *events, const char *reason);
 
 struct ovn {
@@ -40,10 +42,14 @@ struct ovn {
 int64_t ovn_deadline(const struct ovn *ovn);
 // RC_UNAVAILABLE when the chassis are still unknown at the deadline.
 enum rc ovn_wait_chassis(struct ovn *ovn, int64_t deadline_ms, struct err *err) CHECKED;
-enum rc ovn_make_router(struct ovn *ovn, const struct nb_router *router, struct nb_object **ret_object, struct err *err) CHECKED;
+enum rc ovn_make_router(struct ovn *ovn, const struct nb_router *router,
+                        struct nb_object **ret_object, struct err *err) CHECKED;
 // The host is left out when no chassis is called so: a port that asks for it would never come up.
-enum rc ovn_make_port(struct ovn *ovn, const struct nb_port *port, struct nb_object **ret_object, struct err *err) CHECKED;
+enum rc ovn_make_port(struct ovn *ovn, const struct nb_port *port, struct nb_object **ret_object,
+                      struct err *err) CHECKED;
 
-// Fills a difference from the replica; called again with a fresh one when another writer was faster.
+// Fills a difference from the replica; called again with a fresh one when another writer was
+// faster.
 typedef enum rc (*ovn_fill_fn)(void *context, struct nb_diff *diff, struct err *err);
-enum rc ovn_commit(struct ovn *ovn, ovn_fill_fn fill, void *context, int64_t deadline_ms, struct err *err) CHECKED;
+enum rc ovn_commit(struct ovn *ovn, ovn_fill_fn fill, void *context, int64_t deadline_ms,
+                   struct err *err) CHECKED;

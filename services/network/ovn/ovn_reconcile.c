@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Making the whole northbound database as desired. Objects that anybody changes while this runs are left alone: what was read
-// of them, there or in PostgreSQL, may be old.
+// Making the whole northbound database as desired. Objects that anybody changes while this runs are
+// left alone: what was read of them, there or in PostgreSQL, may be old.
 #include "common/log/log.h"
 #include "services/network/ovn/ovn_internal.h"
 #include <string.h>
@@ -10,13 +10,14 @@
 
 struct ovn_desired {
     struct ovn *ovn;
-    GHashTable *owners;            // text → itself: everything desired, what cannot be planned included
+    GHashTable *owners; // text → itself: everything desired, what cannot be planned included
     GPtrArray *objects[N_NB_KINDS]; // struct nb_object
     size_t n_unplanned;
 };
 
 // An object whose dependencies are of the kinds before it.
-static const enum nb_kind order[] = {NB_NETWORK, NB_SUBNET, NB_SECURITY_GROUP, NB_PORT, NB_ROUTER, NB_FLOATINGIP};
+static const enum nb_kind order[] = {NB_NETWORK, NB_SUBNET, NB_SECURITY_GROUP,
+                                     NB_PORT,    NB_ROUTER, NB_FLOATINGIP};
 
 static void
 desired_init(struct ovn_desired *desired, struct ovn *ovn)
@@ -40,7 +41,8 @@ desired_done(struct ovn_desired *desired)
 
 // What cannot be expressed stays as it is in OVN and does not keep the others from being repaired.
 static enum rc
-add(struct ovn_desired *desired, enum nb_kind kind, const char *id, enum rc planned, struct nb_object *object, struct err *err)
+add(struct ovn_desired *desired, enum nb_kind kind, const char *id, enum rc planned,
+    struct nb_object *object, struct err *err)
 {
     g_hash_table_add(desired->owners, nb_owner(kind, id));
     if (planned == RC_INVALID) {
@@ -72,7 +74,8 @@ ovn_desired_subnet(struct ovn_desired *desired, const struct nb_subnet *subnet, 
 }
 
 enum rc
-ovn_desired_security_group(struct ovn_desired *desired, const struct nb_security_group *group, struct err *err)
+ovn_desired_security_group(struct ovn_desired *desired, const struct nb_security_group *group,
+                           struct err *err)
 {
     struct nb_object *object = NULL;
     enum rc rc = nb_plan_security_group(group, &object, err);
@@ -96,7 +99,8 @@ ovn_desired_router(struct ovn_desired *desired, const struct nb_router *router, 
 }
 
 enum rc
-ovn_desired_floatingip(struct ovn_desired *desired, const struct nb_floatingip *floatingip, struct err *err)
+ovn_desired_floatingip(struct ovn_desired *desired, const struct nb_floatingip *floatingip,
+                       struct err *err)
 {
     struct nb_object *object = NULL;
     enum rc rc = nb_plan_floatingip(floatingip, &object, err);
@@ -121,7 +125,8 @@ fill_objects(void *context, struct nb_diff *diff, struct err *err)
     for (size_t i = 0; rc == RC_OK && i < repair->n_items; i++) {
         const struct nb_object *object = repair->items[i];
         bool changed = false;
-        if (replica_owner_changed_since(replica, object->owner, repair->serial) || !nb_diff_has_dependencies(diff, object)) {
+        if (replica_owner_changed_since(replica, object->owner, repair->serial) ||
+            !nb_diff_has_dependencies(diff, object)) {
             repair->n_skipped++;
             continue;
         }
@@ -147,9 +152,11 @@ fill_removals(void *context, struct nb_diff *diff, struct err *err)
     return RC_OK;
 }
 
-// One transaction; when the database refuses it, one for each item, so that a single bad one costs only itself.
+// One transaction; when the database refuses it, one for each item, so that a single bad one costs
+// only itself.
 static enum rc
-repair_batch(struct repair *repair, ovn_fill_fn fill, size_t *n_changed, size_t *n_skipped, struct err *err)
+repair_batch(struct repair *repair, ovn_fill_fn fill, size_t *n_changed, size_t *n_skipped,
+             struct err *err)
 {
     int64_t deadline_ms = monotonic_ms() + BATCH_TIMEOUT_MS;
     enum rc rc = ovn_commit(repair->ovn, fill, repair, deadline_ms, err);
@@ -175,8 +182,8 @@ repair_batch(struct repair *repair, ovn_fill_fn fill, size_t *n_changed, size_t 
 }
 
 static enum rc
-repair_all(struct ovn *ovn, uint64_t serial, GPtrArray *items, ovn_fill_fn fill, size_t *n_changed, size_t *n_skipped,
-           struct err *err)
+repair_all(struct ovn *ovn, uint64_t serial, GPtrArray *items, ovn_fill_fn fill, size_t *n_changed,
+           size_t *n_skipped, struct err *err)
 {
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < items->len; i += BATCH) {
@@ -210,16 +217,18 @@ keep_undesired(GPtrArray *owners, const struct ovn_desired *desired)
 }
 
 static enum rc
-repair_desired(struct ovn *ovn, uint64_t serial, const struct ovn_desired *desired, struct ovn_reconcile_counts *counts,
-               struct err *err)
+repair_desired(struct ovn *ovn, uint64_t serial, const struct ovn_desired *desired,
+               struct ovn_reconcile_counts *counts, struct err *err)
 {
     g_autoptr(GPtrArray) drop = g_ptr_array_new();
     g_ptr_array_add(drop, ovn->drop_group);
-    enum rc rc = repair_all(ovn, serial, drop, fill_objects, &counts->n_repaired, &counts->n_skipped, err);
+    enum rc rc =
+        repair_all(ovn, serial, drop, fill_objects, &counts->n_repaired, &counts->n_skipped, err);
     for (size_t i = 0; rc == RC_OK && i < N_ELEMENTS(order); i++) {
         GPtrArray *objects = desired->objects[order[i]];
         counts->n_desired += objects->len;
-        rc = repair_all(ovn, serial, objects, fill_objects, &counts->n_repaired, &counts->n_skipped, err);
+        rc = repair_all(ovn, serial, objects, fill_objects, &counts->n_repaired, &counts->n_skipped,
+                        err);
     }
     counts->n_desired += desired->n_unplanned;
     counts->n_skipped += desired->n_unplanned;
@@ -227,7 +236,8 @@ repair_desired(struct ovn *ovn, uint64_t serial, const struct ovn_desired *desir
 }
 
 static enum rc
-reconcile(struct ovn *ovn, ovn_each_fn each, void *context, struct ovn_reconcile_counts *counts, struct err *err)
+reconcile(struct ovn *ovn, ovn_each_fn each, void *context, struct ovn_reconcile_counts *counts,
+          struct err *err)
 {
     struct replica *replica = ovsdb_lock(ovn->nb);
     replica_track_owners(replica, true);
@@ -240,7 +250,8 @@ reconcile(struct ovn *ovn, ovn_each_fn each, void *context, struct ovn_reconcile
     rc = rc == RC_OK ? repair_desired(ovn, serial, &desired, counts, err) : rc;
     if (rc == RC_OK) {
         keep_undesired(owners, &desired);
-        rc = repair_all(ovn, serial, owners, fill_removals, &counts->n_removed, &counts->n_skipped, err);
+        rc = repair_all(ovn, serial, owners, fill_removals, &counts->n_removed, &counts->n_skipped,
+                        err);
     }
     desired_done(&desired);
     replica_track_owners(ovsdb_lock(ovn->nb), false);
@@ -249,7 +260,8 @@ reconcile(struct ovn *ovn, ovn_each_fn each, void *context, struct ovn_reconcile
 }
 
 enum rc
-ovn_reconcile(struct ovn *ovn, ovn_each_fn each, void *context, struct ovn_reconcile_counts *ret_counts, struct err *err)
+ovn_reconcile(struct ovn *ovn, ovn_each_fn each, void *context,
+              struct ovn_reconcile_counts *ret_counts, struct err *err)
 {
     struct err own;
     err = err ? err : &own;

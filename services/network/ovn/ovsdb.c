@@ -104,9 +104,10 @@ take_monitor_reply(struct ovsdb *ovsdb, const json_t *message, struct err *err)
 {
     const json_t *result = json_object_get(message, "result");
     if (!json_is_object(result)) {
-        g_autofree char *error = json_dumps(json_object_get(message, "error"), JSON_COMPACT | JSON_ENCODE_ANY);
-        return fault(err, RC_BAD_GATEWAY, "OVSDB refused to monitor '%s': %.256s", ovsdb->options.schema->database,
-                     error ? error : "-");
+        g_autofree char *error =
+            json_dumps(json_object_get(message, "error"), JSON_COMPACT | JSON_ENCODE_ANY);
+        return fault(err, RC_BAD_GATEWAY, "OVSDB refused to monitor '%s': %.256s",
+                     ovsdb->options.schema->database, error ? error : "-");
     }
     enum rc rc = ovsdb->is_ready ? RC_OK : replica_update(ovsdb->replica, result, err);
     if (rc == RC_OK) {
@@ -189,7 +190,8 @@ receive(struct session *session, struct err *err)
         return RC_OK;
     }
     if (n <= 0) {
-        return fault(err, RC_UNAVAILABLE, "OVSDB connection lost: %s", n ? g_strerror(errno) : "closed by the peer");
+        return fault(err, RC_UNAVAILABLE, "OVSDB connection lost: %s",
+                     n ? g_strerror(errno) : "closed by the peer");
     }
     session->heard_ms = monotonic_ms();
     session->probed_ms = 0;
@@ -228,7 +230,8 @@ probe(struct session *session, struct err *err)
     bool never_ready = !ovsdb->is_ready && now - session->started_ms > 2 * DEAD_AFTER_MS;
     if (now - session->heard_ms > PROBE_AFTER_MS && !session->probed_ms) {
         session->probed_ms = now;
-        queue_message(ovsdb, json_pack("{s:s,s:[],s:s}", "method", "echo", "params", "id", PROBE_ID));
+        queue_message(ovsdb,
+                      json_pack("{s:s,s:[],s:s}", "method", "echo", "params", "id", PROBE_ID));
     }
     g_mutex_unlock(&ovsdb->lock);
     return never_ready ? fault(err, RC_UNAVAILABLE, "OVSDB server sends no data") : RC_OK;
@@ -288,8 +291,9 @@ begin(struct ovsdb *ovsdb)
     const struct ovsdb_schema *schema = ovsdb->options.schema;
     g_mutex_lock(&ovsdb->lock);
     g_string_truncate(ovsdb->out, 0);
-    queue_message(ovsdb, json_pack("{s:s,s:[s,s,o],s:s}", "method", "monitor_cond", "params", schema->database, MONITOR_ID,
-                                   replica_monitor_requests(schema), "id", MONITOR_ID));
+    queue_message(ovsdb, json_pack("{s:s,s:[s,s,o],s:s}", "method", "monitor_cond", "params",
+                                   schema->database, MONITOR_ID, replica_monitor_requests(schema),
+                                   "id", MONITOR_ID));
     g_mutex_unlock(&ovsdb->lock);
 }
 
@@ -359,7 +363,8 @@ run(gpointer data)
     int backoff_ms = BACKOFF_MIN_MS;
     for (unsigned i = 0; !is_stopping(ovsdb); i++) {
         const char *remote = ovsdb->remotes[i % g_strv_length(ovsdb->remotes)];
-        backoff_ms = run_session(ovsdb, remote) ? BACKOFF_MIN_MS : MIN(backoff_ms * 2, BACKOFF_MAX_MS);
+        backoff_ms =
+            run_session(ovsdb, remote) ? BACKOFF_MIN_MS : MIN(backoff_ms * 2, BACKOFF_MAX_MS);
         wait_backoff(ovsdb, backoff_ms);
     }
     return NULL;
@@ -446,7 +451,8 @@ bool
 ovsdb_wait_ready(struct ovsdb *ovsdb, int64_t deadline_ms)
 {
     g_mutex_lock(&ovsdb->lock);
-    while (!ovsdb->is_ready && !ovsdb->stopping && g_cond_wait_until(&ovsdb->changed, &ovsdb->lock, deadline_ms * 1000)) {
+    while (!ovsdb->is_ready && !ovsdb->stopping &&
+           g_cond_wait_until(&ovsdb->changed, &ovsdb->lock, deadline_ms * 1000)) {
     }
     bool is_ready = ovsdb->is_ready;
     g_mutex_unlock(&ovsdb->lock);
@@ -468,8 +474,10 @@ take_results(json_t *reply, json_t **ret_results, struct err *err)
 {
     json_t *results = json_object_get(reply, "result");
     if (!json_is_array(results)) {
-        g_autofree char *error = json_dumps(json_object_get(reply, "error"), JSON_COMPACT | JSON_ENCODE_ANY);
-        return fault(err, RC_INTERNAL, "OVSDB refused the transaction: %.256s", error ? error : "-");
+        g_autofree char *error =
+            json_dumps(json_object_get(reply, "error"), JSON_COMPACT | JSON_ENCODE_ANY);
+        return fault(err, RC_INTERNAL, "OVSDB refused the transaction: %.256s",
+                     error ? error : "-");
     }
     *ret_results = json_incref(results);
     return RC_OK;
@@ -481,7 +489,8 @@ exchange(struct ovsdb *ovsdb, int64_t id, const char *params, int64_t deadline_m
 {
     struct call call = {0};
     g_cond_init(&call.done);
-    g_string_append_printf(ovsdb->out, "{\"method\":\"transact\",\"id\":%" G_GINT64_FORMAT ",\"params\":", id);
+    g_string_append_printf(ovsdb->out,
+                           "{\"method\":\"transact\",\"id\":%" G_GINT64_FORMAT ",\"params\":", id);
     g_string_append(ovsdb->out, params);
     g_string_append_c(ovsdb->out, '}');
     g_hash_table_insert(ovsdb->calls, g_memdup2(&id, sizeof id), &call);
@@ -494,7 +503,8 @@ exchange(struct ovsdb *ovsdb, int64_t id, const char *params, int64_t deadline_m
 }
 
 enum rc
-ovsdb_transact(struct ovsdb *ovsdb, const json_t *params, int64_t deadline_ms, json_t **ret_results, struct err *err)
+ovsdb_transact(struct ovsdb *ovsdb, const json_t *params, int64_t deadline_ms, json_t **ret_results,
+               struct err *err)
 {
     g_autofree char *text = json_dumps(params, JSON_COMPACT);
     enum rc rc = RC_OK;

@@ -27,7 +27,8 @@ split_tcp(const char *text, struct endpoint *ret_endpoint)
     const char *colon = end + bracketed;
     int64_t port;
     size_t len = (size_t)(end - host);
-    if (!len || len >= sizeof ret_endpoint->host || *colon != ':' || !parse_int64(colon + 1, 1, 65535, &port)) {
+    if (!len || len >= sizeof ret_endpoint->host || *colon != ':' ||
+        !parse_int64(colon + 1, 1, 65535, &port)) {
         return false;
     }
     memcpy(ret_endpoint->host, host, len);
@@ -41,7 +42,8 @@ ovsdb_remote_check(const char *remote, struct err *err)
 {
     struct endpoint endpoint;
     struct sockaddr_un address;
-    bool is_unix = g_str_has_prefix(remote, "unix:") && remote[5] && strlen(remote + 5) < sizeof address.sun_path;
+    bool is_unix = g_str_has_prefix(remote, "unix:") && remote[5] &&
+                   strlen(remote + 5) < sizeof address.sun_path;
     bool is_tcp = g_str_has_prefix(remote, "tcp:") && split_tcp(remote + 4, &endpoint);
     if (!is_unix && !is_tcp) {
         return fault(err, RC_INVALID, "'%.128s' is neither unix:PATH nor tcp:HOST:PORT", remote);
@@ -49,7 +51,8 @@ ovsdb_remote_check(const char *remote, struct err *err)
     return RC_OK;
 }
 
-// Waits until the connection stands, the wake descriptor is readable, or time is over. 0 or an errno.
+// Waits until the connection stands, the wake descriptor is readable, or time is over. 0 or an
+// errno.
 static int
 finish_connect(int fd, int wake_fd, int timeout_ms)
 {
@@ -65,7 +68,8 @@ finish_connect(int fd, int wake_fd, int timeout_ms)
 }
 
 static int
-open_stream(const struct sockaddr *address, socklen_t size, int wake_fd, int timeout_ms, int *ret_fd)
+open_stream(const struct sockaddr *address, socklen_t size, int wake_fd, int timeout_ms,
+            int *ret_fd)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int error = fd < 0 ? errno : 0;
@@ -85,7 +89,8 @@ connect_unix(const char *path, int wake_fd, int timeout_ms, int *ret_fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     g_strlcpy(address.sun_path, path, sizeof address.sun_path);
-    return open_stream((const struct sockaddr *)&address, sizeof address, wake_fd, timeout_ms, ret_fd);
+    return open_stream((const struct sockaddr *)&address, sizeof address, wake_fd, timeout_ms,
+                       ret_fd);
 }
 
 static int
@@ -110,8 +115,9 @@ connect_tcp(const char *text, int wake_fd, int timeout_ms, int *ret_fd)
 enum rc
 ovsdb_connect(const char *remote, int wake_fd, int timeout_ms, int *ret_fd, struct err *err)
 {
-    int error = g_str_has_prefix(remote, "unix:") ? connect_unix(remote + 5, wake_fd, timeout_ms, ret_fd)
-                                                  : connect_tcp(remote + 4, wake_fd, timeout_ms, ret_fd);
+    int error = g_str_has_prefix(remote, "unix:")
+                    ? connect_unix(remote + 5, wake_fd, timeout_ms, ret_fd)
+                    : connect_tcp(remote + 4, wake_fd, timeout_ms, ret_fd);
     if (error) {
         return fault(err, RC_UNAVAILABLE, "cannot connect to '%s': %s", remote, g_strerror(error));
     }

@@ -78,7 +78,8 @@ replica_monitor_requests(const struct ovsdb_schema *schema)
         for (const struct ovsdb_column *c = schema->tables[t].columns; c->name; c++) {
             json_array_append_new(columns, json_string(c->name));
         }
-        json_object_set_new(requests, schema->tables[t].name, json_pack("[{s:o}]", "columns", columns));
+        json_object_set_new(requests, schema->tables[t].name,
+                            json_pack("[{s:o}]", "columns", columns));
     }
     return requests;
 }
@@ -137,7 +138,8 @@ touch(struct replica *replica, const char *owner)
     }
 }
 
-// Takes the row out of the indices of its texts (not of its references), while its values are still the old ones.
+// Takes the row out of the indices of its texts (not of its references), while its values are still
+// the old ones.
 static void
 unindex(struct replica *replica, struct replica_row *row)
 {
@@ -159,7 +161,8 @@ index_owner(struct replica *replica, struct replica_row *row)
 {
     const struct ovsdb_schema *schema = replica->schema;
     unsigned column;
-    if (!schema->owner_key || !ovsdb_column_find(&schema->tables[row->table], "external_ids", &column)) {
+    if (!schema->owner_key ||
+        !ovsdb_column_find(&schema->tables[row->table], "external_ids", &column)) {
         return;
     }
     row->owner = ovsdb_value_map_get(&row->values[column], schema->owner_key);
@@ -203,7 +206,8 @@ atom_text(const json_t *json, enum ovsdb_type type, char buffer[24])
     case OVSDB_UUID: {
         const char *tag = json_string_value(json_array_get(json, 0));
         const char *uuid = json_string_value(json_array_get(json, 1));
-        bool good = tag && !strcmp(tag, "uuid") && uuid && strlen(uuid) == UUID_LEN && uuid_is_valid(uuid);
+        bool good =
+            tag && !strcmp(tag, "uuid") && uuid && strlen(uuid) == UUID_LEN && uuid_is_valid(uuid);
         return good ? uuid : NULL;
     }
     }
@@ -214,7 +218,8 @@ atom_text(const json_t *json, enum ovsdb_type type, char buffer[24])
 static const json_t *
 tagged(const json_t *json, const char *tag)
 {
-    const char *found = json_array_size(json) == 2 ? json_string_value(json_array_get(json, 0)) : NULL;
+    const char *found =
+        json_array_size(json) == 2 ? json_string_value(json_array_get(json, 0)) : NULL;
     const json_t *items = json_array_get(json, 1);
     return found && !strcmp(found, tag) && json_is_array(items) ? items : NULL;
 }
@@ -226,7 +231,8 @@ struct column_at {
     struct ovsdb_value *value;
 };
 
-// One element of a set: in a difference an element that is there goes, one that is not comes. A value is a difference from nothing.
+// One element of a set: in a difference an element that is there goes, one that is not comes. A
+// value is a difference from nothing.
 static bool
 toggle_set_item(const struct column_at *at, const json_t *json)
 {
@@ -301,15 +307,18 @@ update_atom(const struct column_at *at, const json_t *json)
 }
 
 static enum rc
-update_columns(struct replica *replica, struct replica_row *row, const json_t *json, struct err *err)
+update_columns(struct replica *replica, struct replica_row *row, const json_t *json,
+               struct err *err)
 {
     const struct ovsdb_table *table = &replica->schema->tables[row->table];
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)json, name, value) {
+    json_object_foreach((json_t *)json, name, value)
+    {
         unsigned i;
         if (!ovsdb_column_find(table, name, &i)) {
-            return fault(err, RC_BAD_GATEWAY, "table '%s' has no monitored column '%.64s'", table->name, name);
+            return fault(err, RC_BAD_GATEWAY, "table '%s' has no monitored column '%.64s'",
+                         table->name, name);
         }
         const struct ovsdb_column *column = &table->columns[i];
         const struct column_at at = {replica, row, column, &row->values[i]};
@@ -317,7 +326,8 @@ update_columns(struct replica *replica, struct replica_row *row, const json_t *j
                     : column->shape == OVSDB_SET ? update_set(&at, value)
                                                  : update_atom(&at, value);
         if (!good) {
-            return fault(err, RC_BAD_GATEWAY, "malformed value in column '%s' of table '%s'", name, table->name);
+            return fault(err, RC_BAD_GATEWAY, "malformed value in column '%s' of table '%s'", name,
+                         table->name);
         }
     }
     return RC_OK;
@@ -345,7 +355,8 @@ drop_references(struct replica *replica, struct replica_row *row)
 {
     const struct ovsdb_column *columns = replica->schema->tables[row->table].columns;
     for (unsigned i = 0; columns[i].name; i++) {
-        if (columns[i].shape != OVSDB_SET || columns[i].type != OVSDB_UUID || !row->values[i].items) {
+        if (columns[i].shape != OVSDB_SET || columns[i].type != OVSDB_UUID ||
+            !row->values[i].items) {
             continue;
         }
         GHashTableIter iter;
@@ -366,9 +377,11 @@ notify(const struct replica *replica, const struct replica_row *row, enum replic
 }
 
 static enum rc
-insert_row(struct replica *replica, unsigned table, const char *uuid, const json_t *json, struct err *err)
+insert_row(struct replica *replica, unsigned table, const char *uuid, const json_t *json,
+           struct err *err)
 {
-    if (g_hash_table_contains(replica->rows, uuid) || g_hash_table_size(replica->rows) >= MAX_ROWS) {
+    if (g_hash_table_contains(replica->rows, uuid) ||
+        g_hash_table_size(replica->rows) >= MAX_ROWS) {
         return fault(err, RC_BAD_GATEWAY, "unexpected row '%s'", uuid);
     }
     struct replica_row *row = g_new0(struct replica_row, 1);
@@ -416,7 +429,8 @@ delete_row(struct replica *replica, struct replica_row *row)
 }
 
 static enum rc
-update_row(struct replica *replica, unsigned table, const char *uuid, const json_t *update, struct err *err)
+update_row(struct replica *replica, unsigned table, const char *uuid, const json_t *update,
+           struct err *err)
 {
     if (strlen(uuid) != UUID_LEN || !uuid_is_valid(uuid) || json_object_size(update) != 1) {
         return fault(err, RC_BAD_GATEWAY, "malformed update of row '%.64s'", uuid);
@@ -455,7 +469,8 @@ update_table(struct replica *replica, const char *name, const json_t *rows, stru
     enum rc rc = RC_OK;
     const char *uuid;
     json_t *update;
-    json_object_foreach((json_t *)rows, uuid, update) {
+    json_object_foreach((json_t *)rows, uuid, update)
+    {
         rc = rc == RC_OK ? update_row(replica, t, uuid, update, err) : rc;
     }
     return rc;
@@ -471,7 +486,8 @@ replica_update(struct replica *replica, const json_t *updates, struct err *err)
     enum rc rc = RC_OK;
     const char *name;
     json_t *rows;
-    json_object_foreach((json_t *)updates, name, rows) {
+    json_object_foreach((json_t *)updates, name, rows)
+    {
         rc = rc == RC_OK ? update_table(replica, name, rows, err) : rc;
     }
     return rc;

@@ -17,7 +17,8 @@ ovsdb_value_add(struct ovsdb_value *value, const char *item, const char *map_val
     if (!value->items) {
         value->items = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     }
-    // A set's value is unused: GLib frees key and value apart, so they must not be the same pointer.
+    // A set's value is unused: GLib frees key and value apart, so they must not be the same
+    // pointer.
     g_hash_table_replace(value->items, g_strdup(item), g_strdup(map_value));
 }
 
@@ -41,7 +42,8 @@ ovsdb_value_is_equal(const struct ovsdb_value *a, const struct ovsdb_value *b)
     g_hash_table_iter_init(&iter, a->items);
     while (g_hash_table_iter_next(&iter, &item, &text)) {
         gpointer other_item, other;
-        if (!g_hash_table_lookup_extended(b->items, item, &other_item, &other) || g_strcmp0(text, other)) {
+        if (!g_hash_table_lookup_extended(b->items, item, &other_item, &other) ||
+            g_strcmp0(text, other)) {
             return false;
         }
     }

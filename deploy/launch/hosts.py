@@ -122,7 +122,7 @@ def _plug(cloud, name):
     _ip(own, "addr", "add", f"{address(name)}/24", "dev", "eth0")
 
 
-def _cgroups(cloud, name):
+def cgroup_files(cloud, name):
     """Makes the host's cgroups; the files that put a process into them."""
     files = []
     for controller in controllers():
@@ -165,7 +165,7 @@ def start(cloud, name, kvm):
            "WITH_KVM": "1" if kvm else "", "SOUTHBOUND": ovn.socket(cloud, "sb")}
     process.start(cloud, f"host-{name}", [
         "ip", "netns", "exec", cloud.namespace(name), "unshare", "--mount", "--uts", "--ipc", "--cgroup", "--pid", "--fork",
-        "--kill-child=KILL", "/bin/bash", INIT], env=env, cgroups=_cgroups(cloud, name))
+        "--kill-child=KILL", "/bin/bash", INIT], env=env, cgroups=cgroup_files(cloud, name))
 
 
 def wait(cloud, name):

@@ -104,21 +104,33 @@ def kill(pid, number):
         pass
 
 
-def stop(cloud, name, grace_s=30):
-    """Stops a recorded process, by force after grace_s, with all that is left of its session."""
-    record = _record(cloud, name)
-    if not record:
-        return
+def _ask(record):
+    """The first, friendly signal."""
     pid, started = record["pid"], record["start"]
     if start_time(pid) == started:
         first = signal.SIGINT if record["stop"] == "int" else signal.SIGTERM
         for target in session_members(pid, started) if record["stop"] == "session" else [pid]:
             kill(target, first)
-        wait_until(lambda: start_time(pid) != started, grace_s, None)
-    for member in session_members(pid, started):
-        kill(member, signal.SIGKILL)
-    wait_until(lambda: not session_members(pid, started), 10, f"{name} (pid {pid}) does not end")
-    record_path(cloud, name).unlink(missing_ok=True)
+
+
+def stop(cloud, name, grace_s=30):
+    """Stops a recorded process, by force after grace_s, with all that is left of its session."""
+    stop_all(cloud, [name], grace_s)
+
+
+def stop_all(cloud, chosen, grace_s=30):
+    """Asks all of them to stop, then waits for each."""
+    records = [(name, record) for name in chosen if (record := _record(cloud, name))]
+    for _, record in records:
+        _ask(record)
+    deadline = time.monotonic() + grace_s
+    for name, record in records:
+        pid, started = record["pid"], record["start"]
+        wait_until(lambda: start_time(pid) != started, max(deadline - time.monotonic(), 0), None)
+        for member in session_members(pid, started):
+            kill(member, signal.SIGKILL)
+        wait_until(lambda: not session_members(pid, started), 10, f"{name} (pid {pid}) does not end")
+        record_path(cloud, name).unlink(missing_ok=True)
 
 
 def wait_until(ready, timeout_s, failure, interval_s=0.05):

@@ -133,7 +133,8 @@ def control(cloud, *argv):
     return process.run(as_user("rabbitmq", cloud.dir("rabbit"), SEEN_AS, [_binary("rabbitmqctl"), *argv]), env=_environment(cloud))
 
 
-def up(cloud, vhosts=("/",)):
+def begin(cloud, vhosts=("/",)):
+    """Starts the broker without waiting. finish() waits."""
     home = cloud.dir("rabbit")
     changed = _configure(cloud, home, vhosts)
     environment = _environment(cloud)
@@ -141,7 +142,15 @@ def up(cloud, vhosts=("/",)):
         process.start(cloud, EPMD, ["epmd", "-port", str(cloud.ports["epmd"]), "-address", "127.0.0.1"], env=environment)
     if not process.alive(cloud, NAME):
         process.start(cloud, NAME, as_user("rabbitmq", home, SEEN_AS, [_binary("rabbitmq-server")]), env=environment)
-        process.wait_ready(cloud, NAME, lambda: ready(cloud), 120)
-    elif changed:
-        process.wait_ready(cloud, NAME, lambda: ready(cloud), 120)
+        changed = False
+    return changed
+
+
+def finish(cloud, changed):
+    process.wait_ready(cloud, NAME, lambda: ready(cloud), 120)
+    if changed:
         control(cloud, "import_definitions", f"{SEEN_AS}/definitions.json")
+
+
+def up(cloud, vhosts=("/",)):
+    finish(cloud, begin(cloud, vhosts))

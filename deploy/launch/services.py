@@ -27,7 +27,7 @@ def urls(cloud):
     return {kind: cloud.url(service) + path for kind, (service, path) in ENDPOINTS.items()}
 
 
-def _bus(cloud, user, vhost):
+def bus(cloud, user, vhost):
     return {"host": "127.0.0.1", "port": cloud.ports["rabbit"], "vhost": vhost, "user": user,
             "password": cloud.secret("bus-" + user)}
 
@@ -66,7 +66,7 @@ def settings(cloud, service, database="haneul", vhost="/", more=None):
     conf = {
         "service": {"listen": "127.0.0.1", "port": cloud.ports[service], "log_level": "info"},
         "database": {"dsn": postgres.dsn(cloud, service, database)},
-        "bus": _bus(cloud, service, vhost),
+        "bus": bus(cloud, service, vhost),
         "identity": {"url": cloud.url("identity"), "user": ACCOUNT_OF.get(service, service),
                      "password": cloud.secret("service")},
     }
@@ -98,18 +98,13 @@ def start(cloud, service):
     process.wait_ready(cloud, service, lambda: api.healthy(cloud.url(service)))
 
 
-def up(cloud, names=ORDER):
-    """Settings, migrations and programs of all services. Those that run already keep running."""
-    cloud.dir("bin")
-    for service in names:
-        if process.alive(cloud, service):
-            continue
+def up(cloud, service):
+    """Settings, migrations and program of a service; one that runs already keeps running."""
+    if not process.alive(cloud, service):
         write_settings(config_path(cloud, service), settings(cloud, service))
-    for service in names:
-        if not process.alive(cloud, service):
-            if service not in postgres.ROLE_OF:
-                migrate(cloud, service)
-            start(cloud, service)
+        if service not in postgres.ROLE_OF:
+            migrate(cloud, service)
+    start(cloud, service)
 
 
 def build():

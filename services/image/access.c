@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/image/access.h"
+
+#include <string.h>
+
+#define MEMBER "role:member and project_id:%(project_id)s"
+#define READER "role:reader and project_id:%(project_id)s"
+#define SEEN_BY                                                                                \
+    "(project_id:%(project_id)s or project_id:%(member_id)s or 'community':%(visibility)s or " \
+    "'public':%(visibility)s or 'shared':%(visibility)s)"
+
+// clang-format off
+const struct policy_rule image_policies[] = {
+    {"context_is_admin", "role:admin", "who counts as an administrator"},
+    {"add_image", "role:admin or (" MEMBER " and project_id:%(owner)s)", "create an image"},
+    {"delete_image", "role:admin or (" MEMBER ")", "delete an image"},
+    {"get_image", "role:admin or (role:reader and " SEEN_BY ")", "show an image"},
+    {"get_images", "role:admin or (" READER ")", "list images"},
+    {"modify_image", "role:admin or (" MEMBER ")", "change an image, its tags and properties"},
+    {"publicize_image", "role:admin", "make an image public"},
+    {"communitize_image", "role:admin or (" MEMBER ")", "make an image a community image"},
+    {"download_image", "role:admin or (role:member and " SEEN_BY ")", "download an image's data"},
+    {"upload_image", "role:admin or (" MEMBER ")", "upload an image's data"},
+    {"add_member", "role:admin or (" MEMBER ")", "share an image with a project"},
+    {"delete_member", "role:admin or (" MEMBER ")", "end the sharing of an image"},
+    {"get_member", "role:admin or role:reader and (project_id:%(project_id)s or project_id:%(member_id)s)", "show a member of an image"},
+    {"get_members", "role:admin or role:reader and (project_id:%(project_id)s or project_id:%(member_id)s)", "list the members of an image"},
+    {"modify_member", "role:admin or (role:member and project_id:%(member_id)s)", "accept or reject a shared image"},
+    {"deactivate", "role:admin or (" MEMBER ")", "stop downloads of an image"},
+    {"reactivate", "role:admin or (" MEMBER ")", "allow downloads of an image again"},
+    {"make_ticket", "role:service or role:admin", "make a download ticket for another service's host"},
+    {0},
+};
+// clang-format on
+
+struct viewer
+viewer_of(const struct request *request)
+{
+    const struct auth_context *auth = request_auth(request);
+    return (struct viewer){.project_id = auth ? auth->project_id : "",
+                           .is_admin = auth && auth->is_admin};
+}
+
+enum rc
+image_allow(const struct request *request, const char *rule, const image_row *image,
+            const char *member_id, struct err *err)
+{
+    if (!member_id && image->is_member) {
+        member_id = request_project(request);
+    }
+    json_auto_t *target =
+        json_pack("{s:s, s:s, s:s, s:s?}", "project_id", image->owner, "owner", image->owner,
+                  "visibility", image->visibility, "member_id", member_id);
+    return request_allow(request, rule, target, err);
+}
+
+enum rc
+image_allow_new(const struct request *request, const char *rule, const char *owner,
+                const char *visibility, struct err *err)
+{
+    json_auto_t *target =
+        json_pack("{s:s, s:s, s:s}", "project_id", owner, "owner", owner, "visibility", visibility);
+    return request_allow(request, rule, target, err);
+}
+
+enum rc
+image_load(const struct request *request, struct db *db, const char *rule, image_row **ret_row,
+           struct err *err)
+{
+    struct viewer viewer = viewer_of(request);
+    g_autoptr(image_row) row = NULL;
+    enum rc rc = image_db_find(db, &viewer, request_param(request, "image_id"), false, &row, err);
+    if (rc == RC_OK && rule) {
+        rc = image_allow(request, rule, row, NULL, err);
+    }
+    if (rc == RC_OK) {
+        *ret_row = g_steal_pointer(&row);
+    }
+    return rc;
+}
+
+static const char *
+title_of(int status)
+{
+    static const struct {
+        int status;
+        const char *title;
+    } titles[] = {
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {413, "Request Entity Too Large"},
+        {415, "Unsupported Media Type"},
+        {416, "Requested Range Not Satisfiable"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
+    };
+    for (size_t i = 0; i < N_ELEMENTS(titles); i++) {
+        if (titles[i].status == status) {
+            return titles[i].title;
+        }
+    }
+    return "Error";
+}
+
+// Who accepts JSON gets JSON, others the little page that Glance's clients take apart.
+void
+image_error_body(const struct request *request, const struct err *err, struct reply *reply)
+{
+    const char *accept = request_header(request, "Accept");
+    const char *title = title_of(reply->status);
+    g_autofree char *message = g_utf8_make_valid(err->message, -1);
+    if (accept && strstr(accept, "application/json")) {
+        g_autofree char *code = g_strdup_printf("%d %s", reply->status, title);
+        reply->json =
+            json_pack("{s:s, s:s, s:s}", "message", message, "code", code, "title", title);
+        return;
+    }
+    g_autofree char *escaped = g_markup_escape_text(message, -1);
+    reply->text = g_strdup_printf(
+        "<html>\n <head>\n  <title>%d %s</title>\n </head>\n <body>\n  <h1>%d %s</h1>\n"
+        "  %s<br /><br />\n\n\n </body>\n</html>",
+        reply->status, title, reply->status, title, escaped);
+    reply->content_type = "text/html; charset=UTF-8";
+}

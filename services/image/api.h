@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The route tables of the image service, one per file.
+#pragma once
+#include "common/http/http.h"
+
+extern const struct route discovery_routes[]; // versions, schemas, info
+extern const struct route images_routes[];    // images, tags, actions
+extern const struct route members_routes[];
+extern const struct route file_routes[]; // upload and download
+extern const struct route ticket_routes[];
+
+// GET /v2/images
+enum rc images_list(struct request *request, struct reply *reply, struct err *err);
+// PATCH /v2/images/{image_id}
+enum rc images_patch(struct request *request, struct reply *reply, struct err *err);
+
+struct image_service;
+// True when the ticket opens this image now.
+bool ticket_is_valid(const struct image_service *image, const char *image_id, const char *ticket);
+// The upload pipeline's row of the file table.
+extern const struct stream_ops upload_ops;
+// Renews the leases of this process' uploads.
+void upload_renew(void *context);
+// Ends an upload whose client went away: for the cleaners' pool.
+void upload_clean(void *upload, void *context);

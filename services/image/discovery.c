@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this API is: versions, schemas, import methods, stores, the project's usage of its quota.
+#include "services/image/access.h"
+#include "services/image/api.h"
+#include "services/image/attributes.h"
+
+// Newest first; what each brought is in the Image API's version history.
+static const char *const versions[] = {"2.15", "2.13", "2.12", "2.11", "2.10", "2.9", "2.8", "2.7",
+                                       "2.6",  "2.5",  "2.4",  "2.3",  "2.2",  "2.1", "2.0"};
+
+static enum rc
+versions_list(struct request *request, struct reply *reply, struct err *err)
+{
+    json_t *list = json_array();
+    g_autofree char *href = g_strdup_printf("%s/v2/", request_base_url(request));
+    for (size_t i = 0; i < N_ELEMENTS(versions); i++) {
+        g_autofree char *id = g_strdup_printf("v%s", versions[i]);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:[{s:s, s:s}]}", "id", id, "status",
+                                              i ? "SUPPORTED" : "CURRENT", "links", "rel", "self",
+                                              "href", href));
+    }
+    reply->json = json_pack("{s:o}", "versions", list);
+    return RC_OK;
+}
+
+static enum rc
+schemas_show(struct request *request, struct reply *reply, struct err *err)
+{
+    const char *name = request_param(request, "name");
+    reply->json = image_schema(name);
+    return reply->json ? RC_OK : fault(err, RC_NOT_FOUND, "No schema is called '%.60s'", name);
+}
+
+static enum rc
+info_import(struct request *request, struct reply *reply, struct err *err)
+{
+    reply->json = json_pack("{s:{s:s, s:s, s:[]}}", "import-methods", "description",
+                            "Import methods available.", "type", "array", "value");
+    return RC_OK;
+}
+
+static enum rc
+info_stores(struct request *request, struct reply *reply, struct err *err)
+{
+    reply->json = json_pack("{s:[{s:s, s:b, s:s}]}", "stores", "id", STORE_ID, "default", 1,
+                            "description", "files of this service, kept once per content");
+    return RC_OK;
+}
+
+static enum rc
+info_usage(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db;
+    json_auto_t *report = NULL;
+    enum rc rc = request_db(request, &db, err);
+    if (rc == RC_OK) {
+        rc = quota_report(db, image_quotas, request_project(request), &report, err);
+    }
+    if (rc != RC_OK) {
+        return rc;
+    }
+    json_t *usage = json_object(), *each;
+    const char *name;
+    json_object_foreach(report, name, each)
+    {
+        json_object_set_new(usage, name,
+                            json_pack("{s:O, s:O}", "usage", json_object_get(each, "used"), "limit",
+                                      json_object_get(each, "limit")));
+    }
+    reply->json = json_pack("{s:o}", "usage", usage);
+    return RC_OK;
+}
+
+// clang-format off
+const struct route discovery_routes[] = {
+    {.method = "GET", .path = "/", .handle = versions_list, .flags = ROUTE_PUBLIC, .status = 300, .summary = "list versions"},
+    {.method = "GET", .path = "/versions", .handle = versions_list, .flags = ROUTE_PUBLIC, .status = 200, .summary = "list versions"},
+    {.method = "GET", .path = "/v2", .handle = versions_list, .flags = ROUTE_PUBLIC, .status = 300, .summary = "list versions"},
+    {.method = "GET", .path = "/v2/schemas/{name}", .handle = schemas_show, .status = 200, .summary = "show a JSON schema"},
+    {.method = "GET", .path = "/v2/info/import", .handle = info_import, .status = 200, .summary = "list import methods"},
+    {.method = "GET", .path = "/v2/info/stores", .handle = info_stores, .status = 200, .summary = "list stores"},
+    {.method = "GET", .path = "/v2/info/usage", .handle = info_usage, .status = 200, .summary = "show the project's quotas"},
+    {0},
+};
+// clang-format on

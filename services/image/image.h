@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the parts of the image service share: its context, and who is looking.
+#pragma once
+#include "common/http/http.h"
+#include "common/service/service.h"
+#include "services/image/store.h"
+
+#define STORE_ID "local"  // the one store's name, as clients see it
+#define UPLOAD_LEASE_S 20 // an upload whose process is silent for this long has failed
+#define RENEW_INTERVAL_MS 4000
+#define SWEEP_INTERVAL_MS 5000
+#define OPENSTACK_STREAM "application/octet-stream"
+
+struct image_service {
+    struct service *service;
+    struct store *store;
+    char *ticket_key;
+    GThreadPool *cleaners; // ends broken uploads away from the HTTP threads
+    int64_t size_cap;      // bytes of one image
+    int64_t ticket_ttl_s;
+    int n_uploads_max;
+    bool require_format_match;
+    const char *public_url; // base of ticket URLs; "": as the client addressed us
+    GMutex mutex;           // guards uploads
+    GHashTable *uploads;    // ids of those in flight here: their leases are renewed
+};
+static inline struct image_service *
+image_service_of(const struct request *request)
+{
+    return request_context(request);
+}
+
+// Whose eyes: admins see everything, others what their project may see.
+struct viewer {
+    const char *project_id;
+    bool is_admin;
+};
+struct viewer viewer_of(const struct request *request);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// SQL fragments that the *_db.c files of this folder share. Everywhere i is the image, $2 "viewer
+// is admin", $3 the viewer's project.
+#pragma once
+
+#define MAX_TAGS 128
+#define MAX_PROPERTIES 128
+
+#define SQL_TIME(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+
+#define IS_MEMBER                                                                                  \
+    "(i.visibility = 'shared' AND EXISTS (SELECT FROM image_member m WHERE m.image_id = i.id AND " \
+    "m.member_id = $3))"
+#define VISIBLE \
+    "($2::boolean OR i.owner = $3 OR i.visibility IN ('public', 'community') OR " IS_MEMBER ")"
+
+// The image as the API shows it, of type jsonb. Its own attributes win over custom properties of
+// the same name.
+#define IMAGE_VIEW                                                                                 \
+    "(i.properties || jsonb_build_object("                                                         \
+    "'id', i.id, 'name', i.name, 'status', i.status, 'visibility', i.visibility, 'owner', "        \
+    "i.owner, "                                                                                    \
+    "'protected', i.protected, 'os_hidden', i.os_hidden, 'container_format', i.container_format, " \
+    "'disk_format', i.disk_format, 'min_disk', i.min_disk, 'min_ram', i.min_ram, 'size', i.size, " \
+    "'virtual_size', i.virtual_size, 'checksum', i.checksum, 'os_hash_algo', i.os_hash_algo, "     \
+    "'os_hash_value', i.os_hash_value, 'tags', i.tags, "                                           \
+    "'created_at', " SQL_TIME("i.created_at") ", 'updated_at', " SQL_TIME(                         \
+        "i.updated_at") ", "                                                                       \
+                        "'self', '/v2/images/' || i.id, 'file', '/v2/images/' || i.id || "         \
+                        "'/file', "                                                                \
+                        "'schema', '/v2/schemas/image') || "                                       \
+                        "CASE WHEN i.blob IS NULL THEN '{}'::jsonb ELSE '{\"stores\": \"" STORE_ID \
+                        "\"}'::jsonb END)"
+
+#define MEMBER_VIEW                                                                       \
+    "jsonb_build_object('member_id', member_id, 'image_id', image_id, 'status', status, " \
+    "'created_at', " SQL_TIME("created_at") ", 'updated_at', " SQL_TIME(                  \
+        "updated_at") ", "                                                                \
+                      "'schema', '/v2/schemas/member')"
+
+// The writable columns from x.v, in the order owner … properties.
+#define FROM_VALUES                                                           \
+    "v->>'owner', v->>'name', v->>'visibility', (v->>'protected')::boolean, " \
+    "(v->>'os_hidden')::boolean, v->>'container_format', v->>'disk_format', " \
+    "(v->>'min_disk')::bigint, (v->>'min_ram')::bigint, "                     \
+    "ARRAY(SELECT jsonb_array_elements_text(v->'tags')), v->'properties'"

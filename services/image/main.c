@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// haneul-image: Glance v2.
+#include "common/http/usage_routes.h"
+#include "services/image/access.h"
+#include "services/image/api.h"
+#include "services/image/sweep.h"
+
+#define N_CLEANERS 2
+
+static const struct setting settings[] = {
+    // clang-format off
+    {"store", "path",                 SETTING_TEXT, "/var/lib/haneul/images", 0, 0, "", "directory that holds the images' bytes; shared by all processes of this service"},
+    {"image", "url",                  SETTING_TEXT, "",              0, 0, "",          "base of the download URLs given to hosts; empty: as the asking service addressed us"},
+    {"image", "size_cap",             SETTING_INT,  "1099511627776", 1, INT64_MAX, "bytes", "largest image"},
+    {"image", "max_uploads",          SETTING_INT,  "64",            1, 4096, "",       "uploads at once; further ones are answered 503. Each takes up to 5 MiB"},
+    {"image", "ticket_ttl",           SETTING_INT,  "86400",         60, 31536000, "s", "how long a download URL given to a host is good"},
+    {"image", "require_format_match", SETTING_BOOL, "true",          0, 0, "",          "refuse data that is not of the image's disk_format; dangerous data is always refused"},
+    {0},
+    // clang-format on
+};
+
+static enum rc
+load_ticket_key(struct image_service *image, struct err *err)
+{
+    struct db *db;
+    g_autofree char *candidate = random_token(32);
+    enum rc rc = db_get(service_db(image->service), &db, err);
+    return rc == RC_OK ? ticket_db_key(db, candidate, &image->ticket_key, err) : rc;
+}
+
+static void
+image_service_free(struct image_service *image)
+{
+    if (image->cleaners) {
+        g_thread_pool_free(image->cleaners, FALSE, TRUE);
+    }
+    g_hash_table_unref(image->uploads);
+    store_free(image->store);
+    g_mutex_clear(&image->mutex);
+    g_free(image->ticket_key);
+    g_free(image);
+}
+
+static enum rc
+start(struct service *service, void **ret_context, struct err *err)
+{
+    const struct conf *conf = service_conf(service);
+    struct image_service *image = g_new0(struct image_service, 1);
+    image->service = service;
+    image->size_cap = conf_int(conf, "image", "size_cap");
+    image->ticket_ttl_s = conf_int(conf, "image", "ticket_ttl");
+    image->n_uploads_max = (int)conf_int(conf, "image", "max_uploads");
+    image->require_format_match = conf_bool(conf, "image", "require_format_match");
+    image->public_url = conf_text(conf, "image", "url");
+    image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_mutex_init(&image->mutex);
+    enum rc rc = store_new(conf_text(conf, "store", "path"), &image->store, err);
+    if (rc == RC_OK) {
+        rc = load_ticket_key(image, err);
+    }
+    if (rc != RC_OK) {
+        image_service_free(image);
+        return rc;
+    }
+    image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, FALSE, NULL);
+    sweep_adopt(image);
+    service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);
+    service_every(service, "image-renew", RENEW_INTERVAL_MS, upload_renew, image);
+    *ret_context = image;
+    return RC_OK;
+}
+
+static void
+stop(struct service *service, void *context)
+{
+    image_service_free(context);
+}
+
+static bool
+healthy(void *context, char *ret_detail, size_t size)
+{
+    const struct image_service *image = context;
+    bool writable = store_is_writable(image->store);
+    g_strlcpy(ret_detail, writable ? "image store is writable" : "image store is not writable",
+              size);
+    return writable;
+}
+
+static const struct route *const routes[] = {
+    discovery_routes, images_routes, members_routes, file_routes, ticket_routes, usage_routes, NULL,
+};
+static const struct service_def definition = {
+    .name = "image",
+    .parts = SERVICE_DB | SERVICE_BUS | SERVICE_AUTH | SERVICE_HTTP | SERVICE_OUTBOX,
+    .default_port = 9292,
+    .settings = settings,
+    .routes = routes,
+    .policies = image_policies,
+    .error_body = image_error_body,
+    .migrations = service_migrations,
+    .start = start,
+    .stop = stop,
+    .healthy = healthy,
+};
+
+int
+main(int argc, char **argv)
+{
+    return service_main(&definition, argc, argv);
+}

@@ -12,6 +12,9 @@ from .settings import ROOT, Cloud, LaunchError
 
 CENTRAL = ("ovn-northd", "ovn-sb", "ovn-nb", "rabbitmq", "epmd", "postgres")
 
+# Which process listens on a port, where it is not the one of the same name.
+PORT_OF = {**{name: name for name in (*services.ORDER, "postgres", "smtp", "epmd")}, "rabbit": "rabbitmq", "rabbit-dist": "rabbitmq"}
+
 
 class Progress:
     """Lines as `what … time`."""
@@ -48,6 +51,9 @@ def up(cloud, progress=None):
         raise LaunchError("namespaces, Open vSwitch and libvirt need root")
     services.build()
     print(f"cloud in {cloud.var}", flush=True)
+    for name, runs_as in PORT_OF.items():
+        if not process.alive(cloud, runs_as):
+            process.need_port(cloud, name)
     changed = rabbit.begin(cloud)
     postgres.up(cloud)
     postgres.create_database(cloud)
@@ -98,7 +104,8 @@ def status(cloud):
     rows = [(name, process.alive(cloud, name)) for name in process.names(cloud)]
     print(f"{'':2}{'process':<20}{'pid':>8}  {'listens':<24}log")
     for name, pid in rows:
-        listens = f"127.0.0.1:{cloud.ports[name]}" if name in cloud.ports else ""
+        port = cloud.ports.get("rabbit" if name == "rabbitmq" else name)
+        listens = f"127.0.0.1:{port}" if port else ""
         print(f"{'':2}{name:<20}{pid or 'ended':>8}  {listens:<24}{process.log_path(cloud, name)}")
     if not rows:
         print("  nothing runs")

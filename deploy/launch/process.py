@@ -6,6 +6,7 @@ while pid and start time both match: a pid that the kernel gave to somebody else
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -44,6 +45,17 @@ def names(cloud):
     """Every recorded process, oldest first."""
     found = [(p.stat().st_mtime_ns, p.stem) for p in cloud.dir("run").glob("*.json")]
     return [name for _, name in sorted(found)]
+
+
+def need_port(cloud, name):
+    """Somebody else's program on a port of ours is named before anything half starts."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", cloud.ports[name]))
+        except OSError as error:
+            raise LaunchError(f"port {cloud.ports[name]} for {name} cannot be had ({error.strerror}): "
+                              "move all ports with PORT_OFFSET=N") from None
 
 
 def log_path(cloud, name):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Port of each part before the offset is added. Those without a standard number sit above 10000.
+# Port of each part before the offset is added. Services have OpenStack's numbers; what is private to the cloud keeps off
+# the numbers of a person's own PostgreSQL or RabbitMQ.
 PORTS = {
     "identity": 5000,
     "image": 9292,
@@ -19,8 +20,8 @@ PORTS = {
     "billing": 8889,
     "scheduler": 18774,
     "postgres": 15432,
-    "rabbit": 5672,
-    "rabbit-dist": 25672,
+    "rabbit": 15675,
+    "rabbit-dist": 25675,
     "epmd": 14369,
     "smtp": 10025,
 }

@@ -42,8 +42,8 @@ config_drive_make(const struct order *order, const char *path, struct err *err)
         rc = tree_write(order, root, err);
     }
     if (rc == RC_OK) {
-        rc = COMMAND_RUN(NULL, NULL, err, "genisoimage", "-quiet", "-J", "-r", "-V", "config-2", "-o",
-                         part, root);
+        rc = COMMAND_RUN(NULL, NULL, err, "genisoimage", "-quiet", "-J", "-r", "-V", "config-2",
+                         "-o", part, root);
     }
     if (rc == RC_OK) {
         rc = file_publish(part, path, err);

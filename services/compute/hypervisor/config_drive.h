@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's metadata as an ISO 9660 image labelled config-2, for guests that cannot or may not ask over the network.
+// A guest's metadata as an ISO 9660 image labelled config-2, for guests that cannot or may not ask
+// over the network.
 #pragma once
 #include "services/compute/hypervisor/order.h"
 

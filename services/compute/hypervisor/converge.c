@@ -2,6 +2,7 @@
 #include "services/compute/hypervisor/converge.h"
 
 #include <glib.h>
+#include <stdbool.h>
 
 struct item {
     bool running, woken; // woken while running

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that bring keyed things to where they should be: any number of keys at once, one thread at a time per key, again
-// after a time, and again when woken while at it. Knows nothing of servers.
+// Threads that bring keyed things to where they should be: any number of keys at once, one thread
+// at a time per key, again after a time, and again when woken while at it. Knows nothing of
+// servers.
 #pragma once
 #include <stdint.h>
 

@@ -3,6 +3,7 @@
 // driver) and a simulated one for scale. Every function may be called from any thread, and again
 // after it failed: what is already so is success.
 #pragma once
+#include <glib.h>
 #include <jansson.h>
 
 #include "common/conf/conf.h"

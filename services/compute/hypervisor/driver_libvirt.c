@@ -43,8 +43,9 @@ libvirt_facts(void *data, struct host_facts *ret_facts, struct err *err)
     return rc;
 }
 
+#define N_STATES (VIR_DOMAIN_PMSUSPENDED + 1)
 // clang-format off
-static const enum power POWERS[VIR_DOMAIN_LAST] = {
+static const enum power POWERS[N_STATES] = {
     [VIR_DOMAIN_NOSTATE] = POWER_OFF, [VIR_DOMAIN_RUNNING] = POWER_RUNNING, [VIR_DOMAIN_BLOCKED] = POWER_RUNNING,
     [VIR_DOMAIN_PAUSED] = POWER_PAUSED, [VIR_DOMAIN_SHUTDOWN] = POWER_RUNNING, [VIR_DOMAIN_SHUTOFF] = POWER_OFF,
     [VIR_DOMAIN_CRASHED] = POWER_CRASHED, [VIR_DOMAIN_PMSUSPENDED] = POWER_PAUSED,
@@ -58,7 +59,7 @@ power_from_state(int state, int reason)
         (reason == VIR_DOMAIN_SHUTOFF_CRASHED || reason == VIR_DOMAIN_SHUTOFF_FAILED)) {
         return POWER_CRASHED;
     }
-    return state >= 0 && state < VIR_DOMAIN_LAST ? POWERS[state] : POWER_OFF;
+    return state >= 0 && state < N_STATES ? POWERS[state] : POWER_OFF;
 }
 
 // Looks the domain up and runs `act` on it. No such domain: RC_NOT_FOUND.

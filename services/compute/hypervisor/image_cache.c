@@ -331,7 +331,8 @@ image_cache_evict(struct image_cache *cache, GHashTable *used)
     g_hash_table_iter_init(&iter, used);
     while (g_hash_table_iter_next(&iter, &id, NULL)) {
         g_autofree char *path = image_cache_path(cache, id);
-        g_utime(path, NULL); // its age counts from the last time that it was seen in use
+        utimensat(AT_FDCWD, path, NULL,
+                  0); // its age counts from the last time that it was seen in use
     }
     g_autoptr(GArray) list = candidates_list(cache, used);
     size_t n = 0;

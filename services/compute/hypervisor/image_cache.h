@@ -2,6 +2,8 @@
 // One read-only base per image id under [agent] image_dir: fetched once however many servers ask,
 // checked by size and SHA-512, renamed into place. Thread-safe.
 #pragma once
+#include <glib.h>
+
 #include "services/compute/hypervisor/order.h"
 
 struct image_cache_config {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening /dev/kvm, its version and even KVM_CREATE_VM prove nothing where virtualisation is nested or emulated: long mode
-// is what guests live in, so a loop in long mode is what is timed.
+// Opening /dev/kvm, its version and even KVM_CREATE_VM prove nothing where virtualisation is nested
+// or emulated: long mode is what guests live in, so a loop in long mode is what is timed.
 #include "services/compute/hypervisor/kvm_probe.h"
 
 #include <fcntl.h>
 #include <glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,7 +16,8 @@
 #include <linux/kvm.h>
 
 #define MEMORY_SIZE 0x200000
-#define MAX_LOOP_US 200000 // a million turns take 0.3 ms on hardware, over a second when instructions are emulated
+#define MAX_LOOP_US \
+    200000 // a million turns take 0.3 ms on hardware, over a second when instructions are emulated
 
 struct machine {
     int kvm, vm, vcpu;
@@ -23,18 +25,20 @@ struct machine {
     struct kvm_run *run;
 };
 
-// mov rax,cr3; mov cr3,rax; mov ecx,EFER; rdmsr; mov eax,1; cpuid; a loop of 2^20 turns; out 0x3f8,'K'; hlt
+// mov rax,cr3; mov cr3,rax; mov ecx,EFER; rdmsr; mov eax,1; cpuid; a loop of 2^20 turns; out
+// 0x3f8,'K'; hlt
 static const uint8_t CODE[] = {
-    0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8, 0xb9, 0x80, 0x00, 0x00, 0xc0, 0x0f, 0x32, 0xb8,
-    0x01, 0x00, 0x00, 0x00, 0x0f, 0xa2, 0xb9, 0x00, 0x00, 0x10, 0x00, 0xff, 0xc9, 0x75,
-    0xfc, 0x66, 0xba, 0xf8, 0x03, 0xb0, 0x4b, 0xee, 0xf4,
+    0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8, 0xb9, 0x80, 0x00, 0x00, 0xc0, 0x0f, 0x32,
+    0xb8, 0x01, 0x00, 0x00, 0x00, 0x0f, 0xa2, 0xb9, 0x00, 0x00, 0x10, 0x00, 0xff,
+    0xc9, 0x75, 0xfc, 0x66, 0xba, 0xf8, 0x03, 0xb0, 0x4b, 0xee, 0xf4,
 };
 
 // Identity-mapped first 2 MiB at 0x2000, code at 0x1000.
 static bool
 memory_make(struct machine *machine)
 {
-    machine->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    machine->memory =
+        mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (machine->memory == MAP_FAILED) {
         return false;
     }
@@ -89,8 +93,7 @@ vcpu_make(struct machine *machine)
     bool ok = ioctl(machine->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) == 0 &&
               ioctl(machine->vcpu, KVM_SET_CPUID2, cpuid) == 0;
     g_free(cpuid);
-    machine->run =
-        mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, machine->vcpu, 0);
+    machine->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, machine->vcpu, 0);
     return ok && machine->run != MAP_FAILED && registers_set(machine);
 }
 

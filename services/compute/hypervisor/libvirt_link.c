@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// libvirt: one connection, opened again when libvirtd went away; its life-cycle events wake the
-// servers they are about.
+#include "services/compute/hypervisor/libvirt_link.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libvirt/virterror.h>

@@ -257,9 +257,9 @@ openstack_meta_data(const struct order *order)
 {
     json_t *metadata = order->metadata;
     json_t *doc = json_object();
-    static const char *const COPIED[] = {"uuid",         "name",   "hostname", "project_id",
-                                         "availability_zone", "launch_index", "keys", "meta",
-                                         "admin_pass"};
+    static const char *const COPIED[] = {
+        "uuid",         "name", "hostname", "project_id", "availability_zone",
+        "launch_index", "keys", "meta",     "admin_pass"};
     for (size_t i = 0; i < N_ELEMENTS(COPIED); i++) {
         json_t *value = json_object_get(metadata, COPIED[i]);
         if (value && !json_is_null(value)) {
@@ -292,10 +292,10 @@ network_add(const struct order_port *port, json_t *links, json_t *networks)
 {
     char link[16];
     g_snprintf(link, sizeof link, "tap%.11s", port->id);
-    json_array_append_new(
-        links, json_pack("{s:s, s:s, s:s, s:o, s:s}", "id", link, "vif_id", port->id, "type",
-                         "ovs", "mtu", port->mtu ? json_integer(port->mtu) : json_null(),
-                         "ethernet_mac_address", port->mac));
+    json_array_append_new(links, json_pack("{s:s, s:s, s:s, s:o, s:s}", "id", link, "vif_id",
+                                           port->id, "type", "ovs", "mtu",
+                                           port->mtu ? json_integer(port->mtu) : json_null(),
+                                           "ethernet_mac_address", port->mac));
     for (size_t i = 0; i < port->n_ips; i++) {
         g_autofree char *id = g_strdup_printf("network%zu", json_array_size(networks));
         const char *type = strchr(port->ips[i].ip, ':') ? "ipv6_dhcp" : "ipv4_dhcp";
@@ -404,8 +404,8 @@ static GBytes *
 ec2_launch_index(const struct order *order)
 {
     json_t *index = json_object_get(order->metadata, "launch_index");
-    g_autofree char *text =
-        g_strdup_printf("%" JSON_INTEGER_FORMAT, json_is_integer(index) ? json_integer_value(index) : 0);
+    g_autofree char *text = g_strdup_printf("%" JSON_INTEGER_FORMAT,
+                                            json_is_integer(index) ? json_integer_value(index) : 0);
     return text_bytes(text);
 }
 

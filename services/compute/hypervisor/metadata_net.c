@@ -20,14 +20,14 @@
 
 struct network {
     char id[UUID_SIZE];
-    char port_id[65];       // "" : ovnmeta-<id>
-    char cidr[64];          // our address on the network with its prefix; "": none but METADATA_CIDR
-    int64_t prefix;         // of the subnet
+    char port_id[65]; // "" : ovnmeta-<id>
+    char cidr[64];    // our address on the network with its prefix; "": none but METADATA_CIDR
+    int64_t prefix;   // of the subnet
     int64_t mtu;
-    char outer[DEVICE_SIZE], inner[DEVICE_SIZE]; // the veth pair
+    char outer[DEVICE_SIZE], inner[DEVICE_SIZE];              // the veth pair
     char name[UUID_SIZE + sizeof NAMESPACE_PREFIX], path[80]; // of the namespace
-    pid_t proxy;            // 0: none
-    int lifeline;           // -1: none
+    pid_t proxy;                                              // 0: none
+    int lifeline;                                             // -1: none
 };
 
 struct metadata_net {
@@ -38,7 +38,8 @@ struct metadata_net {
     char *db_option;      // --db=…
 };
 
-static enum rc network_make(struct metadata_net *net, struct network *network, struct err *err) CHECKED;
+static enum rc network_make(struct metadata_net *net, struct network *network,
+                            struct err *err) CHECKED;
 static void network_remove(struct metadata_net *net, struct network *network);
 static void proxy_stop(struct network *network);
 
@@ -53,9 +54,9 @@ struct metadata_net *
 metadata_net_new(const struct metadata_net_config *config)
 {
     struct metadata_net *net = g_new0(struct metadata_net, 1);
-    net->config = (struct metadata_net_config){g_strdup(config->ovsdb), g_strdup(config->bridge),
-                                               g_strdup(config->netns),
-                                               g_strdup(config->agent_socket)};
+    net->config =
+        (struct metadata_net_config){g_strdup(config->ovsdb), g_strdup(config->bridge),
+                                     g_strdup(config->netns), g_strdup(config->agent_socket)};
     g_mutex_init(&net->mutex);
     net->networks = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, network_free);
     net->self = g_file_read_link("/proc/self/exe", NULL);
@@ -173,8 +174,9 @@ metadata_net_sweep(struct metadata_net *net, metadata_used_fn is_used, void *con
 
 // Runs in the host's network namespace.
 #define HOST(net, output, err, ...) COMMAND_RUN((net)->config.netns, output, err, __VA_ARGS__)
-#define OVS(net, output, err, ...) \
-    COMMAND_RUN((net)->config.netns, output, err, "ovs-vsctl", (net)->db_option, "--timeout=10", __VA_ARGS__)
+#define OVS(net, output, err, ...)                                                               \
+    COMMAND_RUN((net)->config.netns, output, err, "ovs-vsctl", (net)->db_option, "--timeout=10", \
+                __VA_ARGS__)
 
 enum rc
 metadata_net_tap_remove(struct metadata_net *net, const char *port_id, struct err *err)
@@ -197,7 +199,8 @@ southbound_find(struct metadata_net *net, char **ret_address, struct err *err)
     return rc;
 }
 
-// "fa:16:3e:00:00:02 10.0.0.2" of a localport that the southbound database has; "": it has none of that name.
+// "fa:16:3e:00:00:02 10.0.0.2" of a localport that the southbound database has; "": it has none of
+// that name.
 static enum rc
 localport_ask(struct metadata_net *net, const char *southbound, const char *name, char **ret_line,
               struct err *err)
@@ -208,7 +211,8 @@ localport_ask(struct metadata_net *net, const char *southbound, const char *name
                 "--columns=mac", "find", "port_binding", "type=localport", condition);
 }
 
-// The hardware address that the switch tells guests for the metadata address: the leg must have the same.
+// The hardware address that the switch tells guests for the metadata address: the leg must have the
+// same.
 static enum rc
 localport_find(struct metadata_net *net, struct network *network, char ret_mac[18], struct err *err)
 {
@@ -248,8 +252,8 @@ namespace_make(struct metadata_net *net, const struct network *network, struct e
     rc_ignore(OVS(net, NULL, &ignored, "--if-exists", "del-port", network->outer));
     enum rc rc = HOST(net, NULL, err, "ip", "netns", "add", network->name);
     if (rc == RC_OK) {
-        rc = HOST(net, NULL, err, "ip", "link", "add", "name", network->outer, "type", "veth", "peer",
-                  "name", network->inner);
+        rc = HOST(net, NULL, err, "ip", "link", "add", "name", network->outer, "type", "veth",
+                  "peer", "name", network->inner);
     }
     return rc ? rc
               : HOST(net, NULL, err, "ip", "link", "set", "dev", network->inner, "netns",
@@ -269,7 +273,8 @@ leg_set_up(struct metadata_net *net, const struct network *network, const char *
         {"ip", "link", "set", "dev", network->inner, "address", mac},
         {"ip", "link", "set", "dev", network->inner, "mtu", mtu, "up"},
         {"ip", "address", "replace", METADATA_CIDR, "dev", network->inner},
-        // The switch's datapath may read raw frames: nobody would fill in a checksum left to hardware.
+        // The switch's datapath may read raw frames: nobody would fill in a checksum left to
+        // hardware.
         {"ethtool", "-K", network->inner, "tx", "off"},
         {"ip", "address", "replace", network->cidr, "dev", network->inner},
     };
@@ -298,8 +303,8 @@ network_make(struct metadata_net *net, struct network *network, struct err *err)
     }
     g_autofree char *iface = g_strconcat("external_ids:iface-id=", network->port_id, NULL);
     if (rc == RC_OK) {
-        rc = OVS(net, NULL, err, "--may-exist", "add-port", net->config.bridge, network->outer, "--",
-                 "set", "interface", network->outer, iface);
+        rc = OVS(net, NULL, err, "--may-exist", "add-port", net->config.bridge, network->outer,
+                 "--", "set", "interface", network->outer, iface);
     }
     if (rc == RC_OK) {
         const char *argv[] = {net->self, "--metadata-proxy", net->config.agent_socket, network->id,
@@ -330,15 +335,16 @@ static void
 network_remove(struct metadata_net *net, struct network *network)
 {
     struct err err = {0};
-    enum rc rc = OVS(net, NULL, &err, "--if-exists", "del-port", net->config.bridge, network->outer);
+    enum rc rc =
+        OVS(net, NULL, &err, "--if-exists", "del-port", net->config.bridge, network->outer);
     struct err ignored;
     rc_ignore(HOST(net, NULL, &ignored, "ip", "link", "delete", "dev", network->outer));
     if (rc == RC_OK) {
         rc = HOST(net, NULL, &err, "ip", "netns", "delete", network->name);
     }
     if (rc) {
-        log_warn("metadata namespace not removed, trying again later", kv("network_id", network->id),
-                 kv("error", err.message));
+        log_warn("metadata namespace not removed, trying again later",
+                 kv("network_id", network->id), kv("error", err.message));
     } else {
         log_info("metadata namespace removed", kv("network_id", network->id));
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// For every network with guests here, a namespace ovnmeta-<network id> with a leg in the integration bridge, and a proxy in it.
-// A network without metadata does not keep guests from booting: what failed is tried again by metadata_net_tick.
+// For every network with guests here, a namespace ovnmeta-<network id> with a leg in the
+// integration bridge, and a proxy in it. A network without metadata does not keep guests from
+// booting: what failed is tried again by metadata_net_tick.
 #pragma once
 #include "services/compute/hypervisor/order.h"
 
@@ -21,4 +22,5 @@ typedef bool (*metadata_used_fn)(const char *network_id, void *context);
 void metadata_net_sweep(struct metadata_net *net, metadata_used_fn is_used, void *context);
 void metadata_net_tick(struct metadata_net *net); // dead proxies and what failed
 // Takes a guest's port off the bridge, in case that the hypervisor could not.
-enum rc metadata_net_tap_remove(struct metadata_net *net, const char *port_id, struct err *err) CHECKED;
+enum rc metadata_net_tap_remove(struct metadata_net *net, const char *port_id,
+                                struct err *err) CHECKED;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stands in one network's namespace and hands guests' questions to the agent. It knows nothing and decides nothing; what a
-// guest says about itself in headers is not passed on.
+// Stands in one network's namespace and hands guests' questions to the agent. It knows nothing and
+// decides nothing; what a guest says about itself in headers is not passed on.
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <glib.h>
@@ -97,7 +97,8 @@ on_request(void *context, struct MHD_Connection *connection, const char *url, co
     }
     *upload_size = 0;
     g_autoptr(GByteArray) body = g_byte_array_new();
-    struct answer answer = {.body = body, .status = MHD_HTTP_METHOD_NOT_ALLOWED, .type = "text/plain"};
+    struct answer answer = {
+        .body = body, .status = MHD_HTTP_METHOD_NOT_ALLOWED, .type = "text/plain"};
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     char address[INET_ADDRSTRLEN] = "";

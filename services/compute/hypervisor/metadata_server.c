@@ -52,7 +52,7 @@ enum rc
 metadata_server_start(const char *socket_path, metadata_find_fn find, void *context,
                       struct metadata_server **ret_server, struct err *err)
 {
-    int fd;
+    int fd = -1;
     enum rc rc = socket_listen(socket_path, &fd, err);
     if (rc) {
         return rc;
@@ -116,8 +116,7 @@ on_request(void *context, struct MHD_Connection *connection, const char *url, co
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, METADATA_NETWORK_HEADER);
     const char *address =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, METADATA_ADDRESS_HEADER);
-    auto_order *order =
-        network && address ? server->find(network, address, server->context) : NULL;
+    auto_order *order = network && address ? server->find(network, address, server->context) : NULL;
     const char *type = "text/plain";
     GBytes *doc = order ? metadata_doc_find(order, url, &type) : NULL;
     if (!doc) {

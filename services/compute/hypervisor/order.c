@@ -66,6 +66,7 @@ static const struct body_spec IP_SPEC = SPEC(IP_FIELDS, order_ip);
 
 static enum rc order_decode(json_t *json, struct order *order, struct err *err) CHECKED;
 static enum rc parts_decode(struct order *order, struct err *err) CHECKED;
+static enum rc ports_decode(struct order *order, struct err *err) CHECKED;
 static enum rc port_decode(json_t *json, struct order_port *port, struct err *err) CHECKED;
 
 enum rc
@@ -168,7 +169,10 @@ order_decode(json_t *json, struct order *order, struct err *err)
     if (rc) {
         return rc;
     }
-    return order->want == WANT_ABSENT ? RC_OK : parts_decode(order, err);
+    if (order->want != WANT_ABSENT) {
+        rc = parts_decode(order, err);
+    }
+    return rc ? rc : ports_decode(order, err);
 }
 
 static enum rc
@@ -203,9 +207,13 @@ parts_decode(struct order *order, struct err *err)
                                           : "metadata");
     }
     enum rc rc = body_decode(&FLAVOR_SPEC, order->flavor_json, &order->flavor, NULL, err);
-    if (rc == RC_OK) {
-        rc = image_decode(order, err);
-    }
+    return rc ? rc : image_decode(order, err);
+}
+
+static enum rc
+ports_decode(struct order *order, struct err *err)
+{
+    enum rc rc = RC_OK;
     size_t i;
     json_t *port;
     json_array_foreach(order->ports_json, i, port)

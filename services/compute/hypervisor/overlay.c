@@ -48,7 +48,7 @@ base_check(const struct overlay *overlay, int64_t *ret_virtual_bytes, struct err
 enum rc
 overlay_make(const struct overlay *overlay, struct err *err)
 {
-    int64_t virtual_bytes;
+    int64_t virtual_bytes = 0;
     enum rc rc = base_check(overlay, &virtual_bytes, err);
     if (rc) {
         return rc;

@@ -75,7 +75,6 @@ info_usage(struct request *request, struct reply *reply, struct err *err)
 const struct route discovery_routes[] = {
     {.method = "GET", .path = "/", .handle = versions_list, .flags = ROUTE_PUBLIC, .status = 300, .summary = "list versions"},
     {.method = "GET", .path = "/versions", .handle = versions_list, .flags = ROUTE_PUBLIC, .status = 200, .summary = "list versions"},
-    {.method = "GET", .path = "/v2", .handle = versions_list, .flags = ROUTE_PUBLIC, .status = 300, .summary = "list versions"},
     {.method = "GET", .path = "/v2/schemas/{name}", .handle = schemas_show, .status = 200, .summary = "show a JSON schema"},
     {.method = "GET", .path = "/v2/info/import", .handle = info_import, .status = 200, .summary = "list import methods"},
     {.method = "GET", .path = "/v2/info/stores", .handle = info_stores, .status = 200, .summary = "list stores"},

@@ -100,6 +100,9 @@ filter_attribute(struct list_query *query, const struct attribute *attribute, st
     g_autoptr(GPtrArray) given = g_ptr_array_new(), values = g_ptr_array_new();
     collect_values(query, attribute->name, given);
     if (given->len == 0) {
+        if (attribute->unless_filtered) {
+            g_string_append_printf(query->where, " AND (%s)", attribute->unless_filtered);
+        }
         return RC_OK;
     }
     if (query->n_args + 4 > MAX_LIST_ARGS) {

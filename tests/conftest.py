@@ -17,3 +17,15 @@ def stack(request):
     module = request.module
     with Stack(module.SERVICES, getattr(module, "SETTINGS", None), getattr(module, "INSTANCES", None)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def whole():
+    """The whole cloud (tests/lib/whole.py), up once for the run."""
+    from tests.lib.whole import Whole
+    running = Whole()
+    try:
+        running.up()
+        yield running
+    finally:
+        running.close()

@@ -44,6 +44,10 @@ struct server_step { // what an action starts
 };
 // Locks the row, asks the life-cycle table, writes state, action and message in one transaction.
 // RC_CONFLICT: not allowed now.
-enum rc server_db_step(struct db *db, const char *id, const char *project_id,
-                       const struct server_step *step, const struct auth_context *auth,
-                       const char *request_id, struct err *err) CHECKED;
+struct server_actor {                   // who asks, for which server
+    const char *server_id, *project_id; // project NULL: any
+    const struct auth_context *auth;
+    const char *request_id;
+};
+enum rc server_db_step(struct db *db, const struct server_actor *actor,
+                       const struct server_step *step, struct err *err) CHECKED;

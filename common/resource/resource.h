@@ -42,11 +42,12 @@ struct attribute {
     const char *filter; // SQL condition with %s for the value's parameter instead of `r.column =
                         // ANY(value)`: the parameter is text[]; e.g. "r.id IN (SELECT port_id FROM
                         // fixed_ip WHERE ip::text = ANY(%s))"
-    const char *unless_filtered; // SQL condition over r that lists apply while this attribute is not filtered by
     int64_t min, max;          // characters, value or items; both 0: text ≤ 255, others unbounded
     const char *const *values; // ATTR_TEXT: allowed values
     const char *default_json;  // JSON text used by POST when absent; NULL: null
     const char *help;
+    const char *unless_filtered; // SQL condition over r that lists apply unless this attribute is
+                                 // filtered by
 };
 
 struct resource_op {

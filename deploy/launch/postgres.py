@@ -68,7 +68,7 @@ def create_database(cloud, database="haneul"):
     if not psql(cloud, f"SELECT 1 FROM pg_database WHERE datname = '{database}'", "postgres", True).strip():
         psql(cloud, f"CREATE DATABASE {database}", "postgres")
     lines = [f"REVOKE ALL ON DATABASE {database} FROM PUBLIC;", "REVOKE ALL ON SCHEMA public FROM PUBLIC;",
-             "CREATE EXTENSION IF NOT EXISTS btree_gist;", "GRANT USAGE ON SCHEMA public TO PUBLIC;"]
+             "GRANT USAGE ON SCHEMA public TO PUBLIC;"]
     for role in SCHEMAS:
         password = cloud.secret("db-" + role)
         lines.append(f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN "

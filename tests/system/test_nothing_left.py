@@ -39,7 +39,7 @@ def test_delete_leaves_nothing(whole, person):
     assert list(person.sdk.network.ports(project_id=person.project_id)) == []
     # The intervals of every service are closed.
     for service in ("compute", "network", "image"):
-        open_now = whole.sql(service, f"SELECT resource_id FROM usage_interval WHERE project_id = '{person.project_id}' AND upper_inf(during)")
+        open_now = whole.sql(service, f"SELECT resource_id FROM usage_interval WHERE project_id = '{person.project_id}' AND to_us IS NULL")
         assert open_now == [], service
 
 

@@ -27,7 +27,7 @@
 #define DEADLINE_MS 10000
 
 static char *dir;
-static GPid nb_pid, sb_pid;
+static GPid nb_pid, sb_pid, northd_pid;
 static struct ovn *ovn;
 static char nb_remote[128], sb_remote[128];
 
@@ -72,6 +72,20 @@ start_server(const char *name)
     return pid;
 }
 
+static GPid
+start_northd(void)
+{
+    g_autofree char *nb = g_strdup_printf("--ovnnb-db=unix:%s/nb.sock", dir);
+    g_autofree char *sb = g_strdup_printf("--ovnsb-db=unix:%s/sb.sock", dir);
+    g_autofree char *control = g_strdup_printf("--unixctl=%s/northd.ctl", dir);
+    g_autofree char *log = g_strdup_printf("--log-file=%s/northd.log", dir);
+    const char *argv[] = {"ovn-northd", nb, sb, control, log, "-vconsole:off", NULL};
+    GPid pid = 0;
+    GSpawnFlags flags = G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD;
+    ck_assert(g_spawn_async(dir, (char **)argv, NULL, flags, die_with_parent, NULL, &pid, NULL));
+    return pid;
+}
+
 static void
 stop_server(GPid *pid)
 {
@@ -90,9 +104,10 @@ ctl(const char *tool, const char *format, ...)
     va_start(arguments, format);
     g_autofree char *command = g_strdup_vprintf(format, arguments);
     va_end(arguments);
+    const char *options = !strcmp(tool, "ovn-trace") ? "" : "--timeout=10 --no-leader-only";
+    const char *name = !strcmp(tool, "ovn-nbctl") ? "nb" : "sb";
     g_autofree char *line =
-        g_strdup_printf("%s --timeout=10 --no-leader-only --db=unix:%s/%s.sock %s", tool, dir,
-                        !strcmp(tool, "ovn-nbctl") ? "nb" : "sb", command);
+        g_strdup_printf("%s %s --db=unix:%s/%s.sock %s", tool, options, dir, name, command);
     char *out = NULL;
     int status = 1;
     ck_assert(g_spawn_command_line_sync(line, &out, NULL, &status, NULL));
@@ -202,6 +217,7 @@ static void
 teardown(void)
 {
     ovn_free(ovn);
+    stop_server(&northd_pid);
     stop_server(&nb_pid);
     stop_server(&sb_pid);
     g_hash_table_unref(events.up);
@@ -589,6 +605,70 @@ START_TEST(bulk_ports_are_fast_and_complete)
 }
 END_TEST
 
+// What becomes of a packet, as OVN itself computes it from our rows.
+// clang-format off
+#define FROM_GUEST "inport == \"" PORT "\" && eth.src == fa:16:3e:00:00:11 && ip4.src == 10.0.0.11 && ip.ttl == 64"
+static const struct {
+    const char *what;
+    const char *datapath;
+    const char *packet;
+    const char *expected, *unexpected;
+} traces[] = {
+    {"DHCP is answered", "neutron-" NET,
+     "inport == \"" PORT "\" && eth.src == fa:16:3e:00:00:11 && eth.dst == ff:ff:ff:ff:ff:ff && ip4.src == 0.0.0.0 && "
+     "ip4.dst == 255.255.255.255 && udp.src == 68 && udp.dst == 67 && ip.ttl == 64",
+     "put_dhcp_opts(offerip = 10.0.0.11", NULL},
+    {"metadata is reached", "neutron-" NET, FROM_GUEST " && eth.dst == fa:16:3e:00:00:02 && ip4.dst == 169.254.169.254 && tcp.dst == 80",
+     "output to \"ovnmeta-" NET "\"", NULL},
+    {"the world is reached from the floating IP", "neutron-" NET,
+     FROM_GUEST " && eth.dst == fa:16:3e:00:00:01 && ip4.dst == 198.51.100.1 && tcp.dst == 80",
+     "(203.0.113.101)", NULL},
+    {"SSH comes in by the floating IP", "neutron-" EXT,
+     "inport == \"provnet-" EXT "\" && eth.src == 00:00:00:00:00:09 && eth.dst == fa:16:3e:00:00:f1 && ip4.src == 198.51.100.1 && "
+     "ip4.dst == 203.0.113.101 && tcp.dst == 22 && ip.ttl == 64",
+     "output to \"" PORT "\"", NULL},
+    {"telnet does not", "neutron-" EXT,
+     "inport == \"provnet-" EXT "\" && eth.src == 00:00:00:00:00:09 && eth.dst == fa:16:3e:00:00:f1 && ip4.src == 198.51.100.1 && "
+     "ip4.dst == 203.0.113.101 && tcp.dst == 23 && ip.ttl == 64",
+     "(10.0.0.11)", "output to \"" PORT "\""},
+    {"a stolen address is dropped", "neutron-" NET,
+     "inport == \"" PORT "\" && eth.src == fa:16:3e:00:00:11 && eth.dst == fa:16:3e:00:00:01 && ip4.src == 10.0.0.12 && "
+     "ip4.dst == 198.51.100.1 && ip.ttl == 64",
+     "ingress", "lrp-" RPORT},
+    {"the host's name is answered", "neutron-" NET,
+     FROM_GUEST " && eth.dst == fa:16:3e:00:00:01 && ip4.dst == 192.0.2.53 && udp.dst == 53", "dns_lookup", NULL},
+};
+// clang-format on
+
+START_TEST(northd_makes_of_it_what_was_meant)
+{
+    northd_pid = start_northd();
+    apply_all(ovn);
+    ck_assert(wait_status(RPORT, true)); // northd sets router ports up
+    // The outer gateway has answered ARP.
+    g_autofree char *datapath =
+        ctl("ovn-sbctl", "--bare --columns=datapath find Port_Binding logical_port=lrp-%s", GPORT);
+    g_autofree char *known = ctl("ovn-sbctl",
+                                 "create MAC_Binding logical_port=lrp-%s ip=203.0.113.1 "
+                                 "'mac=\"00:00:00:00:00:09\"' datapath=%s",
+                                 GPORT, g_strstrip(datapath));
+    for (size_t i = 0; i < N_ELEMENTS(traces); i++) {
+        g_autofree char *quoted = g_shell_quote(traces[i].packet);
+        g_autofree char *out =
+            ctl("ovn-trace", "--no-friendly-names --ct=new %s %s", traces[i].datapath, quoted);
+        const char *end =
+            strlen(out) > 3500 ? out + strlen(out) - 3500 : out; // check bounds its messages
+        ck_assert_msg(strstr(out, traces[i].expected), "%s:\n%s", traces[i].what, end);
+        ck_assert_msg(!traces[i].unexpected || !strstr(out, traces[i].unexpected), "%s:\n%s",
+                      traces[i].what, end);
+    }
+    g_autofree char *log = g_strdup_printf("%s/northd.log", dir);
+    g_autofree char *text = NULL;
+    ck_assert(g_file_get_contents(log, &text, NULL, NULL));
+    ck_assert_msg(!strstr(text, "|WARN|") && !strstr(text, "|ERR|"), "%s", text);
+}
+END_TEST
+
 // A peer that accepts and then talks nonsense.
 struct liar {
     int fd;
@@ -667,6 +747,7 @@ main(void)
     tcase_add_test(tests, port_status_is_told);
     tcase_add_test(tests, many_writers_make_one_set_of_rows);
     tcase_add_test(tests, bulk_ports_are_fast_and_complete);
+    tcase_add_test(tests, northd_makes_of_it_what_was_meant);
     tcase_add_loop_test(tests, nonsense_from_a_peer_is_survived, 0, N_ELEMENTS(lies));
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -25,7 +25,7 @@ static bool
 is_same_chassis(const struct chassis_list *a, const struct chassis_list *b)
 {
     return g_strv_equal((const char *const *)a->gateways, (const char *const *)b->gateways) &&
-           g_hash_table_size(a->hosts) == g_hash_table_size(b->hosts);
+           g_strv_equal((const char *const *)a->hosts, (const char *const *)b->hosts);
 }
 
 static void
@@ -335,11 +335,11 @@ ovn_make_port(struct ovn *ovn, const struct nb_port *port, struct nb_object **re
 {
     struct nb_port known = *port;
     g_mutex_lock(&ovn->lock);
-    GHashTable *hosts = ovn->chassis ? ovn->chassis->hosts : NULL;
-    if (!hosts || !known.host || !g_hash_table_contains(hosts, known.host)) {
+    const char *const *hosts = ovn->chassis ? (const char *const *)ovn->chassis->hosts : NULL;
+    if (!hosts || !known.host || !g_strv_contains(hosts, known.host)) {
         known.host = NULL;
     }
-    if (!hosts || !known.migrating_to || !g_hash_table_contains(hosts, known.migrating_to)) {
+    if (!hosts || !known.migrating_to || !g_strv_contains(hosts, known.migrating_to)) {
         known.migrating_to = NULL;
     }
     g_mutex_unlock(&ovn->lock);

@@ -7,7 +7,7 @@ chassis_list_free(struct chassis_list *list)
 {
     if (list) {
         g_strfreev(list->gateways);
-        g_hash_table_unref(list->hosts);
+        g_strfreev(list->hosts);
         g_free(list);
     }
 }
@@ -52,17 +52,17 @@ struct chassis_list *
 chassis_list_read(const struct replica *replica)
 {
     struct chassis_list *list = g_new0(struct chassis_list, 1);
-    list->hosts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    GPtrArray *all = g_ptr_array_new(), *gateways = g_ptr_array_new();
+    GPtrArray *all = g_ptr_array_new(), *gateways = g_ptr_array_new(), *hosts = g_ptr_array_new();
     GHashTableIter iter;
     gpointer row;
     g_hash_table_iter_init(&iter, replica_rows(replica));
     while (g_hash_table_iter_next(&iter, NULL, &row)) {
         const char *name = replica_value(replica, row, "name")->text;
-        g_hash_table_add(list->hosts, g_strdup(name));
-        g_hash_table_add(list->hosts, g_strdup(replica_value(replica, row, "hostname")->text));
+        g_ptr_array_add(hosts, g_strdup(name));
+        g_ptr_array_add(hosts, g_strdup(replica_value(replica, row, "hostname")->text));
         g_ptr_array_add(is_gateway(replica, row) ? gateways : all, g_strdup(name));
     }
+    list->hosts = sorted(hosts);
     char **others = sorted(all);
     if (gateways->len) {
         g_strfreev(others);

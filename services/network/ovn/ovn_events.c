@@ -171,8 +171,8 @@ ovn_events_nb_change(struct ovn_events *events, const struct replica_row *row,
     }
     g_mutex_lock(&events->lock);
     if (change == REPLICA_DELETED) {
+        note_port(events, id, false, false); // somebody else may have deleted it
         g_hash_table_remove(events->known, id);
-        g_hash_table_remove(events->pending, id);
     } else {
         note_port(events, id, up, false);
     }

@@ -8,8 +8,8 @@
 // The chassis as last seen. Kept when the southbound database goes away or is empty: routers must
 // not lose their gateways for that.
 struct chassis_list {
-    char **gateways;   // sorted
-    GHashTable *hosts; // names and host names
+    char **gateways; // sorted
+    char **hosts;    // names and host names, sorted
 };
 void chassis_list_free(struct chassis_list *list);
 struct chassis_list *chassis_list_read(const struct replica *replica);

@@ -58,6 +58,7 @@ struct rate_line { // texts borrowed from the intervals
     int month;                 // year × 12 + month - 1, 0 at a flat price
     int64_t from_us, to_us;    // first and last instant that count
     int64_t duration_us;       // counted time
+    bool is_open;              // some of it still runs
     __int128 volume;           // quantity × µs
     struct amount amount;
 };

@@ -131,6 +131,7 @@ add_piece(struct builder *builder, const struct rate_interval *interval, const s
         return fault(builder->err, RC_RANGE, "usage of '%s' exceeds what can be rated",
                      interval->meter);
     }
+    line->is_open |= interval->to_us == INT64_MAX;
     line->from_us = MIN(line->from_us, piece_us[0]);
     if (piece_us[1] > line->to_us) { // the latest piece names the resource
         line->to_us = piece_us[1];

@@ -100,7 +100,7 @@ port_plan_dhcp_options(json_t *old, json_t *changes, json_t **ret_merged, struct
     size_t i;
     json_t *option;
     json_array_foreach(changes, i, option) {
-        json_int_t version;
+        json_int_t version = 4;
         enum rc rc = check_option(option, &version, err);
         if (rc != RC_OK) {
             return rc;

@@ -82,3 +82,9 @@ work_db_postpone(struct db *db, const struct work_row *row, struct err *err)
                   "WHERE kind = $1 AND id = $2 AND revision = $3",
                   DB_ARGS(db_s(nb_kind_name(row->kind)), db_s(row->id), db_i(row->revision)), NULL, err);
 }
+
+enum rc
+work_db_one_snapshot(struct db *db, struct err *err)
+{
+    return db_script(db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+}

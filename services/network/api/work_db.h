@@ -15,3 +15,5 @@ enum rc work_db_list(struct db *db, const char *request_id, struct work_row *ret
 enum rc work_db_confirm(struct db *db, const struct work_row *row, bool is_deleted, struct err *err) CHECKED;
 // Not applied: due again later, with a delay that grows to a minute.
 enum rc work_db_postpone(struct db *db, const struct work_row *row, struct err *err) CHECKED;
+// First in a transaction: everything it reads is from one moment.
+enum rc work_db_one_snapshot(struct db *db, struct err *err) CHECKED;

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Uploads that do not end well: refused content, broken connections, kill -9. Nothing half-made is left."""
+
+import hashlib
+import http.client
+import os
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.lib.stack import wait_until
+
+SERVICES = ["identity", "image"]
+STREAM = {"Content-Type": "application/octet-stream"}
+# A lease of 20 s, swept every 5 s (services/image/image.h).
+RECOVERY_S = 30
+
+
+@pytest.fixture(scope="module")
+def owner(stack):
+    return stack.person()
+
+
+def create(stack, person, **attributes):
+    return stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": "bare", **attributes}, token=person.token)
+
+
+def upload(stack, person, image, data):
+    return stack.request("PUT", "image", f"/v2/images/{image['id']}/file", data=data, token=person.token, headers=STREAM)
+
+
+def status_of(stack, person, image):
+    return stack.call("GET", "image", f"/v2/images/{image['id']}", token=person.token)["status"]
+
+
+def eventually(condition, seconds):
+    wait_until(condition, seconds, f"the condition did not hold within {seconds} s")
+
+
+def temporary_files(stack):
+    return sorted(p.name for p in Path(stack.cloud.dir("images"), "tmp").iterdir())
+
+
+def blobs(stack):
+    return sorted(p.name for p in Path(stack.cloud.dir("images"), "blobs").glob("*/*"))
+
+
+class Dribble:
+    """An upload that is begun, and stays open."""
+
+    def __init__(self, stack, person, image, announced, first=b""):
+        self.link = http.client.HTTPConnection(urlsplit(stack.url("image")).netloc, timeout=60)
+        self.link.putrequest("PUT", f"/v2/images/{image['id']}/file")
+        for name, value in {**STREAM, "X-Auth-Token": person.token, "Content-Length": str(announced)}.items():
+            self.link.putheader(name, value)
+        self.link.endheaders()
+        self.link.send(first)
+
+    def send(self, data):
+        self.link.send(data)
+
+    def answer(self):
+        reply = self.link.getresponse()
+        return reply.status, reply.read()
+
+    def close(self):
+        self.link.close()
+
+
+@pytest.fixture(scope="module")
+def disks(tmp_path_factory):
+    """Real images by qemu-img: name → (path, disk_format)."""
+    if not shutil.which("qemu-img"):
+        pytest.skip("qemu-img is not installed")
+    folder = tmp_path_factory.mktemp("disks")
+
+    def make(name, fmt, *options, source=None):
+        path = str(folder / name)
+        base = ["qemu-img", "convert", "-q", "-f", "raw", "-O", fmt] if source else ["qemu-img", "create", "-q", "-f", fmt]
+        subprocess.run([*base, *options, *([source] if source else []), path, *([] if source or "-b" in options else ["64M"])], check=True)
+        return Path(path).read_bytes()
+
+    raw = str(folder / "raw")
+    Path(raw).write_bytes(os.urandom(1 << 20) + bytes(3 << 20))
+    found = {"plain.qcow2": make("plain.qcow2", "qcow2", source=raw), "old.qcow2": make("old.qcow2", "qcow2", "-o", "compat=0.10", source=raw),
+             "packed.qcow2": make("packed.qcow2", "qcow2", "-c", source=raw), "l2.qcow2": make("l2.qcow2", "qcow2", "-o", "extended_l2=on", source=raw),
+             "stream.vmdk": make("stream.vmdk", "vmdk", "-o", "subformat=streamOptimized", source=raw), "sparse.vmdk": make("sparse.vmdk", "vmdk", source=raw),
+             "a.vdi": make("a.vdi", "vdi", source=raw), "a.vhd": make("a.vhd", "vpc", source=raw), "fixed.vhd": make("fixed.vhd", "vpc", "-o", "subformat=fixed", source=raw),
+             "a.vhdx": make("a.vhdx", "vhdx", source=raw), "backed.qcow2": make("backed.qcow2", "qcow2", "-b", str(folder / "plain.qcow2"), "-F", "qcow2"),
+             "split.qcow2": make("split.qcow2", "qcow2", "-o", f"data_file={folder}/data"), "flat.vmdk": make("flat.vmdk", "vmdk", "-o", "subformat=monolithicFlat"),
+             "a.qed": make("a.qed", "qed", source=raw), "cut.qcow2": b"QFI\xfb\0\0\0\3", "iso": bytes(32769) + b"CD001" + bytes(4096)}
+    return found
+
+
+@pytest.mark.parametrize("name, claim", [
+    ("plain.qcow2", "qcow2"), ("old.qcow2", "qcow2"), ("packed.qcow2", "qcow2"), ("l2.qcow2", "qcow2"), ("stream.vmdk", "vmdk"), ("sparse.vmdk", "vmdk"),
+    ("a.vdi", "vdi"), ("a.vhd", "vhd"), ("fixed.vhd", "vhd"), ("a.vhdx", "vhdx"), ("iso", "iso")])
+def test_real_images_are_taken_with_their_virtual_size(stack, owner, disks, name, claim):
+    image = create(stack, owner, disk_format=claim)
+    assert upload(stack, owner, image, disks[name])[0] == 204
+    now = stack.call("GET", "image", f"/v2/images/{image['id']}", token=owner.token)
+    assert now["status"] == "active" and now["checksum"] == hashlib.md5(disks[name]).hexdigest()
+    # VHD rounds up to whole cylinders.
+    assert now["virtual_size"] == (len(disks[name]) if name == "iso" else now["virtual_size"]) and (name == "iso" or 4 << 20 <= now["virtual_size"] < 5 << 20)
+
+
+@pytest.mark.parametrize("name, claim, why", [
+    ("backed.qcow2", "qcow2", "backing file"), ("split.qcow2", "qcow2", "data file"), ("flat.vmdk", "vmdk", "other files"), ("a.qed", "raw", "QED"),
+    ("plain.qcow2", "raw", "disk_format is"), ("a.vdi", "qcow2", "disk_format is"), ("iso", "raw", "disk_format is"), ("cut.qcow2", "qcow2", "cut off"),
+    ("backed.qcow2", "raw", "backing file")])
+def test_dangerous_or_mislabelled_images_are_refused_and_may_be_tried_again(stack, owner, disks, name, claim, why):
+    image = create(stack, owner, disk_format=claim)
+    answer = upload(stack, owner, image, disks[name])
+    assert answer[0] == 400 and why in answer[2]
+    assert status_of(stack, owner, image) == "queued"
+    stack.call("DELETE", "image", f"/v2/images/{image['id']}", token=owner.token)
+
+
+def test_a_refusal_comes_before_the_last_byte(stack, owner, disks):
+    image = create(stack, owner, disk_format="qcow2")
+    assert upload(stack, owner, image, disks["backed.qcow2"] + bytes(40 << 20))[0] == 400
+    assert status_of(stack, owner, image) == "queued"
+    eventually(lambda: temporary_files(stack) == [], 15)
+
+
+def test_what_the_record_lacks_is_named(stack, owner):
+    image = stack.call("POST", "image", "/v2/images", {"name": "bare"}, token=owner.token)
+    status, _, body = upload(stack, owner, image, b"x")
+    assert status == 400 and "disk_format, container_format" in body
+    image = create(stack, owner)
+    path = f"/v2/images/{image['id']}/file"
+    assert stack.request("PUT", "image", path, data=b"x", token=owner.token, headers={"Content-Type": "application/json"})[0] == 415
+    assert stack.request("PUT", "image", path, data=b"x", token=owner.token, headers={**STREAM, "X-Image-Meta-Store": "none"})[0] == 400
+
+
+def test_the_same_bytes_are_stored_once_and_kept_while_named(stack, owner):
+    data = os.urandom(100_000)
+    first, second = create(stack, owner), create(stack, owner)
+    assert upload(stack, owner, first, data)[0] == upload(stack, owner, second, data)[0] == 204
+    name = hashlib.sha512(data).hexdigest()
+    assert blobs(stack).count(name) == 1
+    stack.call("DELETE", "image", f"/v2/images/{first['id']}", token=owner.token)
+    # As if a minute had passed: the sweeper leaves young blobs alone.
+    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
+    # Two sweeps have run when a blob that nobody names is gone for the second time.
+    for _ in range(2):
+        stack.sql("image", "INSERT INTO blob (sha512, size, created_at) VALUES (%s, 0, now() - interval '1 hour')", "0" * 128)
+        eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE sha512 = %s", "0" * 128), 15)
+    assert name in blobs(stack)
+    stack.call("DELETE", "image", f"/v2/images/{second['id']}", token=owner.token)
+    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
+    eventually(lambda: name not in blobs(stack), 15)
+    assert stack.sql("image", "SELECT 1 FROM blob WHERE sha512 = %s", name) == []
+
+
+def test_a_client_that_goes_away_leaves_the_image_queued(stack, owner):
+    image = create(stack, owner)
+    upload_ = Dribble(stack, owner, image, 10 << 20, b"x" * 100_000)
+    eventually(lambda: status_of(stack, owner, image) == "saving", 10)
+    assert upload(stack, owner, image, b"y")[0] == 409
+    upload_.close()
+    eventually(lambda: status_of(stack, owner, image) == "queued", 10)
+    eventually(lambda: temporary_files(stack) == [], 10)
+    assert upload(stack, owner, image, b"y")[0] == 204
+
+
+def test_an_image_deleted_under_its_upload_is_gone(stack, owner):
+    image = create(stack, owner)
+    upload_ = Dribble(stack, owner, image, 200_000, b"x" * 100_000)
+    eventually(lambda: status_of(stack, owner, image) == "saving", 10)
+    stack.call("DELETE", "image", f"/v2/images/{image['id']}", token=owner.token)
+    upload_.send(b"x" * 100_000)
+    assert upload_.answer()[0] == 410
+    eventually(lambda: temporary_files(stack) == [], 10)
+    assert stack.sql("image", "SELECT 1 FROM usage_interval WHERE resource_id = %s", image["id"]) == []
+
+
+def test_a_slow_upload_does_not_hold_up_others(stack, owner):
+    slow = create(stack, owner)
+    held = [Dribble(stack, owner, create(stack, owner), 1 << 20, b"x") for _ in range(8)]
+    upload_ = Dribble(stack, owner, slow, 3, b"a")
+    started = time.monotonic()
+    for _ in range(5):
+        image = create(stack, owner)
+        assert upload(stack, owner, image, os.urandom(1 << 20))[0] == 204
+    assert time.monotonic() - started < 10
+    upload_.send(b"bc")
+    assert upload_.answer()[0] == 204
+    for each in held:
+        each.close()
+
+
+def test_uploads_at_once_do_not_mix(stack, owner):
+    payloads = [os.urandom(3_000_000 + i) for i in range(6)]
+    images = [create(stack, owner) for _ in payloads]
+    answers = {}
+
+    def run(i):
+        answers[i] = upload(stack, owner, images[i], payloads[i])[0]
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(payloads))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(answers.values()) == {204}
+    for image, data in zip(images, payloads):
+        assert stack.call("GET", "image", f"/v2/images/{image['id']}", token=owner.token)["os_hash_value"] == hashlib.sha512(data).hexdigest()
+
+
+def test_kill_9_in_an_upload_leaves_a_queued_image_and_no_file(stack, owner):
+    image, done = create(stack, owner), create(stack, owner)
+    assert upload(stack, owner, done, b"kept" * 1000)[0] == 204
+    upload_ = Dribble(stack, owner, image, 10 << 20, b"x" * 5_000_000)
+    eventually(lambda: temporary_files(stack) != [], 10)
+    stack.kill("image")
+    upload_.close()
+    started = time.monotonic()
+    stack.start("image")
+    eventually(lambda: stack.request("GET", "image", "/v2/images", token=owner.token)[0] == 200, 10)  # it knows identity's keys again
+    eventually(lambda: status_of(stack, owner, image) == "queued", RECOVERY_S)
+    assert time.monotonic() - started < RECOVERY_S
+    eventually(lambda: temporary_files(stack) == [], 10)
+    assert status_of(stack, owner, done) == "active"
+    assert stack.request("GET", "image", done["file"], token=owner.token)[2] == "kept" * 1000
+    assert upload(stack, owner, image, b"again")[0] == 204
+    rows = stack.sql("image", "SELECT count(*) AS n FROM usage_interval WHERE resource_id = %s AND to_us IS NULL", image["id"])
+    assert rows[0]["n"] == 1
+
+
+def test_a_blob_that_no_row_knows_is_swept(stack, owner):
+    name = "ab" + "0" * 126
+    path = Path(stack.cloud.dir("images"), "blobs", "ab", name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"left by a crash")
+    stack.sql("image", "INSERT INTO blob (sha512, size, created_at) VALUES (%s, 15, now() - interval '1 hour')", name)
+    eventually(lambda: not path.exists(), 15)

@@ -645,6 +645,7 @@ START_TEST(northd_makes_of_it_what_was_meant)
     northd_pid = start_northd();
     apply_all(ovn);
     ck_assert(wait_status(RPORT, true)); // northd sets router ports up
+    g_autofree char *synced = ctl("ovn-nbctl", "--wait=sb sync");
     // The outer gateway has answered ARP.
     g_autofree char *datapath =
         ctl("ovn-sbctl", "--bare --columns=datapath find Port_Binding logical_port=lrp-%s", GPORT);

@@ -10,9 +10,7 @@
 
 struct ovn_desired {
     struct ovn *ovn;
-    GHashTable *owners; // text → itself: everything desired, what cannot be planned included
-    GPtrArray *objects[N_NB_KINDS]; // struct nb_object
-    size_t n_unplanned;
+    GHashTable *objects[N_NB_KINDS]; // owner → struct nb_object; NULL: it cannot be planned
 };
 
 // An object whose dependencies are of the kinds before it.
@@ -22,39 +20,45 @@ static const enum nb_kind order[] = {NB_NETWORK, NB_SUBNET, NB_SECURITY_GROUP,
 static void
 desired_init(struct ovn_desired *desired, struct ovn *ovn)
 {
-    *desired = (struct ovn_desired){.ovn = ovn};
-    desired->owners = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_hash_table_add(desired->owners, g_strdup(NB_DROP_OWNER));
+    desired->ovn = ovn;
     for (int kind = 0; kind < N_NB_KINDS; kind++) {
-        desired->objects[kind] = g_ptr_array_new_with_free_func((GDestroyNotify)nb_object_free);
+        desired->objects[kind] =
+            g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)nb_object_free);
     }
 }
 
 static void
 desired_done(struct ovn_desired *desired)
 {
-    g_hash_table_unref(desired->owners);
     for (int kind = 0; kind < N_NB_KINDS; kind++) {
-        g_ptr_array_unref(desired->objects[kind]);
+        g_hash_table_unref(desired->objects[kind]);
     }
 }
 
+static bool
+desired_has(const struct ovn_desired *desired, const char *owner)
+{
+    bool found = !strcmp(owner, NB_DROP_OWNER);
+    for (int kind = 0; !found && kind < N_NB_KINDS; kind++) {
+        found = g_hash_table_contains(desired->objects[kind], owner);
+    }
+    return found;
+}
+
+// The last word on an object holds: a transaction that is run again yields everything again.
 // What cannot be expressed stays as it is in OVN and does not keep the others from being repaired.
 static enum rc
 add(struct ovn_desired *desired, enum nb_kind kind, const char *id, enum rc planned,
     struct nb_object *object, struct err *err)
 {
-    g_hash_table_add(desired->owners, nb_owner(kind, id));
     if (planned == RC_INVALID) {
         log_warn("object cannot be expressed in OVN", kv("kind", nb_kind_name(kind)), kv("id", id),
                  kv("error", err ? err->message : NULL));
-        desired->n_unplanned++;
-        return RC_OK;
+    } else if (planned != RC_OK) {
+        return planned;
     }
-    if (planned == RC_OK) {
-        g_ptr_array_add(desired->objects[kind], object);
-    }
-    return planned;
+    g_hash_table_replace(desired->objects[kind], nb_owner(kind, id), object);
+    return RC_OK;
 }
 
 enum rc
@@ -210,10 +214,26 @@ static void
 keep_undesired(GPtrArray *owners, const struct ovn_desired *desired)
 {
     for (guint i = owners->len; i-- > 0;) {
-        if (g_hash_table_contains(desired->owners, owners->pdata[i])) {
+        if (desired_has(desired, owners->pdata[i])) {
             g_ptr_array_remove_index_fast(owners, i);
         }
     }
+}
+
+// The objects of one kind that could be planned, borrowed.
+static GPtrArray *
+planned_objects(GHashTable *objects)
+{
+    GPtrArray *planned = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer object;
+    g_hash_table_iter_init(&iter, objects);
+    while (g_hash_table_iter_next(&iter, NULL, &object)) {
+        if (object) {
+            g_ptr_array_add(planned, object);
+        }
+    }
+    return planned;
 }
 
 static enum rc
@@ -225,13 +245,13 @@ repair_desired(struct ovn *ovn, uint64_t serial, const struct ovn_desired *desir
     enum rc rc =
         repair_all(ovn, serial, drop, fill_objects, &counts->n_repaired, &counts->n_skipped, err);
     for (size_t i = 0; rc == RC_OK && i < N_ELEMENTS(order); i++) {
-        GPtrArray *objects = desired->objects[order[i]];
-        counts->n_desired += objects->len;
+        g_autoptr(GPtrArray) objects = planned_objects(desired->objects[order[i]]);
+        size_t n = g_hash_table_size(desired->objects[order[i]]);
+        counts->n_desired += n;
+        counts->n_skipped += n - objects->len;
         rc = repair_all(ovn, serial, objects, fill_objects, &counts->n_repaired, &counts->n_skipped,
                         err);
     }
-    counts->n_desired += desired->n_unplanned;
-    counts->n_skipped += desired->n_unplanned;
     return rc;
 }
 

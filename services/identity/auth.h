@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens: what a client asks for, who it is, where it may act, and the token that says so.
+#pragma once
+#include "services/identity/identity.h"
+
+enum scope_kind { SCOPE_DEFAULT, SCOPE_UNSCOPED, SCOPE_PROJECT, SCOPE_DOMAIN, SCOPE_SYSTEM };
+
+// A thing by its id, or by its name and its domain's id or name. Borrowed from the body; NULL: not
+// given.
+struct named {
+    const char *id, *name, *domain_id, *domain_name;
+};
+struct login {
+    bool has_password, has_token;
+    struct named user;
+    const char *password;
+    const char *token;
+    enum scope_kind scope;
+    struct named target;
+};
+// auth_parse.c: the body of POST /v3/auth/tokens.
+enum rc login_parse(json_t *root, struct login *ret_login, struct err *err) CHECKED;
+
+// auth_db.c
+// One row: id, name, enabled, domain_id, domain_name, domain_enabled, default_project_id,
+// password_hash, n_failures, failed_s (seconds since the last failure). RC_NOT_FOUND.
+enum rc auth_db_find_user(struct db *db, const struct named *user, db_result **ret_row,
+                          struct err *err) CHECKED;
+enum rc auth_db_count_failure(struct db *db, const char *user_id, bool is_first,
+                              struct err *err) CHECKED;
+enum rc auth_db_forget_failures(struct db *db, const char *user_id, struct err *err) CHECKED;
+// One row: id, name, enabled, domain_id, domain_name, domain_enabled, roles ([[id, name], …],
+// implied ones included). RC_NOT_FOUND: no such project, domain.
+enum rc auth_db_project_scope(struct db *db, const char *user_id, const struct named *project,
+                              db_result **ret_row, struct err *err) CHECKED;
+enum rc auth_db_domain_scope(struct db *db, const char *user_id, const struct named *domain,
+                             db_result **ret_row, struct err *err) CHECKED;
+enum rc auth_db_system_scope(struct db *db, const char *user_id, db_result **ret_row,
+                             struct err *err) CHECKED;
+// JSON array texts; the callers free.
+enum rc auth_db_catalog(struct db *db, const char *project_id, char **ret_text,
+                        struct err *err) CHECKED;
+enum rc auth_db_projects(struct db *db, const char *user_id, const char *base_url, char **ret_text,
+                         struct err *err) CHECKED;
+enum rc auth_db_domains(struct db *db, const char *user_id, const char *base_url, char **ret_text,
+                        struct err *err) CHECKED;
+
+// auth.c: RC_UNAUTHORIZED unless login's user and password are right and not locked out. ret_row:
+// as auth_db_find_user's.
+enum rc auth_check_password(const struct identity *identity, struct db *db,
+                            const struct login *login, db_result **ret_row,
+                            struct err *err) CHECKED;
+// {"name": items, "links": …}; the caller frees.
+char *auth_wrap(const struct request *request, const char *name, const char *items);
+// token.c: {"token": …} of a context. catalog: JSON array text, NULL: none.
+json_t *token_json(const struct auth_context *auth);

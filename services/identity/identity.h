@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the identity service share: the process' context, and one struct for what a
+// request may need to know.
+#pragma once
+#include "common/auth/jws.h"
+#include "common/http/http.h"
+#include "common/resource/resource.h"
+#include "common/service/service.h"
+
+struct identity {
+    struct service *service;
+    struct db_pool *db;
+    struct key_ring *keys;
+    struct authenticator *auth;
+    int64_t token_life_us;
+    int64_t lockout_attempts; // 0: never
+    int64_t lockout_s;
+    int64_t n_unique_passwords; // the last N may not be used again; 0: any
+    // The feed's position in this process (feed.c).
+    GMutex feed_lock;
+    int64_t feed_cursor;
+};
+static inline struct identity *
+identity_of(const struct request *request)
+{
+    return request_context(request);
+}
+
+extern const struct setting identity_settings[];
+extern const struct policy_rule identity_policies[];
+extern const struct route discovery_routes[], auth_routes[], tenancy_routes[], user_routes[],
+    group_routes[], role_routes[], grant_routes[], catalog_routes[], credential_routes[],
+    feed_routes[], account_routes[];
+void identity_error_body(const struct request *request, const struct err *err, struct reply *reply);
+void identity_on_reply(struct request *request, struct reply *reply);
+
+// password.c: bcrypt by libcrypt. Slow on purpose: ROUTE_SLOW rows and background threads only.
+enum rc password_hash(const char *password, char **ret_hash, struct err *err) CHECKED;
+// hash NULL: an unknown user; costs the same and is never true.
+bool password_matches(const char *password, const char *hash);
+// Refuses what Keystone refuses: empty or longer than the algorithm reads (72 bytes).
+enum rc password_check(const char *password, struct err *err) CHECKED;
+
+// keys.c
+enum rc keys_load(struct identity *identity, struct err *err) CHECKED;
+enum rc keys_to_jwks(struct db *db, json_t **ret_jwks, struct err *err) CHECKED;
+
+// feed.c. Fields NULL: any. Must run inside db_tx; after the commit feed_catch_up makes it true in
+// this process at once.
+enum rc feed_revoke(struct db *db, const struct revocation *revocation, struct err *err) CHECKED;
+enum rc feed_set_limit(struct db *db, const char *project_id, const char *service,
+                       const char *resource, const int64_t *value, struct err *err) CHECKED;
+enum rc feed_catch_up(struct identity *identity, struct err *err) CHECKED;
+
+// bootstrap.c: the first domain, user, roles, catalog, from settings; run again, it changes nothing
+// that is there.
+enum rc bootstrap(struct identity *identity, struct err *err) CHECKED;
+
+// accounts.c
+enum rc accounts_check_settings(const struct conf *conf, struct err *err) CHECKED;
+enum rc accounts_prune(struct db *db, struct err *err) CHECKED;
+
+// mail.c: one round of the background sender.
+#define MAIL_INTERVAL_MS 500
+void mail_send_due(void *identity);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/identity/identity_resource.h"
+
+enum rc
+identity_update(struct request *request, struct reply *reply, struct err *err)
+{
+    enum rc rc = resource_update(request, reply, err);
+    return rc ? rc : feed_catch_up(identity_of(request), err);
+}
+
+enum rc
+identity_delete(struct request *request, struct reply *reply, struct err *err)
+{
+    enum rc rc = resource_delete(request, reply, err);
+    return rc ? rc : feed_catch_up(identity_of(request), err);
+}
+
+enum rc
+default_domain(struct resource_op *op, struct err *err)
+{
+    json_t *given = json_object_get(op->values, "domain_id");
+    if (given && !json_is_null(given)) {
+        return RC_OK;
+    }
+    const struct auth_context *auth = request_auth(op->request);
+    const char *own = auth->domain_id[0]           ? auth->domain_id
+                      : auth->project_domain_id[0] ? auth->project_domain_id
+                                                   : auth->user_domain_id;
+    json_object_set_new(op->values, "domain_id", json_string(own));
+    return RC_OK;
+}
+
+const char *
+old_text(const struct resource_op *op, const char *column)
+{
+    return json_string_value(json_object_get(op->old, column));
+}
+
+bool
+is_being_disabled(const struct resource_op *op)
+{
+    return json_is_true(json_object_get(op->old, "enabled")) &&
+           json_is_false(json_object_get(op->values, "enabled"));
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Keystone's resources share on top of the engine.
+#pragma once
+#include "services/identity/identity.h"
+
+#define KEYSTONE_STYLE \
+    (RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_KEEP_UNKNOWN | RESOURCE_NAME_FILTERS)
+
+// The engine's update and delete; then this process learns at once what they revoked.
+enum rc identity_update(struct request *request, struct reply *reply, struct err *err);
+enum rc identity_delete(struct request *request, struct reply *reply, struct err *err);
+// Hook: a domain that was not given is the requester's own.
+enum rc default_domain(struct resource_op *op, struct err *err) CHECKED;
+// A column of the row before the change; NULL when null.
+const char *old_text(const struct resource_op *op, const char *column);
+// True when the update turns `enabled` off.
+bool is_being_disabled(const struct resource_op *op);
+
+// Five rows like RESOURCE_ROUTES; write_flags: ROUTE_SLOW where passwords are hashed.
+#define IDENTITY_ROUTES(resource_, path_, write_flags_)                                      \
+    {.method = "GET",                                                                        \
+     .path = path_,                                                                          \
+     .handle = resource_list,                                                                \
+     .status = 200,                                                                          \
+     .data = &resource_,                                                                     \
+     .summary = "list " #resource_},                                                         \
+        {.method = "POST",                                                                   \
+         .path = path_,                                                                      \
+         .handle = resource_create,                                                          \
+         .flags = write_flags_,                                                              \
+         .status = 201,                                                                      \
+         .data = &resource_,                                                                 \
+         .summary = "create " #resource_},                                                   \
+        {.method = "GET",                                                                    \
+         .path = path_ "/{id}",                                                              \
+         .handle = resource_show,                                                            \
+         .status = 200,                                                                      \
+         .data = &resource_,                                                                 \
+         .summary = "show " #resource_},                                                     \
+        {.method = "PATCH",                                                                  \
+         .path = path_ "/{id}",                                                              \
+         .handle = identity_update,                                                          \
+         .flags = write_flags_,                                                              \
+         .status = 200,                                                                      \
+         .data = &resource_,                                                                 \
+         .summary = "update " #resource_},                                                   \
+    {                                                                                        \
+        .method = "DELETE", .path = path_ "/{id}", .handle = identity_delete, .status = 204, \
+        .data = &resource_, .summary = "delete " #resource_                                  \
+    }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/identity/start.h"
+
+static const struct route *const routes[] = {
+    discovery_routes, auth_routes,    tenancy_routes,    user_routes, group_routes,   role_routes,
+    grant_routes,     catalog_routes, credential_routes, feed_routes, account_routes, NULL};
+
+static const struct service_def identity = {
+    .name = "identity",
+    .parts = SERVICE_DB | SERVICE_HTTP,
+    .default_port = 5000,
+    .settings = identity_settings,
+    .routes = routes,
+    .policies = identity_policies,
+    .error_body = identity_error_body,
+    .version_service = "",
+    .migrations = service_migrations,
+    .start = identity_start,
+    .make_auth = identity_make_auth,
+    .on_reply = identity_on_reply,
+};
+
+int
+main(int argc, char **argv)
+{
+    return service_main(&identity, argc, argv);
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What belongs to what: projects and their tags, groups and their members, users and their
+// passwords.
+#pragma once
+#include "services/identity/identity.h"
+
+enum rc member_db_domain_of(struct db *db, const char *tenancy_id, char **ret_domain_id,
+                            struct err *err) CHECKED;
+enum rc member_db_has_children(struct db *db, const char *project_id, bool *ret_has,
+                               struct err *err) CHECKED;
+// The project is no user's default any more.
+enum rc member_db_leave_home(struct db *db, const char *project_id, struct err *err) CHECKED;
+enum rc member_db_tags(struct db *db, const char *project_id, json_t **ret_tags,
+                       struct err *err) CHECKED;
+enum rc member_db_set_tags(struct db *db, const char *project_id, json_t *tags,
+                           struct err *err) CHECKED;
+enum rc member_db_change_tag(struct db *db, const char *project_id, const char *tag, bool add,
+                             struct err *err) CHECKED;
+
+enum rc member_db_add(struct db *db, const char *group_id, const char *user_id,
+                      struct err *err) CHECKED;
+enum rc member_db_remove(struct db *db, const char *group_id, const char *user_id,
+                         struct err *err) CHECKED;
+enum rc member_db_check(struct db *db, const char *group_id, const char *user_id,
+                        struct err *err) CHECKED;
+// user_id of every member.
+enum rc member_db_members(struct db *db, const char *group_id, db_result **ret_rows,
+                          struct err *err) CHECKED;
+// JSON arrays as text; the callers free.
+enum rc member_db_users_of_group(struct db *db, const char *group_id, const char *base_url,
+                                 char **ret_text, struct err *err) CHECKED;
+enum rc member_db_groups_of_user(struct db *db, const char *user_id, const char *base_url,
+                                 char **ret_text, struct err *err) CHECKED;
+// RC_NOT_FOUND names what is missing.
+enum rc member_db_exists(struct db *db, const char *kind, const char *id, struct err *err) CHECKED;
+
+enum rc member_db_add_password(struct db *db, const char *user_id, const char *hash,
+                               struct err *err) CHECKED;
+enum rc member_db_set_password(struct db *db, const char *user_id, const char *hash,
+                               struct err *err) CHECKED;
+// hash: the latest n passwords.
+enum rc member_db_last_passwords(struct db *db, const char *user_id, int64_t n,
+                                 db_result **ret_rows, struct err *err) CHECKED;

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keystone's current default rules. target.x is the thing acted on.
+#include "services/identity/identity.h"
+
+#define ADMIN "rule:admin_required"
+#define READER "rule:admin_required or (role:reader and system_scope:all)"
+#define SYSTEM_READER "(role:reader and system_scope:all)"
+#define DOMAIN_READER "(role:reader and domain_id:%(target.domain_id)s)"
+
+// clang-format off
+const struct policy_rule identity_policies[] = {
+    {"admin_required", "role:admin or is_admin:1", "an administrator"},
+    {"service_role", "role:service", "another service"},
+    {"service_or_admin", "rule:admin_required or rule:service_role", ""},
+    {"owner", "user_id:%(user_id)s", ""},
+    {"token_subject", "user_id:%(target.token.user_id)s", "the token's own user"},
+    {"identity:check_token", "rule:admin_required or " SYSTEM_READER " or rule:token_subject", "HEAD /v3/auth/tokens"},
+    {"identity:validate_token", "rule:admin_required or " SYSTEM_READER " or rule:service_role or rule:token_subject", "GET /v3/auth/tokens"},
+    {"identity:revoke_token", "rule:admin_required or rule:token_subject", "DELETE /v3/auth/tokens"},
+    {"identity:set_limits", "rule:service_or_admin", "POST /internal/v1/limits"},
+
+    {"identity:list_domains", READER, ""},
+    {"identity:get_domain", READER " or token.domain.id:%(target.domain.id)s or token.project.domain.id:%(target.domain.id)s", ""},
+    {"identity:create_domain", ADMIN, ""}, {"identity:update_domain", ADMIN, ""}, {"identity:delete_domain", ADMIN, ""},
+
+    {"identity:list_projects", READER " or " DOMAIN_READER, ""},
+    {"identity:get_project", READER " or (role:reader and domain_id:%(target.project.domain_id)s) or project_id:%(target.project.id)s", ""},
+    {"identity:create_project", ADMIN, ""}, {"identity:update_project", ADMIN, ""}, {"identity:delete_project", ADMIN, ""},
+    {"identity:list_user_projects", READER " or (role:reader and domain_id:%(target.user.domain_id)s) or user_id:%(target.user.id)s", ""},
+    {"identity:list_project_tags", READER " or project_id:%(target.project.id)s", ""},
+    {"identity:update_project_tags", ADMIN, ""},
+
+    {"identity:list_users", READER " or " DOMAIN_READER, ""},
+    {"identity:get_user", READER " or (role:reader and token.domain.id:%(target.user.domain_id)s) or user_id:%(target.user.id)s", ""},
+    {"identity:create_user", ADMIN, ""}, {"identity:update_user", ADMIN, ""}, {"identity:delete_user", ADMIN, ""},
+    {"identity:change_password", "user_id:%(target.user.id)s", "POST /v3/users/{id}/password: the old password is checked too"},
+
+    {"identity:list_groups", READER " or " DOMAIN_READER, ""},
+    {"identity:get_group", READER " or (role:reader and domain_id:%(target.group.domain_id)s)", ""},
+    {"identity:create_group", ADMIN, ""}, {"identity:update_group", ADMIN, ""}, {"identity:delete_group", ADMIN, ""},
+    {"identity:list_groups_for_user", READER " or user_id:%(target.user.id)s", ""},
+    {"identity:list_users_in_group", READER, ""}, {"identity:check_user_in_group", READER, ""},
+    {"identity:add_user_to_group", ADMIN, ""}, {"identity:remove_user_from_group", ADMIN, ""},
+
+    {"identity:list_roles", READER, ""}, {"identity:get_role", READER, ""},
+    {"identity:create_role", ADMIN, ""}, {"identity:update_role", ADMIN, ""}, {"identity:delete_role", ADMIN, ""},
+    {"identity:get_implied_role", READER, ""}, {"identity:set_implied_role", ADMIN, ""},
+    {"identity:list_role_assignments", READER " or (role:reader and domain_id:%(target.domain_id)s)", ""},
+    {"identity:list_grants", READER, ""}, {"identity:check_grant", READER, ""},
+    {"identity:create_grant", ADMIN, ""}, {"identity:revoke_grant", ADMIN, ""},
+
+    {"identity:list_services", READER, ""}, {"identity:get_service", READER, ""},
+    {"identity:create_service", ADMIN, ""}, {"identity:update_service", ADMIN, ""}, {"identity:delete_service", ADMIN, ""},
+    {"identity:list_endpoints", READER, ""}, {"identity:get_endpoint", READER, ""},
+    {"identity:create_endpoint", ADMIN, ""}, {"identity:update_endpoint", ADMIN, ""}, {"identity:delete_endpoint", ADMIN, ""},
+    {"identity:list_regions", "", ""}, {"identity:get_region", "", ""},
+    {"identity:create_region", ADMIN, ""}, {"identity:update_region", ADMIN, ""}, {"identity:delete_region", ADMIN, ""},
+
+    {"identity:list_credentials", "", "others' are not shown"},
+    {"identity:get_credential", READER " or user_id:%(target.credential.user_id)s", ""},
+    {"identity:create_credential", "rule:admin_required or user_id:%(user_id)s", ""},
+    {"identity:update_credential", "rule:admin_required or user_id:%(target.credential.user_id)s", ""},
+    {"identity:delete_credential", "rule:admin_required or user_id:%(target.credential.user_id)s", ""},
+    {"identity:list_policies", READER, ""}, {"identity:get_policy", READER, ""},
+    {"identity:create_policy", ADMIN, ""}, {"identity:update_policy", ADMIN, ""}, {"identity:delete_policy", ADMIN, ""},
+    {0},
+};
+// clang-format on

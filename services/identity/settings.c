@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/auth/revocation.h"
+#include "services/identity/identity.h"
+
+// clang-format off
+const struct setting identity_settings[] = {
+    {"token",     "life",               SETTING_INT,    "3600", 60, TOKEN_LIFE_MAX_S, "s", "how long a token is valid"},
+    {"security",  "lockout_attempts",   SETTING_INT,    "10", 0, 1000, "",      "wrong passwords in a row after which a user is locked out; 0: never"},
+    {"security",  "lockout_duration",   SETTING_INT,    "60", 1, 86400, "s",    "how long a locked-out user stays so"},
+    {"security",  "unique_passwords",   SETTING_INT,    "0", 0, 24, "",         "a user's last passwords that may not be chosen again"},
+    {"bootstrap", "admin_password",     SETTING_SECRET, "", 0, 0, "",           "password of user admin when it is made; empty: no bootstrap"},
+    {"bootstrap", "service_password",   SETTING_SECRET, "", 0, 0, "",           "password of the services' users when they are made; empty: none are"},
+    {"bootstrap", "region",             SETTING_TEXT,   "RegionOne", 0, 0, "",  "the endpoints' region"},
+    {"bootstrap", "endpoint_identity",  SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
+    {"bootstrap", "endpoint_account",   SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
+    {"bootstrap", "endpoint_image",     SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
+    {"bootstrap", "endpoint_network",   SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
+    {"bootstrap", "endpoint_compute",   SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
+    {"bootstrap", "endpoint_rating",    SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
+    {"smtp",      "url",                SETTING_TEXT,   "", 0, 0, "",           "smtp://host:port or smtps://…; empty: sign-up is closed"},
+    {"smtp",      "user",               SETTING_TEXT,   "", 0, 0, "",           "user at the mail server; empty: none"},
+    {"smtp",      "password",           SETTING_SECRET, "", 0, 0, "",           "its password"},
+    {"smtp",      "from",               SETTING_TEXT,   "Haneul <no-reply@localhost>", 0, 0, "", "sender of mails"},
+    {"accounts",  "verify_url",         SETTING_TEXT,   "", 0, 0, "",           "page that takes the token (it is appended); empty: the mail shows the token alone"},
+    {"accounts",  "token_life",         SETTING_INT,    "86400", 1, 2592000, "s", "how long the token in a sign-up mail is valid"},
+    {"accounts",  "rate_window",        SETTING_INT,    "3600", 1, 86400, "s",  "window of the three limits below"},
+    {"accounts",  "rate_address",       SETTING_INT,    "5", 1, 1000000, "",    "sign-ups and resends per e-mail address and window"},
+    {"accounts",  "rate_network",       SETTING_INT,    "30", 1, 1000000, "",   "sign-ups and resends per client network (/24, /56) and window"},
+    {"accounts",  "rate_all",           SETTING_INT,    "1000", 1, 1000000000, "", "sign-ups and resends in all per window"},
+    {"accounts",  "sandbox_limits",     SETTING_TEXT,
+     "compute:instances=3,compute:cores=4,compute:ram=4096,network:floatingip=2,network:network=5,network:router=2", 0, 0, "",
+     "limits of a new person's project, service:resource=value divided by commas"},
+    {0},
+};
+// clang-format on

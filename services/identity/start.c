@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the identity service sets up before it accepts requests, and what it does beside them.
+#include "services/identity/start.h"
+#include "common/auth/revocation.h"
+#include "common/log/log.h"
+#include "services/identity/feed_db.h"
+
+#define CATCH_UP_MS 400
+#define HOUSEKEEPING_MS 30000
+
+// Made before the frame asks for the authenticator, completed by identity_start. One service per
+// process.
+static struct identity *the_identity;
+
+struct authenticator *
+identity_make_auth(struct service *service, struct err *err)
+{
+    the_identity = g_new0(struct identity, 1);
+    the_identity->service = service;
+    the_identity->db = service_db(service);
+    the_identity->keys = key_ring_new();
+    the_identity->auth = authenticator_new_local(the_identity->keys);
+    g_mutex_init(&the_identity->feed_lock);
+    return the_identity->auth;
+}
+
+static void
+catch_up(void *identity)
+{
+    static struct log_limit limit;
+    struct err err = {0};
+    if (feed_catch_up(identity, &err) && log_limit_allows(&limit, 1)) {
+        log_warn("cannot read revocations", kv("reason", err.message));
+    }
+}
+
+static void
+keep_house(void *identity)
+{
+    static struct log_limit limit;
+    struct db *db = NULL;
+    struct err err = {0};
+    enum rc rc = keys_load(identity, &err);
+    rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
+    rc = rc ? rc : feed_db_prune(db, TOKEN_LIFE_MAX_S + 3600, &err);
+    rc = rc ? rc : accounts_prune(db, &err);
+    if (rc && log_limit_allows(&limit, 1)) {
+        log_warn("cannot keep keys and events tidy", kv("reason", err.message));
+    }
+}
+
+static void
+read_settings(struct identity *identity, const struct conf *conf)
+{
+    identity->token_life_us = conf_int(conf, "token", "life") * 1000000;
+    identity->lockout_attempts = conf_int(conf, "security", "lockout_attempts");
+    identity->lockout_s = conf_int(conf, "security", "lockout_duration");
+    identity->n_unique_passwords = conf_int(conf, "security", "unique_passwords");
+}
+
+enum rc
+identity_start(struct service *service, void **ret_context, struct err *err)
+{
+    struct identity *identity = the_identity;
+    read_settings(identity, service_conf(service));
+    enum rc rc = accounts_check_settings(service_conf(service), err);
+    rc = rc ? rc : keys_load(identity, err);
+    rc = rc ? rc : bootstrap(identity, err);
+    rc = rc ? rc : feed_catch_up(identity, err);
+    if (rc) {
+        return rc;
+    }
+    service_every(service, "feed", CATCH_UP_MS, catch_up, identity);
+    service_every(service, "housekeeping", HOUSEKEEPING_MS, keep_house, identity);
+    service_every(service, "mail", MAIL_INTERVAL_MS, mail_send_due, identity);
+    *ret_context = identity;
+    return RC_OK;
+}

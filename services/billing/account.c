@@ -272,7 +272,7 @@ static const char *const window_query[] = {"from", "to", NULL};
 static const char *const usage_query[] = {"from", "to", "resource_id", "limit", "marker", NULL};
 
 #define ACCOUNT "/v1/accounts/{project_id}"
-const struct route account_routes[] = {
+const struct route billing_account_routes[] = {
     // clang-format off
     {.method = "GET", .path = ACCOUNT "/cost", .handle = get_cost, .status = 200, .query = window_query,
      .summary = "what everything of a project costs so far, by resource and meter, to the microsecond"},

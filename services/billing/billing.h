@@ -17,4 +17,4 @@ struct billing {
     } sources[N_SOURCES];
 };
 
-extern const struct route account_routes[], price_routes[], rating_routes[];
+extern const struct route billing_account_routes[], price_routes[], rating_routes[];

@@ -25,7 +25,8 @@ static const struct policy_rule policies[] = {
     {0},
 };
 
-static const struct route *const routes[] = {account_routes, price_routes, rating_routes, NULL};
+static const struct route *const routes[] = {billing_account_routes, price_routes, rating_routes,
+                                             NULL};
 
 static struct client *
 make_client(const struct conf *conf)

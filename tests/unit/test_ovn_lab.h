@@ -184,6 +184,18 @@ wait_status(const char *port_id, bool up)
     return found;
 }
 
+static bool
+wait_resync(int n_before)
+{
+    int64_t until = g_get_monotonic_time() + DEADLINE_MS * 1000;
+    g_mutex_lock(&events.lock);
+    while (events.n_resyncs <= n_before && g_cond_wait_until(&events.cond, &events.lock, until)) {
+    }
+    bool found = events.n_resyncs > n_before;
+    g_mutex_unlock(&events.lock);
+    return found;
+}
+
 static struct ovn *
 connect_ovn(void)
 {

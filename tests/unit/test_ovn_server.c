@@ -119,12 +119,13 @@ END_TEST
 START_TEST(a_restarted_server_is_found_again)
 {
     apply_all(ovn);
+    ck_assert(wait_resync(0));
     int n_before = events.n_resyncs;
     stop_server(&nb_pid);
     nb_pid = start_server("nb");
     ok(ovn_apply_network(ovn, &net, &err));
     ck_assert_uint_eq(reconcile(each_all).n_repaired, 0);
-    ck_assert_int_gt(events.n_resyncs, n_before);
+    ck_assert(wait_resync(n_before));
 }
 END_TEST
 

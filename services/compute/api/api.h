@@ -5,7 +5,7 @@
 #include "common/client/client.h"
 #include "common/db/quota.h"
 #include "common/http/http.h"
-#include "services/compute/api/cache.h"
+#include "services/compute/core/cache.h"
 
 #define VERSION_MIN 1
 #define VERSION_MAX 90

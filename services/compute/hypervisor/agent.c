@@ -315,7 +315,9 @@ on_order(struct agent *agent, const struct message *message, struct err *err)
         log_info("order", kv("server_id", order->server_id), kv("state", order->state),
                  kv_int("generation", order->generation));
         g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&agent->mutex);
-        track_get(agent, order->server_id)->attempts = 0;
+        struct track *track = track_get(agent, order->server_id);
+        track->attempts = 0;
+        track->due_ms = 0;
     } else {
         server_report_again(agent, order->server_id);
     }

@@ -34,6 +34,7 @@ struct agent {
 // What is remembered of a server between two looks at it; gone with the process.
 struct track {
     unsigned attempts;   // failed ones in a row
+    int64_t due_ms;      // no attempt before this, whoever wakes us; monotonic
     int64_t shutdown_ms; // when the guest was asked to shut down, monotonic; -1: not asked
     char reported[160];  // the last state the scheduler was told; "": none
 };

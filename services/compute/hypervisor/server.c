@@ -29,6 +29,7 @@ static int64_t failed(struct agent *agent, struct server_record *record, const s
 static int64_t reached(struct agent *agent, const struct server_record *record,
                        const struct look *look);
 static int64_t tell(struct agent *agent, const struct state_report *report);
+static int64_t too_early_ms(struct agent *agent, const char *server_id);
 
 static struct wanted
 wanted_from_order(const struct agent *agent, const struct order *order)
@@ -48,7 +49,14 @@ server_converge(const char *server_id, void *context)
 {
     struct agent *agent = context;
     struct server_record record;
-    if (service_is_stopping(agent->service) || !desired_find(agent->desired, server_id, &record)) {
+    if (service_is_stopping(agent->service)) {
+        return -1;
+    }
+    int64_t early_ms = too_early_ms(agent, server_id);
+    if (early_ms > 0) {
+        return early_ms;
+    }
+    if (!desired_find(agent->desired, server_id, &record)) {
         return -1;
     }
     struct look look = {.step = N_STEPS};
@@ -144,11 +152,23 @@ backoff_ms(unsigned attempts)
     return MIN(ms, BACKOFF_MAX_MS);
 }
 
+// The failed attempts in a row with this one; the next may not come before its time, though the
+// failure itself make events.
 static unsigned
 attempts_add(struct agent *agent, const char *server_id)
 {
     g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&agent->mutex);
-    return ++track_get(agent, server_id)->attempts;
+    struct track *track = track_get(agent, server_id);
+    track->attempts++;
+    track->due_ms = monotonic_ms() + backoff_ms(track->attempts);
+    return track->attempts;
+}
+
+static int64_t
+too_early_ms(struct agent *agent, const char *server_id)
+{
+    g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&agent->mutex);
+    return MAX(track_get(agent, server_id)->due_ms - monotonic_ms(), 0);
 }
 
 static bool
@@ -217,7 +237,9 @@ reached(struct agent *agent, const struct server_record *record, const struct lo
         return look->plan.wait_ms;
     }
     g_mutex_lock(&agent->mutex);
-    track_get(agent, id)->attempts = 0;
+    struct track *track = track_get(agent, id);
+    track->attempts = 0;
+    track->due_ms = 0;
     g_mutex_unlock(&agent->mutex);
     const struct state_report report = {id, STATE_NAMES[look->plan.outcome], "",
                                         "", record->order->generation,       look->actual.power};

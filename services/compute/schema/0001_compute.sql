@@ -16,9 +16,6 @@ CREATE TABLE flavor (
     created_at    timestamptz NOT NULL DEFAULT now(),
     updated_at    timestamptz
 );
-INSERT INTO flavor (id, name, vcpus, ram_mib, disk_gib) VALUES
-    ('1', 'm1.tiny', 1, 512, 1), ('2', 'm1.small', 1, 2048, 20), ('3', 'm1.medium', 2, 4096, 40),
-    ('4', 'm1.large', 4, 8192, 80), ('42', 'm1.nano', 1, 128, 1), ('84', 'm1.micro', 1, 192, 1);
 
 CREATE TABLE flavor_access (
     flavor_id  text NOT NULL REFERENCES flavor ON UPDATE CASCADE ON DELETE CASCADE,
@@ -138,6 +135,7 @@ CREATE TABLE server (
     generation     bigint NOT NULL DEFAULT 0,
     agent_generation bigint NOT NULL DEFAULT 0,
     agent_state    text NOT NULL DEFAULT '',
+    agent_message  text NOT NULL DEFAULT '',
     reboot_count   bigint NOT NULL DEFAULT 0,
     reboot_hard    boolean NOT NULL DEFAULT false,
     locked         boolean NOT NULL DEFAULT false,

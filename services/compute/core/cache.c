@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/compute/api/cache.h"
+#include "services/compute/core/cache.h"
 
 #include <pthread.h>
 

@@ -16,24 +16,34 @@
 #include <string.h>
 
 static struct bus_config
-broker(void)
+broker_of(const char *variable)
 {
-    static char **parts;
-    parts = parts ? parts : g_strsplit(getenv("HANEUL_TEST_BUS"), ":", 4);
+    char **parts = g_strsplit(getenv(variable), ":", 4); // lives as long as the process
     ck_assert_int_eq(g_strv_length(parts), 4);
     return (struct bus_config){parts[0], atoi(parts[1]), "/", parts[2], parts[3]};
 }
 
-static struct bus *
-bus_connected(void)
+static struct bus_config
+broker(void)
 {
-    struct bus_config config = broker();
+    return broker_of("HANEUL_TEST_BUS");
+}
+
+static struct bus *
+bus_connected_as(struct bus_config config)
+{
     struct bus *bus = bus_new(&config);
     for (int i = 0; i < 1000 && !bus_is_connected(bus); i++) {
         g_usleep(10000);
     }
     ck_assert(bus_is_connected(bus));
     return bus;
+}
+
+static struct bus *
+bus_connected(void)
+{
+    return bus_connected_as(broker());
 }
 
 // What a handler saw; the mutex guards all.
@@ -329,6 +339,51 @@ START_TEST(without_a_broker_publishing_fails_soon)
 }
 END_TEST
 
+// HANEUL_TEST_HOST_BUS is the broker's user host-h1 with a host's narrow permissions.
+START_TEST(a_host_sends_reports_answers_calls_and_hears_only_its_own_orders)
+{
+    struct bus *service = bus_connected();
+    struct bus *host = bus_connected_as(broker_of("HANEUL_TEST_HOST_BUS"));
+    struct seen orders = {0}, reports = {0}, others = {0};
+    subscribe(host, QUEUE_HOST, "host.h1", "host.h1", seen_handle, &orders);
+    subscribe(host, QUEUE_HOST, "host.h1", "host.h2", seen_handle, &others);
+    subscribe(service, QUEUE_SERVICE, "live.reports", "compute.host", seen_handle, &reports);
+    publish_until_seen(service, &orders, "host.h1");
+    publish_until_seen(host, &reports, "compute.host");
+    publish(host, "compute.host", "host.report", 0);
+    ck_assert(seen_wait(&reports, 1, 1, 5000));
+    ck_assert_ptr_nonnull(strstr(reports.last, "|host-h1|"));
+    publish(service, "host.h2", "server.order", 0);
+    publish(service, "host.h1", "server.order", 0);
+    ck_assert(seen_wait(&orders, 1, 1, 5000));
+    ck_assert_int_eq(seen_ids(&others), 0);
+    struct message forged = {.type = "usage.fact", .routing_key = "usage.compute"};
+    struct err err;
+    ck_assert_int_eq(bus_publish(host, &forged, &err), RC_UNAVAILABLE);
+    bus_free(host);
+    bus_free(service);
+}
+END_TEST
+
+START_TEST(a_host_answers_a_call_with_its_narrow_permissions)
+{
+    struct bus *service = bus_connected();
+    struct bus *host = bus_connected_as(broker_of("HANEUL_TEST_HOST_BUS"));
+    subscribe(host, QUEUE_HOST, "host.h1", "host.h1", answer, host);
+    struct message message = {.type = "echo", .routing_key = "host.h1"};
+    json_t *reply = NULL;
+    struct err err = {0};
+    enum rc rc = RC_DEADLINE;
+    for (int i = 0; i < 20 && rc == RC_DEADLINE; i++) {
+        rc = bus_call(service, &message, 1000, &reply, &err);
+    }
+    ck_assert_msg(rc == RC_OK, "%s", err.message);
+    json_decref(reply);
+    bus_free(host);
+    bus_free(service);
+}
+END_TEST
+
 // Publishes for HANEUL_TEST_FLOOD_S seconds while the broker is killed and restarted outside: all
 // must arrive.
 START_TEST(no_confirmed_message_is_lost_when_the_broker_dies)
@@ -573,6 +628,8 @@ main(void)
         tcase_add_test(tcase, every_process_gets_a_hint_and_the_host_its_own);
         tcase_add_test(tcase, a_batch_larger_than_the_window_is_confirmed_in_order);
         tcase_add_test(tcase, a_call_ends_with_an_answer_a_failure_or_its_deadline);
+        tcase_add_test(tcase, a_host_sends_reports_answers_calls_and_hears_only_its_own_orders);
+        tcase_add_test(tcase, a_host_answers_a_call_with_its_narrow_permissions);
         tcase_add_test(tcase, without_a_broker_publishing_fails_soon);
         tcase_add_test(tcase, messages_of_a_transaction_are_published_once_by_one_leader);
         tcase_add_test(tcase, a_change_closes_and_opens_at_the_same_instant);

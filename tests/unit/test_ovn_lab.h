@@ -341,12 +341,14 @@ static const struct nb_floatingip fip = {.id = FIP,
                                          .port_id = PORT,
                                          .fixed_ip = "10.0.0.11"};
 
+#ifndef ok // whoever is no test says what to do on failure
 #define ok(call)                                                                     \
     do {                                                                             \
         struct err err = {0};                                                        \
         enum rc rc_ = (call);                                                        \
         ck_assert_msg(rc_ == RC_OK, "%s: %s: %s", #call, rc_name(rc_), err.message); \
     } while (0)
+#endif
 
 static void
 apply_all(struct ovn *to)

@@ -2,6 +2,7 @@
 """The main job, done as a person does it and shown step by step: an account, a server one can log in to, its cost, and a
 final statement that adds up. Every step checks what it claims; the first that fails ends the demo with its reason."""
 
+import sys
 import time
 from fractions import Fraction
 
@@ -9,6 +10,8 @@ from . import api, hosts, process, services
 from .person import Person
 from .settings import LaunchError
 
+TTY = sys.stdout.isatty()
+BACK = "\r" if TTY else ""
 SSH = ("ssh", "-q", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
        "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR")
 
@@ -27,13 +30,14 @@ class Steps:
     def run(self, title, work):
         self.number += 1
         start = time.monotonic()
-        print(f"{self.number:3}. {title} …", end="", flush=True)
+        if TTY:
+            print(f"{self.number:3}. {title} …", end="", flush=True)
         try:
             value = work()
         except Exception:
-            print(f" FAILED after {time.monotonic() - start:.1f} s", flush=True)
+            print(f"{BACK}{self.number:3}. {title}: FAILED after {time.monotonic() - start:.1f} s", flush=True)
             raise
-        print(f"\r{self.number:3}. {title:<72} {time.monotonic() - start:6.1f} s", flush=True)
+        print(f"{BACK}{self.number:3}. {title:<72} {time.monotonic() - start:6.1f} s", flush=True)
         return value
 
 
@@ -158,7 +162,7 @@ class Demo:
     def statement(self):
         def final():
             statement = self.billing("statement")
-            return statement if statement.get("final", True) and not any(line.get("open") for line in statement["lines"]) else None
+            return statement if statement["final"] else None  # nothing runs, and no service's usage is missing
         statement = self.steps.run("GET /v1/accounts/PROJECT/statement: the final statement",
                                    lambda: process.wait_until(final, 30, "the statement is not final within 30 s"))
         check_sum(statement)
@@ -185,9 +189,10 @@ def check_sum(statement):
 
 def print_lines(statement):
     rows = [(line["resource_type"], str(line.get("resource_name") or line["resource_id"]), line["meter"], str(line["quantity"]),
-             str(line["amount"])) for line in statement["lines"]]
-    rows.append(("total", "", "", "", f"{statement['total']} {statement['currency']}"))
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+             f"{line['duration_us'] / 1e6:.3f} s", str(line["amount"])) for line in statement["lines"]]
+    rows.insert(0, ("what", "name", "meter", "quantity", "time", statement["currency"]))
+    rows.append(("total", "", "", "", "", str(statement["total"])))
+    widths = [max(len(row[i]) for row in rows) for i in range(6)]
     for row in rows:
         show("  ".join([*(text.ljust(width) for text, width in zip(row[:3], widths)),
                         *(text.rjust(width) for text, width in zip(row[3:], widths[3:]))]))

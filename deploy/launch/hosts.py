@@ -176,11 +176,11 @@ def wait(cloud, name):
 def up(cloud):
     """Boots the hosts that are not up, all at once."""
     _data_centre(cloud)
-    kvm = kvm_works(cloud)
-    for name in cloud.host_names():
-        if not init_pid(cloud, name):
-            process.stop(cloud, f"host-{name}", 1)
-            start(cloud, name, kvm)
+    missing = [name for name in cloud.host_names() if not init_pid(cloud, name)]
+    kvm = bool(missing) and kvm_works(cloud)
+    for name in missing:
+        process.stop(cloud, f"host-{name}", 1)
+        start(cloud, name, kvm)
     for name in cloud.host_names():
         wait(cloud, name)
 

@@ -2,6 +2,7 @@
 // haneul-network: Neutron v2.0 on OVN.
 #include "common/client/client.h"
 #include "common/service/service.h"
+#include "services/network/api/agent.h"
 #include "services/network/api/info.h"
 #include "services/network/api/neutron.h"
 #include "services/network/api/quota.h"
@@ -26,7 +27,7 @@ static const struct policy_rule policies[] = {
     {0},
 };
 
-static const struct route *const routes[] = {neutron_resource_routes, neutron_action_routes, quota_routes, tag_routes, info_routes, NULL};
+static const struct route *const routes[] = {neutron_resource_routes, neutron_action_routes, quota_routes, tag_routes, agent_routes, info_routes, NULL};
 // clang-format on
 
 // "unix:/x/nb.sock" → "unix:/x/sb.sock", "unix:/x/ovnnb_db.sock" → "unix:/x/ovnsb_db.sock", "tcp:h:6641" → "tcp:h:6642".

@@ -16,7 +16,6 @@ struct neutron { // the request_context of this service; constant after start
     const char *identity_url;
     int mtu;                    // of the physical network under the tunnels
     const char *zone;           // the one availability zone
-    const char *dns_domain;
 };
 
 extern const struct resource network_resource, subnet_resource, port_resource, router_resource, floatingip_resource,
@@ -45,7 +44,7 @@ enum rc neutron_delete(struct request *request, struct reply *reply, struct err 
     {.method = "PUT", .path = path_ "/{id}", .handle = neutron_update, .status = 200, .data = &resource_, .summary = "update " #resource_}, \
     {.method = "DELETE", .path = path_ "/{id}", .handle = neutron_delete, .status = 204, .data = &resource_, .summary = "delete " #resource_}
 
-extern const struct route neutron_resource_routes[], neutron_action_routes[], neutron_info_routes[];
+extern const struct route neutron_resource_routes[], neutron_action_routes[];
 
 // Columns of the row to be written, for hooks.
 static inline void

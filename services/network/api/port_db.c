@@ -170,6 +170,13 @@ port_db_set_status(struct db *db, const char *id, bool up, struct err *err)
 }
 
 enum rc
+port_db_list_statuses(struct db *db, db_result **ret_rows, struct err *err)
+{
+    return db_run(db, "SELECT id, status = 'ACTIVE' AS active FROM port WHERE status IN ('ACTIVE', 'DOWN') ORDER BY id",
+                  DB_NONE, ret_rows, err);
+}
+
+enum rc
 port_db_find_device(struct db *db, const char *id, char **ret_device_id, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;

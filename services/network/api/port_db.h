@@ -26,6 +26,8 @@ enum rc port_db_drop_floatingips(struct db *db, const char *id, bool all, struct
 enum rc port_db_add_work(struct db *db, const char *id, const char *device_owner, const char *device_id, struct err *err) CHECKED;
 // Records what OVN says; RC_OK also when there is no such port. A change leaves as a message by the outbox.
 enum rc port_db_set_status(struct db *db, const char *id, bool up, struct err *err) CHECKED;
+// Rows {id, active} of the ports that OVN has an opinion about.
+enum rc port_db_list_statuses(struct db *db, db_result **ret_rows, struct err *err) CHECKED;
 // Who holds this id now; ret_device_id NULL when nobody, else the caller frees.
 enum rc port_db_find_device(struct db *db, const char *id, char **ret_device_id, struct err *err) CHECKED;
 

@@ -90,6 +90,44 @@ work_ovn_is_ready(struct work *work)
     return ovn_is_ready(work->ovn);
 }
 
+// ---- what OVN says of ports
+
+struct port_status {
+    const char *port_id;
+    bool up;
+};
+
+static enum rc
+write_status(struct db *db, void *argument, struct err *err)
+{
+    const struct port_status *status = argument;
+    return port_db_set_status(db, status->port_id, status->up, err);
+}
+
+static void
+port_status_changed(void *context, const char *port_id, bool up)
+{
+    struct work *work = context;
+    struct port_status status = {port_id, up};
+    // What OVN says now, not when the notice was queued: changes in between are one.
+    if (!ovn_find_port_status(work->ovn, port_id, &status.up)) {
+        status.up = false;
+    }
+    struct db *db;
+    struct err err = {0};
+    enum rc rc = db_get(service_db(work->service), &db, &err);
+    for (int attempt = 0; attempt < 20; attempt++) {
+        rc = rc == RC_OK ? db_tx(db, write_status, &status, &err) : rc;
+        if (!rc_is_retryable(rc) || service_wait_stop(work->service, 250)) {
+            break;
+        }
+        rc = db_get(service_db(work->service), &db, &err);
+    }
+    if (rc != RC_OK) {
+        log_warn("the status of a port was not recorded", kv("port", port_id), kv("reason", err.message));
+    }
+}
+
 // ---- reconciliation
 
 struct snapshot {
@@ -130,6 +168,25 @@ reconcile(struct work *work)
              kv_int("removed", (int64_t)counts.n_removed), kv_int("skipped", (int64_t)counts.n_skipped));
 }
 
+// Ports whose row says something else than OVN: a notice that was lost while the database was away.
+static void
+compare_statuses(struct work *work)
+{
+    g_autoptr(db_result) rows = NULL;
+    struct db *db;
+    struct err err;
+    if (db_get(service_db(work->service), &db, &err) != RC_OK || port_db_list_statuses(db, &rows, &err) != RC_OK) {
+        return;
+    }
+    for (int i = 0; i < db_n_rows(rows); i++) {
+        bool up = false;
+        const char *id = db_text(rows, i, "id");
+        if (ovn_find_port_status(work->ovn, id, &up) && up != db_bool(rows, i, "active")) {
+            port_status_changed(work, id, up);
+        }
+    }
+}
+
 static void
 sweep(void *context)
 {
@@ -143,6 +200,7 @@ sweep(void *context)
     }
     if (atomic_load(&work->is_reconcile_due) || monotonic_ms() >= work->next_reconcile_ms) {
         reconcile(work);
+        compare_statuses(work);
     }
     if (db_get(service_db(work->service), &db, &err) == RC_OK && work_db_list(db, NULL, rows, &n, &err) == RC_OK) {
         apply_rows(work, db, rows, n);
@@ -155,44 +213,6 @@ resync_due(void *context, const char *reason)
     struct work *work = context;
     log_info("OVN asks for a reconciliation", kv("reason", reason));
     atomic_store(&work->is_reconcile_due, true);
-}
-
-// ---- what OVN says of ports
-
-struct port_status {
-    const char *port_id;
-    bool up;
-};
-
-static enum rc
-write_status(struct db *db, void *argument, struct err *err)
-{
-    const struct port_status *status = argument;
-    return port_db_set_status(db, status->port_id, status->up, err);
-}
-
-static void
-port_status_changed(void *context, const char *port_id, bool up)
-{
-    struct work *work = context;
-    struct port_status status = {port_id, up};
-    // What OVN says now, not when the notice was queued: changes in between are one.
-    if (!ovn_find_port_status(work->ovn, port_id, &status.up)) {
-        status.up = false;
-    }
-    struct db *db;
-    struct err err = {0};
-    enum rc rc = db_get(service_db(work->service), &db, &err);
-    for (int attempt = 0; attempt < 20; attempt++) {
-        rc = rc == RC_OK ? db_tx(db, write_status, &status, &err) : rc;
-        if (!rc_is_retryable(rc) || service_wait_stop(work->service, 250)) {
-            break;
-        }
-        rc = db_get(service_db(work->service), &db, &err);
-    }
-    if (rc != RC_OK) {
-        log_warn("the status of a port was not recorded", kv("port", port_id), kv("reason", err.message));
-    }
 }
 
 // ---- start and stop

@@ -17,7 +17,6 @@ enum rc work_add_each(struct db *db, enum nb_kind kind, const char *sql, const c
 struct work_options {
     const char *nb_remote, *sb_remote, *gateway_chassis;
     int timeout_ms;
-    const char *dns_domain;
 };
 // Starts OVN's threads, the sweeper, and the reconciler.
 enum rc work_start(struct service *service, const struct work_options *options, struct work **ret_work, struct err *err) CHECKED;

@@ -2,6 +2,7 @@
 #include "services/network/ovn/ovn.h"
 #include "common/log/log.h"
 #include "services/network/ovn/ovn_internal.h"
+#include "services/network/ovn/ovn_metrics.h"
 #include <string.h>
 
 #define DEFAULT_TIMEOUT_MS 5000
@@ -18,6 +19,7 @@ static void
 on_nb_state(void *context, bool is_ready, const struct replica *replica)
 {
     ovn_events_nb_state(((struct ovn *)context)->events, is_ready, replica);
+    ovn_metric_add(OVN_CONNECTED, is_ready ? 1 : -1);
     log_info("northbound database", kv("state", is_ready ? "connected" : "lost"));
 }
 
@@ -160,7 +162,9 @@ try_commit(struct ovn *ovn, ovn_fill_fn fill, void *context, int64_t deadline_ms
     }
     json_auto_t *results = NULL;
     rc = ovsdb_transact(ovn->nb, operations, deadline_ms, &results, err);
-    return rc == RC_OK ? nb_diff_check(operations, results, err) : rc;
+    rc = rc == RC_OK ? nb_diff_check(operations, results, err) : rc;
+    ovn_metric_add(rc == RC_OK ? OVN_COMMITTED : rc == RC_CONFLICT ? OVN_RACED : OVN_FAILED, 1);
+    return rc;
 }
 
 enum rc

@@ -3,6 +3,7 @@
 // left alone: what was read of them, there or in PostgreSQL, may be old.
 #include "common/log/log.h"
 #include "services/network/ovn/ovn_internal.h"
+#include "services/network/ovn/ovn_metrics.h"
 #include <string.h>
 
 #define BATCH 100
@@ -283,7 +284,7 @@ enum rc
 ovn_reconcile(struct ovn *ovn, ovn_each_fn each, void *context,
               struct ovn_reconcile_counts *ret_counts, struct err *err)
 {
-    struct err own;
+    struct err own = {0};
     err = err ? err : &own;
     struct ovn_reconcile_counts counts = {0};
     int64_t deadline_ms = ovn_deadline(ovn);
@@ -294,6 +295,8 @@ ovn_reconcile(struct ovn *ovn, ovn_each_fn each, void *context,
     }
     rc = rc == RC_OK ? reconcile(ovn, each, context, &counts, err) : rc;
     g_mutex_unlock(&ovn->reconciling);
+    ovn_metric_add(OVN_REPAIRED, (int64_t)counts.n_repaired);
+    ovn_metric_add(OVN_REMOVED, (int64_t)counts.n_removed);
     if (rc == RC_OK) {
         *ret_counts = counts;
     }

@@ -33,7 +33,6 @@ const struct policy_rule identity_policies[] = {
     {"identity:list_users", READER " or " DOMAIN_READER, ""},
     {"identity:get_user", READER " or (role:reader and token.domain.id:%(target.user.domain_id)s) or user_id:%(target.user.id)s", ""},
     {"identity:create_user", ADMIN, ""}, {"identity:update_user", ADMIN, ""}, {"identity:delete_user", ADMIN, ""},
-    {"identity:change_password", "user_id:%(target.user.id)s", "POST /v3/users/{id}/password: the old password is checked too"},
 
     {"identity:list_groups", READER " or " DOMAIN_READER, ""},
     {"identity:get_group", READER " or (role:reader and domain_id:%(target.group.domain_id)s)", ""},

@@ -142,7 +142,7 @@ change_tx(struct db *db, void *argument, struct err *err)
     return rc ? rc : feed_revoke(db, &(struct revocation){.user_id = change->user_id}, err);
 }
 
-// The old password is the proof; a token is not needed, as in Keystone (it may have expired).
+// The old password is the proof, whoever's token it is.
 static enum rc
 change_password(struct request *request, struct reply *reply, struct err *err)
 {
@@ -216,7 +216,7 @@ const struct route user_routes[] = {
      .path = "/v3/users/{id}/password",
      .handle = change_password,
      .body = &change_body,
-     .flags = ROUTE_PUBLIC | ROUTE_SLOW,
+     .flags = ROUTE_SLOW,
      .status = 204,
      .summary = "change one's own password"},
     {.method = "GET",

@@ -74,8 +74,8 @@ check_token(const struct identity *identity, struct db *db, const struct login *
             struct person *person, struct err *err)
 {
     enum rc rc = authenticator_verify(identity->auth, login->token, &person->by_token, err);
-    if (rc) {
-        return rc;
+    if (rc) { // Keystone says 404 here
+        return rc == RC_UNAUTHORIZED ? fault(err, RC_NOT_FOUND, "Could not find token.") : rc;
     }
     if (person->row) {
         return !strcmp(db_text(person->row, 0, "id"), person->by_token->user_id) ? RC_OK

@@ -25,10 +25,19 @@ role_db_imply(struct db *db, const char *prior_id, const char *implied_id, struc
     rc = rc ? rc : member_db_exists(db, "role", implied_id, err);
     g_autoptr(db_result) rows = NULL;
     rc = rc ? rc
-            : db_run(db,
-                     "SELECT 1 AS one FROM role_closure WHERE prior_role_id = $2 AND role_id = $1",
-                     DB_ARGS(db_s(prior_id), db_s(implied_id)), &rows, err);
-    if (rc == RC_OK && db_n_rows(rows)) {
+            : db_run_one(db,
+                         "SELECT EXISTS (SELECT 1 FROM role_closure WHERE prior_role_id = $2 AND "
+                         "role_id = $1) AS is_circle,"
+                         " EXISTS (SELECT 1 FROM role p, role i WHERE p.id = $1 AND p.domain_id IS "
+                         "NULL AND i.id = $2"
+                         " AND i.domain_id IS NOT NULL) AS is_down",
+                         DB_ARGS(db_s(prior_id), db_s(implied_id)), &rows, err);
+    if (rc == RC_OK && db_bool(rows, 0, "is_down")) {
+        return fault(err, RC_FORBIDDEN,
+                     "role %.64s is of all domains: it cannot imply %.64s, which is of one",
+                     prior_id, implied_id);
+    }
+    if (rc == RC_OK && db_bool(rows, 0, "is_circle")) {
         return fault(err, RC_INVALID, "role %.64s cannot imply %.64s: they would imply each other",
                      prior_id, implied_id);
     }

@@ -35,7 +35,7 @@ const struct setting AGENT_SETTINGS[] = {
     {"ovs", "db",                   SETTING_TEXT, "unix:/run/openvswitch/db.sock", 0, 0, "", "Open vSwitch's database; empty: no metadata service here"},
     {"ovs", "bridge",               SETTING_TEXT, "br-int",          0, 0,        "",     "the integration bridge"},
     {"ovs", "netns",                SETTING_TEXT, "",                0, 0,        "",     "path of the host's network namespace, /proc/1/ns/net; empty: our own"},
-    {"ovs", "checksum_offload",     SETTING_BOOL, "true",            0, 0,        "",     "false where the datapath is in user space (netdev)"},
+    {"ovs", "checksum_offload",     SETTING_TEXT, "auto",            0, 0,        "",     "guests leave checksums to the host: true, false, or auto: not where the datapath is in user space (netdev)"},
     {"simulated", "delay_ms",       SETTING_INT,  "0",               0, 600000,   "ms",   "how long each operation of the simulated driver takes"},
     {"simulated", "vcpus",          SETTING_INT,  "64",              1, 1000000,  "",     "what the simulated host has"},
     {"simulated", "ram_mib",        SETTING_INT,  "262144",          1, 1000000000, "MiB", "what the simulated host has"},
@@ -256,6 +256,23 @@ images_evict(struct agent *agent)
 }
 
 static void
+tracks_prune(struct agent *agent)
+{
+    g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&agent->mutex);
+    GHashTableIter iter;
+    gpointer id;
+    g_hash_table_iter_init(&iter, agent->tracks);
+    while (g_hash_table_iter_next(&iter, &id, NULL)) {
+        struct server_record record;
+        if (desired_find(agent->desired, id, &record)) {
+            server_record_done(&record);
+        } else {
+            g_hash_table_iter_remove(&iter);
+        }
+    }
+}
+
+static void
 tick(void *context)
 {
     struct agent *agent = context;
@@ -264,6 +281,7 @@ tick(void *context)
     }
     images_evict(agent);
     desired_prune(agent->desired, now_us() - TOMBSTONE_US);
+    tracks_prune(agent);
 }
 
 // ---- messages

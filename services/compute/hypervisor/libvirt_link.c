@@ -77,6 +77,25 @@ disk_cache_find(const char *state_dir)
     return "none";
 }
 
+// A datapath in user space reads raw frames, where a checksum left to hardware is never filled in:
+// TCP would hang.
+static bool
+checksum_offload_is_safe(const struct conf *conf)
+{
+    bool set;
+    if (parse_bool(conf_text(conf, "ovs", "checksum_offload"), &set)) {
+        return set;
+    }
+    const char *db = conf_text(conf, "ovs", "db");
+    g_autofree char *option = g_strconcat(*db == '/' ? "--db=unix:" : "--db=", db, NULL);
+    g_autofree char *datapath = NULL;
+    struct err ignored;
+    enum rc rc = COMMAND_RUN(conf_text(conf, "ovs", "netns"), &datapath, &ignored, "ovs-vsctl",
+                             option, "--timeout=5", "get", "bridge",
+                             conf_text(conf, "ovs", "bridge"), "datapath_type");
+    return *db && rc == RC_OK && !strstr(datapath, "netdev");
+}
+
 static enum rc
 host_probe(struct libvirt *self, struct err *err)
 {
@@ -103,7 +122,7 @@ host_probe(struct libvirt *self, struct err *err)
         .cpu_model = *cpu || kvm ? cpu : self->kind->cpu_model,
         .disk_cache = *cache ? cache : disk_cache_find(self->setup.state_dir),
         .bridge = self->kind->has_network ? conf_text(conf, "ovs", "bridge") : "",
-        .checksum_offload = conf_bool(conf, "ovs", "checksum_offload"),
+        .checksum_offload = checksum_offload_is_safe(conf),
     };
     log_info("hypervisor probed", kv("uri", self->uri), kv("domain_type", self->host.domain_type),
              kv("disk_cache", self->host.disk_cache));

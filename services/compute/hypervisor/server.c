@@ -267,11 +267,7 @@ tell(struct agent *agent, const struct state_report *report)
              kv("power_state", power_name(report->power)),
              kv_int("generation", report->generation));
     g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&agent->mutex);
-    if (strcmp(report->state, STATE_NAMES[OUTCOME_ABSENT]) == 0) {
-        g_hash_table_remove(agent->tracks, report->server_id);
-    } else {
-        g_strlcpy(track_get(agent, report->server_id)->reported, text, sizeof text);
-    }
+    g_strlcpy(track_get(agent, report->server_id)->reported, text, sizeof text);
     return -1;
 }
 

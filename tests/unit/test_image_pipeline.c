@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// The upload pipeline over real files, the store, and the life cycle.
+#include <check.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/util.h"
+#include "services/image/image_fsm.h"
+#include "services/image/pipeline.h"
+#include "services/image/store.h"
+
+static char *
+temporary_directory(void)
+{
+    g_autoptr(GError) error = NULL;
+    char *path = g_dir_make_tmp("haneul-image-XXXXXX", &error);
+    ck_assert_msg(path != NULL, "%s", error ? error->message : "");
+    return path;
+}
+
+struct receiver {
+    GMutex mutex;
+    GCond woken;
+    bool may_come;
+};
+
+static void
+wake(void *context)
+{
+    struct receiver *receiver = context;
+    g_mutex_lock(&receiver->mutex);
+    receiver->may_come = true;
+    g_cond_signal(&receiver->woken);
+    g_mutex_unlock(&receiver->mutex);
+}
+
+// Sends everything as the HTTP server would: waits to be woken when nothing was taken.
+static enum rc
+send_all(struct pipeline *pipeline, struct receiver *receiver, const uint8_t *data, size_t size,
+         size_t piece, struct err *err)
+{
+    for (size_t at = 0; at < size;) {
+        size_t taken = 0;
+        enum rc rc = pipeline_put(pipeline, data + at, MIN(piece, size - at), &taken, err);
+        if (rc != RC_OK) {
+            return rc;
+        }
+        at += taken;
+        g_mutex_lock(&receiver->mutex);
+        while (taken == 0 && !receiver->may_come) {
+            g_cond_wait(&receiver->woken, &receiver->mutex);
+        }
+        receiver->may_come = false;
+        g_mutex_unlock(&receiver->mutex);
+    }
+    return RC_OK;
+}
+
+static const size_t pieces[] = {1 << 24, 32768, 1001};
+
+START_TEST(what_comes_out_is_what_went_in)
+{
+    g_autofree char *directory = temporary_directory();
+    g_autofree char *path = g_build_filename(directory, "file", NULL);
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    size_t size = 9 * 1000 * 1000 + 17;
+    g_autofree uint8_t *data = g_malloc(size);
+    for (size_t i = 0; i < size; i++) {
+        data[i] = (uint8_t)(i * 2654435761u >> 13);
+    }
+    struct receiver receiver = {0};
+    struct pipeline_config config = {fd, INT64_MAX, wake, &receiver};
+    struct pipeline *pipeline = pipeline_new(&config);
+    struct pipeline_result result;
+    struct err err;
+    ck_assert_int_eq(send_all(pipeline, &receiver, data, size, pieces[_i], &err), RC_OK);
+    ck_assert_int_eq(pipeline_finish(pipeline, &result, &err), RC_OK);
+    pipeline_free(pipeline);
+    g_autofree char *md5 = g_compute_checksum_for_data(G_CHECKSUM_MD5, data, size);
+    g_autofree char *sha512 = g_compute_checksum_for_data(G_CHECKSUM_SHA512, data, size);
+    ck_assert_str_eq(result.md5, md5);
+    ck_assert_str_eq(result.sha512, sha512);
+    ck_assert_int_eq(result.size, (int64_t)size);
+    ck_assert_int_eq(result.verdict.virtual_size, (int64_t)size);
+    g_autofree char *stored = NULL;
+    gsize stored_size;
+    ck_assert(g_file_get_contents(path, &stored, &stored_size, NULL));
+    ck_assert(stored_size == size && !memcmp(stored, data, size));
+    close(fd);
+    g_unlink(path);
+    g_rmdir(directory);
+}
+END_TEST
+
+START_TEST(too_many_bytes_refused_content_and_a_full_disk_stop_it)
+{
+    g_autofree uint8_t *data = g_malloc0(8 << 20);
+    struct receiver receiver = {0};
+    struct err err;
+    struct pipeline_config config = {open("/dev/null", O_WRONLY), 1000, wake, &receiver};
+    struct pipeline *pipeline = pipeline_new(&config);
+    ck_assert_int_eq(send_all(pipeline, &receiver, data, 1001, 1001, &err), RC_TOO_LARGE);
+    pipeline_free(pipeline);
+    config.max_size = INT64_MAX;
+    memcpy(data, "LUKS\xba\xbe", 6);
+    pipeline = pipeline_new(&config);
+    ck_assert_int_eq(send_all(pipeline, &receiver, data, 8 << 20, 32768, &err), RC_INVALID);
+    ck_assert(strstr(err.message, "LUKS") != NULL);
+    pipeline_free(pipeline);
+    close(config.fd);
+    memset(data, 0, 6);
+    config.fd = open("/dev/full", O_WRONLY);
+    pipeline = pipeline_new(&config);
+    struct pipeline_result result;
+    enum rc rc = send_all(pipeline, &receiver, data, 8 << 20, 32768, &err);
+    if (rc == RC_OK) {
+        rc = pipeline_finish(pipeline, &result, &err);
+    }
+    ck_assert_int_eq(rc, RC_TOO_LARGE);
+    pipeline_free(pipeline);
+    close(config.fd);
+}
+END_TEST
+
+START_TEST(a_cancelled_pipeline_ends_wherever_it_is)
+{
+    g_autofree uint8_t *data = g_malloc0(8 << 20);
+    for (size_t size = 0; size <= 8 << 20; size += 1 << 20) {
+        struct receiver receiver = {0};
+        struct err err;
+        struct pipeline_config config = {open("/dev/null", O_WRONLY), INT64_MAX, wake, &receiver};
+        struct pipeline *pipeline = pipeline_new(&config);
+        ck_assert_int_eq(send_all(pipeline, &receiver, data, size, 65536, &err), RC_OK);
+        pipeline_cancel(pipeline);
+        pipeline_free(pipeline);
+        close(config.fd);
+    }
+}
+END_TEST
+
+static void
+count_blob(const char *sha512, int64_t size, void *context)
+{
+    ++*(int *)context;
+}
+
+START_TEST(a_blob_is_placed_once_and_may_be_placed_again)
+{
+    g_autofree char *directory = temporary_directory();
+    g_autofree char *sha512 = g_strnfill(128, 'a');
+    struct store *store;
+    struct err err;
+    int fd, n = 0;
+    ck_assert_int_eq(store_new(directory, &store, &err), RC_OK);
+    ck_assert_int_eq(store_temp_create(store, "one", &fd, &err), RC_OK);
+    ck_assert_int_eq(write(fd, "bytes", 5), 5);
+    close(fd);
+    ck_assert_int_ne(store_temp_create(store, "one", &fd, &err), RC_OK);
+    ck_assert_int_eq(store_blob_place(store, "one", sha512, &err), RC_OK);
+    ck_assert_int_eq(store_blob_place(store, "one", sha512, &err), RC_OK);
+    g_autoptr(GPtrArray) names = store_temp_list(store);
+    ck_assert_int_eq(names->len, 1);
+    store_temp_remove(store, "one");
+    ck_assert_int_eq(store_blob_open(store, sha512, &fd, &err), RC_OK);
+    char bytes[8];
+    ck_assert_int_eq(read(fd, bytes, sizeof bytes), 5);
+    close(fd);
+    store_blob_each(store, 0, count_blob, &n);
+    ck_assert_int_eq(n, 1);
+    store_blob_each(store, 3600, count_blob, &n);
+    ck_assert_int_eq(n, 1);
+    ck_assert_int_eq(store_blob_remove(store, sha512, &err), RC_OK);
+    ck_assert_int_eq(store_blob_remove(store, sha512, &err), RC_OK);
+    ck_assert_int_eq(store_blob_open(store, sha512, &fd, &err), RC_INTERNAL);
+    store_free(store);
+    g_autofree char *command = g_strdup_printf("rm -r '%s'", directory);
+    ck_assert(g_spawn_command_line_sync(command, NULL, NULL, NULL, NULL));
+}
+END_TEST
+
+START_TEST(every_state_but_deleted_has_a_way_out)
+{
+    for (int state = 0; state < image_fsm.n_states; state++) {
+        bool can_be_deleted = fsm_next(&image_fsm, state, IMAGE_DELETE) == IMAGE_DELETED;
+        ck_assert_int_eq(can_be_deleted, state != IMAGE_DELETED);
+    }
+}
+END_TEST
+
+START_TEST(only_a_queued_image_takes_data)
+{
+    const char *next = NULL;
+    struct err err;
+    ck_assert_int_eq(image_fsm_step("queued", IMAGE_UPLOAD, &next, &err), RC_OK);
+    ck_assert_str_eq(next, "saving");
+    ck_assert_int_eq(image_fsm_step("active", IMAGE_UPLOAD, &next, &err), RC_CONFLICT);
+    ck_assert_str_eq(err.message, "Image status transition from active to saving is not allowed");
+    ck_assert_int_eq(image_fsm_step("no state", IMAGE_DELETE, &next, &err), RC_CONFLICT);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("image_pipeline");
+    TCase *cases = tcase_create("all");
+    tcase_set_timeout(cases, 60);
+    tcase_add_loop_test(cases, what_comes_out_is_what_went_in, 0, G_N_ELEMENTS(pieces));
+    tcase_add_test(cases, too_many_bytes_refused_content_and_a_full_disk_stop_it);
+    tcase_add_test(cases, a_cancelled_pipeline_ends_wherever_it_is);
+    tcase_add_test(cases, a_blob_is_placed_once_and_may_be_placed_again);
+    tcase_add_test(cases, every_state_but_deleted_has_a_way_out);
+    tcase_add_test(cases, only_a_queued_image_takes_data);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}

@@ -213,7 +213,7 @@ read_length(json_t *argument, int64_t *ret_length, struct err *err)
 {
     json_t *length = json_object_get(argument, "length");
     const char *text = json_string_value(length);
-    *ret_length = 0; // all
+    *ret_length = -1; // all
     if (!json_is_object(argument) || json_object_size(argument) != (length ? 1 : 0)) {
         return fault(err, RC_INVALID, "Invalid input for field 'os-getConsoleOutput'");
     }
@@ -229,7 +229,7 @@ read_length(json_t *argument, int64_t *ret_length, struct err *err)
     if (*ret_length < -1) {
         return fault(err, RC_INVALID, "Invalid input for field 'length': it is less than -1");
     }
-    *ret_length = *ret_length == -1 ? 0 : MIN(*ret_length, CONSOLE_MAX_LINES);
+    *ret_length = MIN(*ret_length, CONSOLE_MAX_LINES); // -1 and absent: all; 0: none
     return RC_OK;
 }
 

@@ -63,7 +63,9 @@ rate_intervals(const struct rate_interval *intervals, size_t n_intervals,
         g_array_unref(builder.lines);
         return rc;
     }
-    qsort(builder.lines->data, builder.lines->len, sizeof(struct rate_line), compare_lines);
+    if (builder.lines->len) {
+        qsort(builder.lines->data, builder.lines->len, sizeof(struct rate_line), compare_lines);
+    }
     *ret_lines = builder.lines;
     return RC_OK;
 }

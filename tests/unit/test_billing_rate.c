@@ -264,6 +264,19 @@ START_TEST(a_new_price_begins_at_its_instant)
 }
 END_TEST
 
+START_TEST(no_usage_is_no_line)
+{
+    const int64_t window_us[2] = {1, 2};
+    GArray *lines;
+    int64_t total = 1;
+    struct err err;
+    ck_assert_int_eq(rate_intervals(NULL, 0, NULL, 0, window_us, &lines, &total, &err), RC_OK);
+    ck_assert_int_eq(lines->len, 0);
+    ck_assert_int_eq(total, 0);
+    g_array_unref(lines);
+}
+END_TEST
+
 START_TEST(months_begin_at_utc_midnight_of_the_first)
 {
     const int64_t nov20 = INT64_C(1795209439000000); // 2026-11-20T20:37:19Z
@@ -329,6 +342,7 @@ main(void)
     tcase_add_test(tcase, what_does_not_fit_is_refused);
     tcase_add_test(tcase, order_and_cutting_do_not_change_a_line);
     tcase_add_test(tcase, a_new_price_begins_at_its_instant);
+    tcase_add_test(tcase, no_usage_is_no_line);
     tcase_add_test(tcase, months_begin_at_utc_midnight_of_the_first);
     tcase_add_test(tcase, money_is_decimal_text);
     suite_add_tcase(suite, tcase);

@@ -18,7 +18,10 @@
 static struct bus_config
 broker_of(const char *variable)
 {
-    char **parts = g_strsplit(getenv(variable), ":", 4); // lives as long as the process
+    static GPtrArray *kept; // the texts live as long as the process
+    kept = kept ? kept : g_ptr_array_new();
+    char **parts = g_strsplit(getenv(variable), ":", 4);
+    g_ptr_array_add(kept, parts);
     ck_assert_int_eq(g_strv_length(parts), 4);
     return (struct bus_config){parts[0], atoi(parts[1]), "/", parts[2], parts[3]};
 }
@@ -64,7 +67,7 @@ seen_handle(const struct message *message, void *context, struct err *err)
     g_mutex_lock(&seen->mutex);
     seen->n_calls++;
     if (!seen->ids) {
-        seen->ids = g_hash_table_new(g_str_hash, g_str_equal);
+        seen->ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     }
     g_hash_table_add(seen->ids, g_strdup(message->id));
     g_autofree char *body = json_dumps(message->body, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -158,7 +161,7 @@ queue_length(const char *name)
 START_TEST(a_message_arrives_with_its_envelope_and_sender)
 {
     struct bus *bus = bus_connected();
-    struct seen seen = {0};
+    static struct seen seen;
     subscribe(bus, QUEUE_SERVICE, "live.one", "live.one.#", seen_handle, &seen);
     publish_until_seen(bus, &seen, "live.one.x");
     publish(bus, "live.one.a", "thing.made", 0);
@@ -173,7 +176,7 @@ END_TEST
 START_TEST(a_retryable_failure_is_tried_again_until_it_works)
 {
     struct bus *bus = bus_connected();
-    struct seen seen = {0};
+    static struct seen seen;
     subscribe(bus, QUEUE_SERVICE, "live.retry", "live.retry", seen_handle, &seen);
     publish_until_seen(bus, &seen, "live.retry");
     seen.rc = RC_UNAVAILABLE;
@@ -190,7 +193,7 @@ END_TEST
 START_TEST(a_message_in_retry_survives_its_consumer)
 {
     struct bus *bus = bus_connected();
-    struct seen seen = {0};
+    static struct seen seen;
     subscribe(bus, QUEUE_SERVICE, "live.survive", "live.survive", seen_handle, &seen);
     publish_until_seen(bus, &seen, "live.survive");
     seen.rc = RC_UNAVAILABLE;
@@ -199,7 +202,7 @@ START_TEST(a_message_in_retry_survives_its_consumer)
     ck_assert(seen_wait(&seen, 1, 1, 5000));
     bus_free(bus);
     bus = bus_connected();
-    struct seen second = {0};
+    static struct seen second;
     subscribe(bus, QUEUE_SERVICE, "live.survive", "live.survive", seen_handle, &second);
     ck_assert(seen_wait(&second, 1, 1, 10000));
     bus_free(bus);
@@ -209,7 +212,7 @@ END_TEST
 START_TEST(a_refused_message_goes_to_the_dead_letters)
 {
     struct bus *bus = bus_connected();
-    struct seen seen = {0};
+    static struct seen seen;
     subscribe(bus, QUEUE_SERVICE, "live.dead", "live.dead", seen_handle, &seen);
     publish_until_seen(bus, &seen, "live.dead");
     int before = queue_length(BUS_DEAD);
@@ -230,7 +233,7 @@ END_TEST
 START_TEST(a_late_message_is_dropped)
 {
     struct bus *bus = bus_connected();
-    struct seen seen = {0};
+    static struct seen seen;
     subscribe(bus, QUEUE_SERVICE, "live.late", "live.late", seen_handle, &seen);
     publish_until_seen(bus, &seen, "live.late");
     publish(bus, "live.late", "late", now_us() - 1);
@@ -246,7 +249,7 @@ START_TEST(every_process_gets_a_hint_and_the_host_its_own)
 {
     struct bus *one = bus_connected();
     struct bus *two = bus_connected();
-    struct seen seen[3] = {0};
+    static struct seen seen[3];
     subscribe(one, QUEUE_HINT, NULL, "live.hint", seen_handle, &seen[0]);
     subscribe(two, QUEUE_HINT, NULL, "live.hint", seen_handle, &seen[1]);
     subscribe(two, QUEUE_HOST, "host.live", "host.live", seen_handle, &seen[2]);
@@ -266,7 +269,7 @@ START_TEST(a_batch_larger_than_the_window_is_confirmed_in_order)
 {
     enum { N = 1500 };
     struct bus *bus = bus_connected();
-    struct seen seen = {0};
+    static struct seen seen;
     subscribe(bus, QUEUE_SERVICE, "live.batch", "live.batch", seen_handle, &seen);
     publish_until_seen(bus, &seen, "live.batch");
     g_autofree char *pad = g_strnfill(2000, 'x');
@@ -344,7 +347,7 @@ START_TEST(a_host_sends_reports_answers_calls_and_hears_only_its_own_orders)
 {
     struct bus *service = bus_connected();
     struct bus *host = bus_connected_as(broker_of("HANEUL_TEST_HOST_BUS"));
-    struct seen orders = {0}, reports = {0}, others = {0};
+    static struct seen orders, reports, others;
     subscribe(host, QUEUE_HOST, "host.h1", "host.h1", seen_handle, &orders);
     subscribe(host, QUEUE_HOST, "host.h1", "host.h2", seen_handle, &others);
     subscribe(service, QUEUE_SERVICE, "live.reports", "compute.host", seen_handle, &reports);
@@ -389,7 +392,7 @@ END_TEST
 START_TEST(no_confirmed_message_is_lost_when_the_broker_dies)
 {
     struct bus *bus = bus_connected();
-    struct seen seen = {0};
+    static struct seen seen;
     subscribe(bus, QUEUE_SERVICE, "live.flood", "live.flood", seen_handle, &seen);
     publish_until_seen(bus, &seen, "live.flood");
     unsigned n_confirmed = 0, n_failed = 0;
@@ -479,7 +482,7 @@ START_TEST(messages_of_a_transaction_are_published_once_by_one_leader)
 {
     struct db_pool *pool = pool_fresh();
     struct bus *bus = bus_connected();
-    struct seen seen = {0};
+    static struct seen seen;
     subscribe(bus, QUEUE_SERVICE, "live.out", "live.out.#", seen_handle, &seen);
     publish_until_seen(bus, &seen, "live.out.warm");
     struct outbox_relay *one = outbox_relay_start(pool, bus, "live");
@@ -576,7 +579,7 @@ START_TEST(facts_get_dense_numbers_and_can_be_asked_for_again)
 {
     struct db_pool *pool = pool_fresh();
     struct bus *bus = bus_connected();
-    struct seen seen = {0};
+    static struct seen seen;
     subscribe(bus, QUEUE_SERVICE, "live.usage", "usage.live", seen_handle, &seen);
     publish_until_seen(bus, &seen, "usage.live");
     struct outbox_relay *relay = outbox_relay_start(pool, bus, "live");

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What identity decides is true in every service within a second, whatever dies in between."""
+
+import time
+
+import pytest
+
+from tests.lib.stack import wait_until
+
+SERVICES = ["identity", "image"]
+
+
+def works(stack, token):
+    return stack.request("GET", "image", "/v2/images", token=token)[0] == 200
+
+
+def seconds_until_refused(stack, token):
+    start = time.monotonic()
+    wait_until(lambda: not works(stack, token), 10, "the token still works", interval_s=0.02)
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("what", ["token", "user", "password", "project", "role"])
+def test_a_revocation_is_effective_elsewhere_within_a_second(stack, what):
+    person, bystander, admin = stack.person(), stack.person(), stack.admin_token()
+    assert works(stack, person.token) and works(stack, bystander.token)
+    if what == "token":
+        assert stack.request("DELETE", "identity", "/v3/auth/tokens", token=person.token, headers={"X-Subject-Token": person.token})[0] == 204
+    elif what == "user":
+        stack.call("DELETE", "identity", f"/v3/users/{person.user_id}", token=admin)
+    elif what == "password":
+        stack.call("PATCH", "identity", f"/v3/users/{person.user_id}", {"user": {"password": "another-one"}}, admin)
+    elif what == "project":
+        stack.call("PATCH", "identity", f"/v3/projects/{person.project_id}", {"project": {"enabled": False}}, admin)
+    else:
+        [role] = stack.call("GET", "identity", "/v3/roles?name=member", token=admin)["roles"]
+        stack.call("DELETE", "identity", f"/v3/projects/{person.project_id}/users/{person.user_id}/roles/{role['id']}", token=admin)
+    assert seconds_until_refused(stack, person.token) < 1
+    assert works(stack, bystander.token)
+
+
+def test_after_a_new_password_a_new_token_works_at_once(stack):
+    person, admin = stack.person(), stack.admin_token()
+    stack.call("PATCH", "identity", f"/v3/users/{person.user_id}", {"user": {"password": "another-one"}}, admin)
+    new = stack.token(person.user, "another-one", person.project)
+    assert works(stack, new)
+    seconds_until_refused(stack, person.token)
+    assert works(stack, new)
+
+
+def test_services_go_on_without_identity_and_still_know_what_was_revoked(stack):
+    person, gone = stack.person(), stack.person()
+    stack.request("DELETE", "identity", "/v3/auth/tokens", token=gone.token, headers={"X-Subject-Token": gone.token})
+    seconds_until_refused(stack, gone.token)
+    stack.kill("identity")
+    try:
+        assert works(stack, person.token) and not works(stack, gone.token)
+    finally:
+        stack.start("identity")
+    stack.kill("image")
+    stack.start("image")
+    wait_until(lambda: works(stack, person.token), 5, "the service does not learn the keys")
+    assert not works(stack, gone.token)
+
+
+def test_limits_reach_the_service_schema_and_go_back_to_the_default(stack):
+    person, admin = stack.person(), stack.admin_token()
+
+    def set_limit(value):
+        body = {"limits": [{"project_id": person.project_id, "service": "image", "resource": "image_size_total", "value": value}]}
+        stack.call("POST", "identity", "/internal/v1/limits", body, admin)
+
+    def stored():
+        rows = stack.sql("image", "SELECT value FROM quota_limit WHERE project_id = %s AND resource = 'image_size_total'", person.project_id)
+        return [row["value"] for row in rows]
+    for value, want in ((7, [7]), (1 << 40, [1 << 40]), (None, [])):
+        set_limit(value)
+        wait_until(lambda: stored() == want, 5, f"the limit does not become {want}")

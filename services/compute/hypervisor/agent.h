@@ -45,6 +45,8 @@ struct track *track_get(struct agent *agent, const char *server_id);
 // server.c: one look at a server. A converge_fn.
 int64_t server_converge(const char *server_id, void *agent);
 void server_wake_all(struct agent *agent);
+// The scheduler has been told what became of that order.
+bool server_is_settled(struct agent *agent, const char *server_id, int64_t generation);
 void server_report_again(struct agent *agent, const char *server_id); // NULL: all
 
 // apply.c: what there is, and one step. The step may change record's progress, which then is

@@ -56,7 +56,10 @@ servers_list(struct agent *agent, GHashTable *powers, struct used *ret_used)
         if (!desired_find(agent->desired, ids->pdata[i], &record)) {
             continue;
         }
-        enum power power = GPOINTER_TO_INT(g_hash_table_lookup(powers, ids->pdata[i]));
+        // Half-way through an order (a reboot, say) the guest's power says nothing.
+        bool settled = server_is_settled(agent, ids->pdata[i], record.order->generation);
+        enum power power =
+            settled ? GPOINTER_TO_INT(g_hash_table_lookup(powers, ids->pdata[i])) : POWER_NONE;
         json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "server_id", ids->pdata[i],
                                               "generation", (json_int_t)record.order->generation,
                                               "power_state", power_name(power)));

@@ -280,6 +280,15 @@ server_wake_all(struct agent *agent)
     }
 }
 
+bool
+server_is_settled(struct agent *agent, const char *server_id, int64_t generation)
+{
+    g_autofree char *told = g_strdup_printf("%" G_GINT64_FORMAT " ", generation);
+    g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&agent->mutex);
+    const struct track *track = g_hash_table_lookup(agent->tracks, server_id);
+    return track && g_str_has_prefix(track->reported, told);
+}
+
 void
 server_report_again(struct agent *agent, const char *server_id)
 {

@@ -167,10 +167,9 @@ address_from_mac(const struct prefix *prefix, const char *mac)
     unsigned byte[6] = {0};
     (void)!sscanf(mac, "%2x:%2x:%2x:%2x:%2x:%2x", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4],
                   &byte[5]);
-    unsigned char eui[8] = {(unsigned char)(byte[0] ^ 2), (unsigned char)byte[1],
-                            (unsigned char)byte[2],       0xff,
-                            0xfe,                         (unsigned char)byte[3],
-                            (unsigned char)byte[4],       (unsigned char)byte[5]};
+    unsigned char eui[8] = {
+        (unsigned char)(byte[0] ^ 2), (unsigned char)byte[1], (unsigned char)byte[2], 0xff, 0xfe,
+        (unsigned char)byte[3],       (unsigned char)byte[4], (unsigned char)byte[5]};
     struct address address = prefix_first(prefix);
     address.value = address.value >> 64 << 64 | from_bytes(eui, sizeof eui);
     return address;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IP addresses, prefixes, ranges and MAC addresses as plain values, for subnet planning and address checks. Pure.
+// IP addresses, prefixes, ranges and MAC addresses as plain values, for subnet planning and address
+// checks. Pure.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,11 +29,13 @@ int address_compare(const struct address *a, const struct address *b); // IPv4 b
 
 // "10.0.0.0/24"; a plain address is a prefix of full length.
 bool prefix_parse(const char *text, struct prefix *ret_prefix);
-void prefix_format(const struct prefix *prefix, char ret_text[PREFIX_SIZE]); // with the host bits cleared
+void prefix_format(const struct prefix *prefix,
+                   char ret_text[PREFIX_SIZE]); // with the host bits cleared
 struct address prefix_first(const struct prefix *prefix);
 struct address prefix_last(const struct prefix *prefix);
 bool prefix_contains(const struct prefix *prefix, const struct address *address);
-// May the address belong to a host: inside, and for IPv4 neither network nor broadcast (where the prefix has them).
+// May the address belong to a host: inside, and for IPv4 neither network nor broadcast (where the
+// prefix has them).
 bool prefix_has_host(const struct prefix *prefix, const struct address *address);
 
 // Six pairs of hexadecimal digits with colons or dashes, unicast; lower case with colons comes out.

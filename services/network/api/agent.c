@@ -13,18 +13,22 @@ static json_t *
 agent_object(const struct neutron *neutron, const db_result *rows, int row)
 {
     char id[UUID_SIZE];
-    const char *host = db_text(rows, row, "host"), *first = db_text(rows, row, "first_at"), *last = db_text(rows, row, "last_at");
+    const char *host = db_text(rows, row, "host"), *first = db_text(rows, row, "first_at"),
+               *last = db_text(rows, row, "last_at");
     uuid_derive(host, "ovn-controller", id);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:s, s:s, s:{}, s:n}", "id", id, "agent_type",
-                     AGENT_TYPE, "binary", "ovn-controller", "host", host, "topic", "n/a", "alive", db_bool(rows, row, "alive"),
-                     "admin_state_up", true, "availability_zone", neutron->zone, "created_at", first, "started_at", first,
-                     "heartbeat_timestamp", last, "description", "", "configurations", "resources_synced");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:s, s:s, s:{}, s:n}",
+                     "id", id, "agent_type", AGENT_TYPE, "binary", "ovn-controller", "host", host,
+                     "topic", "n/a", "alive", db_bool(rows, row, "alive"), "admin_state_up", true,
+                     "availability_zone", neutron->zone, "created_at", first, "started_at", first,
+                     "heartbeat_timestamp", last, "description", "", "configurations",
+                     "resources_synced");
 }
 
 static bool
 fits(const struct request *request, json_t *agent)
 {
-    static const char *const filters[] = {"id", "agent_type", "binary", "host", "availability_zone"};
+    static const char *const filters[] = {"id", "agent_type", "binary", "host",
+                                          "availability_zone"};
     for (size_t i = 0; i < G_N_ELEMENTS(filters); i++) {
         const char *wanted = request_query(request, filters[i]);
         if (wanted && strcmp(wanted, json_string_value(json_object_get(agent, filters[i]))) != 0) {
@@ -74,18 +78,30 @@ agent_show(struct request *request, struct reply *reply, struct err *err)
     enum rc rc = list_agents(request, list, err);
     size_t i;
     json_t *agent;
-    json_array_foreach(list, i, agent) {
-        if (strcmp(json_string_value(json_object_get(agent, "id")), request_param(request, "id")) == 0) {
+    json_array_foreach(list, i, agent)
+    {
+        if (strcmp(json_string_value(json_object_get(agent, "id")), request_param(request, "id")) ==
+            0) {
             reply->json = json_pack("{s:O}", "agent", agent);
             return rc;
         }
     }
-    return rc == RC_OK ? fault_typed(err, RC_NOT_FOUND, "AgentNotFound", "Agent %.100s could not be found", request_param(request, "id"))
-                       : rc;
+    return rc == RC_OK
+               ? fault_typed(err, RC_NOT_FOUND, "AgentNotFound", "Agent %.100s could not be found",
+                             request_param(request, "id"))
+               : rc;
 }
 
 const struct route agent_routes[] = {
-    {.method = "GET", .path = "/v2.0/agents", .handle = agent_list, .status = 200, .summary = "list agents"},
-    {.method = "GET", .path = "/v2.0/agents/{id}", .handle = agent_show, .status = 200, .summary = "show an agent"},
+    {.method = "GET",
+     .path = "/v2.0/agents",
+     .handle = agent_list,
+     .status = 200,
+     .summary = "list agents"},
+    {.method = "GET",
+     .path = "/v2.0/agents/{id}",
+     .handle = agent_show,
+     .status = 200,
+     .summary = "show an agent"},
     {0},
 };

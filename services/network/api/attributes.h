@@ -3,7 +3,8 @@
 #pragma once
 #include "common/resource/resource.h"
 
-#define NEUTRON_STYLE (RESOURCE_PUT | RESOURCE_PAGE_LINKS | RESOURCE_BULK | RESOURCE_TENANT | RESOURCE_REVISION)
+#define NEUTRON_STYLE \
+    (RESOURCE_PUT | RESOURCE_PAGE_LINKS | RESOURCE_BULK | RESOURCE_TENANT | RESOURCE_REVISION)
 
 // clang-format off
 #define ATTRIBUTE_ID {.name = "id", .type = ATTR_UUID, .flags = ATTR_FS}

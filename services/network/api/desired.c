@@ -68,7 +68,8 @@ fixed_ips(struct sink *sink, json_t *list, size_t *ret_n)
     struct nb_fixed_ip *array = array_new(sink, n, sizeof *array);
     for (size_t i = 0; i < n; i++) {
         json_t *o = json_array_get(list, i);
-        array[i] = (struct nb_fixed_ip){text(o, "subnet_id"), text(o, "ip"), (int)number(o, "prefix")};
+        array[i] =
+            (struct nb_fixed_ip){text(o, "subnet_id"), text(o, "ip"), (int)number(o, "prefix")};
     }
     *ret_n = n;
     return array;
@@ -86,7 +87,8 @@ give_network(struct sink *sink, json_t *o, struct err *err)
         .physical_network = text(o, "physical_network"),
         .vlan = (int)number(o, "vlan"),
     };
-    return sink->ovn ? ovn_apply_network(sink->ovn, &network, err) : ovn_desired_network(sink->desired, &network, err);
+    return sink->ovn ? ovn_apply_network(sink->ovn, &network, err)
+                     : ovn_desired_network(sink->desired, &network, err);
 }
 
 static enum rc
@@ -106,13 +108,15 @@ give_subnet(struct sink *sink, json_t *o, struct err *err)
     };
     subnet.dns_servers = texts(sink, json_object_get(o, "dns_nameservers"), &subnet.n_dns_servers);
     subnet.host_routes = routes(sink, json_object_get(o, "host_routes"), &subnet.n_host_routes);
-    return sink->ovn ? ovn_apply_subnet(sink->ovn, &subnet, err) : ovn_desired_subnet(sink->desired, &subnet, err);
+    return sink->ovn ? ovn_apply_subnet(sink->ovn, &subnet, err)
+                     : ovn_desired_subnet(sink->desired, &subnet, err);
 }
 
 static void
 read_port_lists(struct sink *sink, json_t *o, struct nb_port *port)
 {
-    json_t *pairs = json_object_get(o, "address_pairs"), *options = json_object_get(o, "dhcp_options");
+    json_t *pairs = json_object_get(o, "address_pairs"),
+           *options = json_object_get(o, "dhcp_options");
     port->n_address_pairs = json_array_size(pairs);
     struct nb_address_pair *pair = array_new(sink, port->n_address_pairs, sizeof *pair);
     for (size_t i = 0; i < port->n_address_pairs; i++) {
@@ -123,12 +127,14 @@ read_port_lists(struct sink *sink, json_t *o, struct nb_port *port)
     struct nb_dhcp_option *option = array_new(sink, port->n_dhcp_options, sizeof *option);
     for (size_t i = 0; i < port->n_dhcp_options; i++) {
         json_t *item = json_array_get(options, i);
-        option[i] = (struct nb_dhcp_option){text(item, "opt_name"), text(item, "opt_value"), (int)number(item, "ip_version")};
+        option[i] = (struct nb_dhcp_option){text(item, "opt_name"), text(item, "opt_value"),
+                                            (int)number(item, "ip_version")};
     }
     port->address_pairs = pair;
     port->dhcp_options = option;
     port->fixed_ips = fixed_ips(sink, json_object_get(o, "fixed_ips"), &port->n_fixed_ips);
-    port->security_groups = texts(sink, json_object_get(o, "security_groups"), &port->n_security_groups);
+    port->security_groups =
+        texts(sink, json_object_get(o, "security_groups"), &port->n_security_groups);
 }
 
 static enum rc
@@ -149,7 +155,8 @@ give_port(struct sink *sink, json_t *o, struct err *err)
         .migrating_to = text(o, "migrating_to"),
     };
     read_port_lists(sink, o, &port);
-    return sink->ovn ? ovn_apply_port(sink->ovn, &port, err) : ovn_desired_port(sink->desired, &port, err);
+    return sink->ovn ? ovn_apply_port(sink->ovn, &port, err)
+                     : ovn_desired_port(sink->desired, &port, err);
 }
 
 static struct nb_router_interface
@@ -182,7 +189,8 @@ give_router(struct sink *sink, json_t *o, struct err *err)
     };
     router.gateway_ips = texts(sink, json_object_get(o, "gateway_ips"), &router.n_gateway_ips);
     router.routes = routes(sink, json_object_get(o, "routes"), &router.n_routes);
-    return sink->ovn ? ovn_apply_router(sink->ovn, &router, err) : ovn_desired_router(sink->desired, &router, err);
+    return sink->ovn ? ovn_apply_router(sink->ovn, &router, err)
+                     : ovn_desired_router(sink->desired, &router, err);
 }
 
 static enum rc
@@ -219,14 +227,19 @@ give_security_group(struct sink *sink, json_t *o, struct err *err)
             .remote_group_id = text(item, "remote_group_id"),
         };
     }
-    const struct nb_security_group group = {text(o, "id"), text(o, "name"), number(o, "revision"), flag(o, "stateful"), rules, n};
+    const struct nb_security_group group = {
+        text(o, "id"), text(o, "name"), number(o, "revision"), flag(o, "stateful"), rules, n};
     return sink->ovn ? ovn_apply_security_group(sink->ovn, &group, err)
                      : ovn_desired_security_group(sink->desired, &group, err);
 }
 
 static enum rc (*const give[N_NB_KINDS])(struct sink *sink, json_t *o, struct err *err) = {
-    [NB_NETWORK] = give_network, [NB_SUBNET] = give_subnet,         [NB_PORT] = give_port,
-    [NB_ROUTER] = give_router,   [NB_FLOATINGIP] = give_floatingip, [NB_SECURITY_GROUP] = give_security_group,
+    [NB_NETWORK] = give_network,
+    [NB_SUBNET] = give_subnet,
+    [NB_PORT] = give_port,
+    [NB_ROUTER] = give_router,
+    [NB_FLOATINGIP] = give_floatingip,
+    [NB_SECURITY_GROUP] = give_security_group,
 };
 
 static enum rc
@@ -239,8 +252,8 @@ give_row(struct sink *sink, enum nb_kind kind, json_t *o, struct err *err)
 }
 
 enum rc
-desired_apply(struct db *db, struct ovn *ovn, enum nb_kind kind, const char *id, bool *ret_exists, int64_t *ret_revision,
-              struct err *err)
+desired_apply(struct db *db, struct ovn *ovn, enum nb_kind kind, const char *id, bool *ret_exists,
+              int64_t *ret_revision, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
     enum rc rc = db_run(db, desired_sql[kind], DB_ARGS(db_s(id)), &rows, err);

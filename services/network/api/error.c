@@ -24,14 +24,19 @@ static const struct {
     const char *constraint, *type, *message;
 } conflicts[] = {
     {"port_mac_address", "MacAddressInUse", "The mac address is in use on the network."},
-    {"fixed_ip_address", "IpAddressAlreadyAllocated", "The IP address is already allocated in the subnet."},
-    {"security_group_one_default", "SecurityGroupDefaultAlreadyExists", "Default security group already exists."},
+    {"fixed_ip_address", "IpAddressAlreadyAllocated",
+     "The IP address is already allocated in the subnet."},
+    {"security_group_one_default", "SecurityGroupDefaultAlreadyExists",
+     "Default security group already exists."},
     {"security_group_rule_once", "SecurityGroupRuleExists", "Security group rule already exists."},
     {"floatingip_once", "FloatingIPPortAlreadyAssociated",
      "Cannot associate floating IP with the port: its fixed IP already has a floating IP."},
-    {"network_one_flat", "FlatNetworkInUse", "Unable to create the flat network. Physical network is in use."},
-    {"network_one_vlan", "VlanIdInUse", "Unable to create the network. The VLAN on the physical network is in use."},
-    {"network_one_tunnel", "TunnelIdInUse", "Unable to create the network. The tunnel ID is in use."},
+    {"network_one_flat", "FlatNetworkInUse",
+     "Unable to create the flat network. Physical network is in use."},
+    {"network_one_vlan", "VlanIdInUse",
+     "Unable to create the network. The VLAN on the physical network is in use."},
+    {"network_one_tunnel", "TunnelIdInUse",
+     "Unable to create the network. The tunnel ID is in use."},
     {"rbac_policy_once", "DuplicateRbacPolicy", "An RBAC policy already exists with those values."},
 };
 
@@ -60,5 +65,6 @@ neutron_error_body(const struct request *request, const struct err *err, struct 
     char message[sizeof err->message + 64];
     name_error(err, &type, message, sizeof message);
     reply->status = err->rc == RC_QUOTA ? 409 : rc_http_status(err->rc);
-    reply->json = json_pack("{s:{s:s, s:s, s:s}}", "NeutronError", "type", type, "message", message, "detail", "");
+    reply->json = json_pack("{s:{s:s, s:s, s:s}}", "NeutronError", "type", type, "message", message,
+                            "detail", "");
 }

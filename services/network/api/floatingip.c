@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Floating IPs: an address on an external network, held by a port of the service, optionally associated with a port.
+// Floating IPs: an address on an external network, held by a port of the service, optionally
+// associated with a port.
 #include "services/network/api/attributes.h"
 #include "services/network/api/floatingip_db.h"
 #include "services/network/api/network_db.h"
@@ -44,7 +45,8 @@ associate(struct resource_op *op, const char *network_id, struct err *err)
     const char *viewer = neutron_is_admin(op->request) ? NULL : request_project(op->request);
     struct port_owner owner;
     struct association association;
-    const struct association_wish wish = {op->id, network_id, port_id, input_text(op, "fixed_ip_address")};
+    const struct association_wish wish = {op->id, network_id, port_id,
+                                          input_text(op, "fixed_ip_address")};
     enum rc rc = port_db_lock(op->db, port_id, viewer, &owner, err);
     if (rc == RC_OK) {
         rc = floatingip_db_associate(op->db, &wish, &association, err);
@@ -65,7 +67,8 @@ check_network(struct resource_op *op, const char *network_id, struct err *err)
     const char *viewer = neutron_is_admin(op->request) ? NULL : request_project(op->request);
     enum rc rc = network_db_lock(op->db, network_id, false, viewer, &network, err);
     if (rc == RC_OK && !network.external) {
-        return fault_typed(err, RC_INVALID, "BadRequest", "Bad floatingip request: Network %s is not a valid external network.",
+        return fault_typed(err, RC_INVALID, "BadRequest",
+                           "Bad floatingip request: Network %s is not a valid external network.",
                            network_id);
     }
     if (rc == RC_OK) {
@@ -73,10 +76,12 @@ check_network(struct resource_op *op, const char *network_id, struct err *err)
     }
     if (rc == RC_OK && !has_ipv4) {
         return fault_typed(err, RC_INVALID, "BadRequest",
-                           "Bad floatingip request: Network %s does not contain any IPv4 subnet.", network_id);
+                           "Bad floatingip request: Network %s does not contain any IPv4 subnet.",
+                           network_id);
     }
     if (rc == RC_OK && viewer && input_text(op, "floating_ip_address")) {
-        return fault(err, RC_FORBIDDEN, "rule:create_floatingip:floating_ip_address is disallowed by policy");
+        return fault(err, RC_FORBIDDEN,
+                     "rule:create_floatingip:floating_ip_address is disallowed by policy");
     }
     return rc;
 }
@@ -86,7 +91,8 @@ static enum rc
 make_port(struct resource_op *op, const char *network_id, struct err *err)
 {
     char port_id[UUID_SIZE], address[64];
-    const char *wanted = input_text(op, "floating_ip_address"), *subnet_id = input_text(op, "subnet_id");
+    const char *wanted = input_text(op, "floating_ip_address"),
+               *subnet_id = input_text(op, "subnet_id");
     uuid_derive(op->id, "floating", port_id);
     json_auto_t *item = json_object();
     if (wanted) {
@@ -96,8 +102,12 @@ make_port(struct resource_op *op, const char *network_id, struct err *err)
         json_object_set_new(item, "subnet_id", json_string(subnet_id));
     }
     json_auto_t *ips = json_object_size(item) ? json_pack("[O]", item) : NULL;
-    const struct port_new port = {.id = port_id, .network_id = network_id, .device_id = op->id,
-                                  .device_owner = "network:floatingip", .status = "N/A", .fixed_ips = ips};
+    const struct port_new port = {.id = port_id,
+                                  .network_id = network_id,
+                                  .device_id = op->id,
+                                  .device_owner = "network:floatingip",
+                                  .status = "N/A",
+                                  .fixed_ips = ips};
     enum rc rc = port_db_insert(op->db, &port, err);
     if (rc == RC_OK) {
         rc = floatingip_db_port_address(op->db, port_id, address, err);
@@ -126,8 +136,12 @@ before_create(struct resource_op *op, struct err *err)
 static enum rc
 after_create(struct resource_op *op, struct err *err)
 {
-    const struct usage usage = {.project_id = op->project_id, .resource_type = "floatingip", .resource_id = op->id,
-                                .resource_name = value_text(op, "floating_ip_address"), .meter = "floatingip", .quantity = 1};
+    const struct usage usage = {.project_id = op->project_id,
+                                .resource_type = "floatingip",
+                                .resource_id = op->id,
+                                .resource_name = value_text(op, "floating_ip_address"),
+                                .meter = "floatingip",
+                                .quantity = 1};
     enum rc rc = usage_open(op->db, &usage, 1, err);
     return rc == RC_OK ? work_add(op->db, NB_FLOATINGIP, op->id, err) : rc;
 }
@@ -136,12 +150,16 @@ static enum rc
 before_update(struct resource_op *op, struct err *err)
 {
     json_t *port = input_get(op, "port_id");
-    if (!port && json_is_string(input_get(op, "fixed_ip_address")) && json_is_null(json_object_get(op->old, "port_id"))) {
-        return fault_typed(err, RC_INVALID, "BadRequest",
-                           "Bad floatingip request: fixed_ip_address cannot be specified without a port_id.");
+    if (!port && json_is_string(input_get(op, "fixed_ip_address")) &&
+        json_is_null(json_object_get(op->old, "port_id"))) {
+        return fault_typed(
+            err, RC_INVALID, "BadRequest",
+            "Bad floatingip request: fixed_ip_address cannot be specified without a port_id.");
     }
     json_object_del(op->values, "fixed_ip_address");
-    return port || input_get(op, "fixed_ip_address") ? associate(op, value_text(op, "floating_network_id"), err) : RC_OK;
+    return port || input_get(op, "fixed_ip_address")
+               ? associate(op, value_text(op, "floating_network_id"), err)
+               : RC_OK;
 }
 
 static enum rc

@@ -67,8 +67,9 @@ static const struct {
 static json_t *
 extension_object(size_t i)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:[]}", "alias", extensions[i].alias, "name", extensions[i].name, "description",
-                     extensions[i].description, "updated", extensions[i].updated, "links");
+    return json_pack("{s:s, s:s, s:s, s:s, s:[]}", "alias", extensions[i].alias, "name",
+                     extensions[i].name, "description", extensions[i].description, "updated",
+                     extensions[i].updated, "links");
 }
 
 static enum rc
@@ -99,8 +100,8 @@ static enum rc
 version_list(struct request *request, struct reply *reply, struct err *err)
 {
     g_autofree char *href = g_strconcat(request_base_url(request), "/v2.0/", NULL);
-    reply->json = json_pack("{s:[{s:s, s:s, s:[{s:s, s:s}]}]}", "versions", "id", "v2.0", "status", "CURRENT", "links", "rel",
-                            "self", "href", href);
+    reply->json = json_pack("{s:[{s:s, s:s, s:[{s:s, s:s}]}]}", "versions", "id", "v2.0", "status",
+                            "CURRENT", "links", "rel", "self", "href", href);
     return RC_OK;
 }
 
@@ -109,9 +110,11 @@ version_show(struct request *request, struct reply *reply, struct err *err)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < G_N_ELEMENTS(collections); i++) {
-        g_autofree char *href = g_strconcat(request_base_url(request), "/v2.0/", collections[i].collection, NULL);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:[{s:s, s:s}]}", "name", collections[i].name, "collection",
-                                              collections[i].collection, "links", "rel", "self", "href", href));
+        g_autofree char *href =
+            g_strconcat(request_base_url(request), "/v2.0/", collections[i].collection, NULL);
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:[{s:s, s:s}]}", "name", collections[i].name, "collection",
+                            collections[i].collection, "links", "rel", "self", "href", href));
     }
     reply->json = json_pack("{s:o}", "resources", list);
     return RC_OK;
@@ -121,35 +124,41 @@ static enum rc
 zone_list(struct request *request, struct reply *reply, struct err *err)
 {
     const struct neutron *neutron = request_context(request);
-    reply->json = json_pack("{s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}]}", "availability_zones", "name", neutron->zone, "resource",
-                            "network", "state", "available", "name", neutron->zone, "resource", "router", "state", "available");
+    reply->json = json_pack("{s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}]}", "availability_zones", "name",
+                            neutron->zone, "resource", "network", "state", "available", "name",
+                            neutron->zone, "resource", "router", "state", "available");
     return RC_OK;
 }
 
 static enum rc
 provider_list(struct request *request, struct reply *reply, struct err *err)
 {
-    reply->json = json_pack("{s:[{s:s, s:s, s:b}]}", "service_providers", "service_type", "L3_ROUTER_NAT", "name", "ovn",
-                            "default", true);
+    reply->json = json_pack("{s:[{s:s, s:s, s:b}]}", "service_providers", "service_type",
+                            "L3_ROUTER_NAT", "name", "ovn", "default", true);
     return RC_OK;
 }
 
 static enum rc
-reply_availability(struct request *request, const char *id, bool is_list, struct reply *reply, struct err *err)
+reply_availability(struct request *request, const char *id, bool is_list, struct reply *reply,
+                   struct err *err)
 {
     struct db *db;
     json_auto_t *list = NULL;
-    enum rc rc = neutron_is_admin(request) ? request_db(request, &db, err)
-                                           : fault(err, RC_FORBIDDEN, "rule:get_network_ip_availability is disallowed by policy");
+    enum rc rc =
+        neutron_is_admin(request)
+            ? request_db(request, &db, err)
+            : fault(err, RC_FORBIDDEN, "rule:get_network_ip_availability is disallowed by policy");
     if (rc == RC_OK) {
         rc = info_db_ip_availability(db, id, request_query(request, "network_name"), &list, err);
     }
     if (rc == RC_OK && !is_list && json_array_size(list) == 0) {
-        return fault_typed(err, RC_NOT_FOUND, "NetworkNotFound", "Network %.100s could not be found.", id);
+        return fault_typed(err, RC_NOT_FOUND, "NetworkNotFound",
+                           "Network %.100s could not be found.", id);
     }
     if (rc == RC_OK) {
-        reply->json = is_list ? json_pack("{s:O}", "network_ip_availabilities", list)
-                              : json_pack("{s:O}", "network_ip_availability", json_array_get(list, 0));
+        reply->json = is_list
+                          ? json_pack("{s:O}", "network_ip_availabilities", list)
+                          : json_pack("{s:O}", "network_ip_availability", json_array_get(list, 0));
     }
     return rc;
 }

@@ -29,12 +29,14 @@ static enum rc
 load_subnets(struct allocation *a, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(a->db,
-                        "SELECT id, cidr::text AS cidr, "
-                        "coalesce(ipv6_address_mode IN ('slaac', 'dhcpv6-stateless'), false) AS automatic, "
-                        "(jsonb_array_length(service_types) = 0 OR service_types ? $2) AS fits "
-                        "FROM subnet WHERE network_id = $1 ORDER BY (service_types ? $2) DESC, created_at, id FOR UPDATE",
-                        DB_ARGS(db_s(a->port->network_id), db_s(a->port->device_owner)), &rows, err);
+    enum rc rc =
+        db_run(a->db,
+               "SELECT id, cidr::text AS cidr, "
+               "coalesce(ipv6_address_mode IN ('slaac', 'dhcpv6-stateless'), false) AS automatic, "
+               "(jsonb_array_length(service_types) = 0 OR service_types ? $2) AS fits "
+               "FROM subnet WHERE network_id = $1 ORDER BY (service_types ? $2) DESC, created_at, "
+               "id FOR UPDATE",
+               DB_ARGS(db_s(a->port->network_id), db_s(a->port->device_owner)), &rows, err);
     if (rc != RC_OK) {
         return rc;
     }
@@ -59,8 +61,8 @@ insert_ip(struct allocation *a, const char *subnet_id, const char *ip, struct er
     enum rc rc = db_run(a->db,
                         "INSERT INTO fixed_ip (port_id, subnet_id, network_id, ip, position) "
                         "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-                        DB_ARGS(db_s(a->port->id), db_s(subnet_id), db_s(a->port->network_id), db_s(ip),
-                                db_i(a->position++)),
+                        DB_ARGS(db_s(a->port->id), db_s(subnet_id), db_s(a->port->network_id),
+                                db_s(ip), db_i(a->position++)),
                         &done, err);
     if (rc == RC_OK && db_n_affected(done) == 0) {
         return fault_typed(err, RC_CONFLICT, "IpAddressAlreadyAllocated",
@@ -83,7 +85,8 @@ static enum rc
 insert_free(struct allocation *a, const struct subnet *subnet, bool *ret_found, struct err *err)
 {
     g_autoptr(db_result) row = NULL;
-    enum rc rc = db_run_one(a->db, "SELECT host(subnet_free_ip($1)) AS ip", DB_ARGS(db_s(subnet->id)), &row, err);
+    enum rc rc = db_run_one(a->db, "SELECT host(subnet_free_ip($1)) AS ip",
+                            DB_ARGS(db_s(subnet->id)), &row, err);
     if (rc != RC_OK) {
         return rc;
     }
@@ -128,7 +131,8 @@ allocate_any(struct allocation *a, struct err *err)
     }
     if (!fits) {
         return fault_typed(err, RC_CONFLICT, "IpAddressGenerationFailureNoMatchingSubnet",
-                           "No valid service subnet for the given device owner, network %s.", a->port->network_id);
+                           "No valid service subnet for the given device owner, network %s.",
+                           a->port->network_id);
     }
     enum rc rc = allocate_version(a, 4, err);
     if (rc == RC_OK) {
@@ -146,7 +150,8 @@ static const struct subnet *
 find_subnet(const struct allocation *a, const char *id, const struct address *address)
 {
     for (size_t i = 0; i < a->n_subnets; i++) {
-        if (id ? strcasecmp(a->subnets[i].id, id) == 0 : prefix_contains(&a->subnets[i].cidr, address)) {
+        if (id ? strcasecmp(a->subnets[i].id, id) == 0
+               : prefix_contains(&a->subnets[i].cidr, address)) {
             return &a->subnets[i];
         }
     }
@@ -154,10 +159,11 @@ find_subnet(const struct allocation *a, const char *id, const struct address *ad
 }
 
 static enum rc
-check_wanted(const struct allocation *a, const struct subnet *subnet, const struct address *address, const char *ip,
-             struct err *err)
+check_wanted(const struct allocation *a, const struct subnet *subnet, const struct address *address,
+             const char *ip, struct err *err)
 {
-    bool is_anycast = address->version == 6 && is_router_port(a->port) && prefix_contains(&subnet->cidr, address);
+    bool is_anycast =
+        address->version == 6 && is_router_port(a->port) && prefix_contains(&subnet->cidr, address);
     if (!prefix_has_host(&subnet->cidr, address) && !is_anycast) {
         return fault_typed(err, RC_INVALID, "InvalidIpForSubnet",
                            "IP address %s is not a valid IP for the specified subnet.", ip);
@@ -166,7 +172,8 @@ check_wanted(const struct allocation *a, const struct subnet *subnet, const stru
         struct address own = address_from_mac(&subnet->cidr, a->port->mac);
         if (address_compare(&own, address) != 0) {
             return fault_typed(err, RC_INVALID, "AllocationOnAutoAddressSubnet",
-                               "IPv6 address %s cannot be directly assigned to a port on subnet %s as the subnet is "
+                               "IPv6 address %s cannot be directly assigned to a port on subnet %s "
+                               "as the subnet is "
                                "configured for automatic addresses",
                                ip, subnet->id);
         }
@@ -182,18 +189,21 @@ allocate_wanted(struct allocation *a, json_t *item, struct err *err)
     struct address address = {0};
     if ((!subnet_id && !ip) || (ip && !address_parse(ip, &address))) {
         return fault_typed(err, RC_INVALID, "HTTPBadRequest",
-                           "Invalid input for fixed_ips. Reason: '%s' is not a valid IP address.", ip ? ip : "");
+                           "Invalid input for fixed_ips. Reason: '%s' is not a valid IP address.",
+                           ip ? ip : "");
     }
     const struct subnet *subnet = find_subnet(a, subnet_id, &address);
     if (!subnet && subnet_id) {
-        return fault_typed(err, RC_INVALID, "InvalidInput",
-                           "Invalid input for operation: Failed to create port on network %s, because fixed_ips "
-                           "included invalid subnet %s.",
-                           a->port->network_id, subnet_id);
+        return fault_typed(
+            err, RC_INVALID, "InvalidInput",
+            "Invalid input for operation: Failed to create port on network %s, because fixed_ips "
+            "included invalid subnet %s.",
+            a->port->network_id, subnet_id);
     }
     if (!subnet) {
-        return fault_typed(err, RC_INVALID, "InvalidIpForNetwork",
-                           "IP address %s is not a valid IP for any of the subnets on the specified network.", ip);
+        return fault_typed(
+            err, RC_INVALID, "InvalidIpForNetwork",
+            "IP address %s is not a valid IP for any of the subnets on the specified network.", ip);
     }
     if (ip) {
         char text[ADDRESS_SIZE];
@@ -217,7 +227,8 @@ allocate_list(struct allocation *a, json_t *fixed_ips, struct err *err)
     size_t i;
     json_t *item;
     for (int is_named = 1; rc == RC_OK && is_named >= 0; is_named--) {
-        json_array_foreach(fixed_ips, i, item) {
+        json_array_foreach(fixed_ips, i, item)
+        {
             bool has_name = json_is_string(json_object_get(item, "ip_address"));
             if (rc == RC_OK && has_name == (is_named == 1)) {
                 rc = allocate_wanted(a, item, err);
@@ -246,7 +257,8 @@ take_match(json_t *wanted, const char *subnet_id, const char *ip)
     struct address have, want;
     size_t i;
     json_t *item;
-    json_array_foreach(wanted, i, item) {
+    json_array_foreach(wanted, i, item)
+    {
         const char *want_subnet = json_string_value(json_object_get(item, "subnet_id"));
         const char *want_ip = json_string_value(json_object_get(item, "ip_address"));
         bool subnet_fits = !want_subnet || strcasecmp(want_subnet, subnet_id) == 0;
@@ -265,15 +277,18 @@ static enum rc
 release_others(struct allocation *a, json_t *wanted, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(a->db, "SELECT subnet_id, host(ip) AS ip, position FROM fixed_ip WHERE port_id = $1 ORDER BY position",
+    enum rc rc = db_run(a->db,
+                        "SELECT subnet_id, host(ip) AS ip, position FROM fixed_ip WHERE port_id = "
+                        "$1 ORDER BY position",
                         DB_ARGS(db_s(a->port->id)), &rows, err);
     for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
         const char *subnet_id = db_text(rows, i, "subnet_id"), *ip = db_text(rows, i, "ip");
         struct address unused = {0};
         const struct subnet *subnet = find_subnet(a, subnet_id, &unused);
         a->position = MAX(a->position, (int)db_int(rows, i, "position") + 1);
-        bool stays = take_match(wanted, subnet_id, ip) ||
-                     (subnet && subnet->is_automatic && !is_router_port(a->port) && json_array_size(wanted));
+        bool stays =
+            take_match(wanted, subnet_id, ip) ||
+            (subnet && subnet->is_automatic && !is_router_port(a->port) && json_array_size(wanted));
         if (!stays) {
             rc = db_run(a->db, "DELETE FROM fixed_ip WHERE subnet_id = $1 AND ip = $2",
                         DB_ARGS(db_s(subnet_id), db_s(ip)), NULL, err);

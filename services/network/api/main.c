@@ -30,7 +30,8 @@ static const struct policy_rule policies[] = {
 static const struct route *const routes[] = {neutron_resource_routes, neutron_action_routes, quota_routes, tag_routes, agent_routes, info_routes, NULL};
 // clang-format on
 
-// "unix:/x/nb.sock" → "unix:/x/sb.sock", "unix:/x/ovnnb_db.sock" → "unix:/x/ovnsb_db.sock", "tcp:h:6641" → "tcp:h:6642".
+// "unix:/x/nb.sock" → "unix:/x/sb.sock", "unix:/x/ovnnb_db.sock" → "unix:/x/ovnsb_db.sock",
+// "tcp:h:6641" → "tcp:h:6642".
 static char *
 southbound_beside(const char *northbound)
 {
@@ -39,9 +40,11 @@ southbound_beside(const char *northbound)
         char *at = g_strrstr(remotes[i], "nb"), *colon = strrchr(remotes[i], ':');
         g_autofree char *old = remotes[i];
         if (g_str_has_prefix(old, "unix:")) {
-            remotes[i] = at ? g_strdup_printf("%.*ssb%s", (int)(at - old), old, at + 2) : g_strdup(old);
+            remotes[i] =
+                at ? g_strdup_printf("%.*ssb%s", (int)(at - old), old, at + 2) : g_strdup(old);
         } else {
-            remotes[i] = g_strdup_printf("%.*s:%d", (int)(colon ? colon - old : 0), old, colon ? atoi(colon + 1) + 1 : 6642);
+            remotes[i] = g_strdup_printf("%.*s:%d", (int)(colon ? colon - old : 0), old,
+                                         colon ? atoi(colon + 1) + 1 : 6642);
         }
     }
     return g_strjoinv(",", remotes);
@@ -51,7 +54,8 @@ static enum rc
 start(struct service *service, void **ret_context, struct err *err)
 {
     const struct conf *conf = service_conf(service);
-    const char *northbound = conf_text(conf, "ovn", "northbound"), *southbound = conf_text(conf, "ovn", "southbound");
+    const char *northbound = conf_text(conf, "ovn", "northbound"),
+               *southbound = conf_text(conf, "ovn", "southbound");
     g_autofree char *beside = southbound_beside(northbound);
     const struct work_options options = {
         .nb_remote = northbound,

@@ -44,20 +44,27 @@ check_provider(const char *type, const char *physical, json_t *segment, struct e
 {
     bool is_physical = g_str_equal(type, "flat") || g_str_equal(type, "vlan");
     if (is_physical && !physical) {
-        return fault_typed(err, RC_INVALID, "InvalidInput",
-                           "Invalid input for operation: physical_network required for %s provider network.", type);
+        return fault_typed(
+            err, RC_INVALID, "InvalidInput",
+            "Invalid input for operation: physical_network required for %s provider network.",
+            type);
     }
     if (!is_physical && physical) {
-        return fault_typed(err, RC_INVALID, "InvalidInput",
-                           "Invalid input for operation: provider:physical_network specified for %s network.", type);
+        return fault_typed(
+            err, RC_INVALID, "InvalidInput",
+            "Invalid input for operation: provider:physical_network specified for %s network.",
+            type);
     }
     if (g_str_equal(type, "flat") && json_is_integer(segment)) {
-        return fault_typed(err, RC_INVALID, "InvalidInput",
-                           "Invalid input for operation: provider:segmentation_id specified for flat network.");
+        return fault_typed(
+            err, RC_INVALID, "InvalidInput",
+            "Invalid input for operation: provider:segmentation_id specified for flat network.");
     }
-    if (g_str_equal(type, "vlan") && (!json_is_integer(segment) || json_integer_value(segment) > 4094)) {
-        return fault_typed(err, RC_INVALID, "InvalidInput",
-                           "Invalid input for operation: provider:segmentation_id must be a VLAN from 1 to 4094.");
+    if (g_str_equal(type, "vlan") &&
+        (!json_is_integer(segment) || json_integer_value(segment) > 4094)) {
+        return fault_typed(
+            err, RC_INVALID, "InvalidInput",
+            "Invalid input for operation: provider:segmentation_id must be a VLAN from 1 to 4094.");
     }
     return RC_OK;
 }
@@ -101,7 +108,8 @@ after_create(struct resource_op *op, struct err *err)
 static bool
 turns_off(const struct resource_op *op, const char *column)
 {
-    return json_is_true(json_object_get(op->old, column)) && json_is_false(json_object_get(op->values, column));
+    return json_is_true(json_object_get(op->old, column)) &&
+           json_is_false(json_object_get(op->values, column));
 }
 
 static enum rc
@@ -113,7 +121,8 @@ before_update(struct resource_op *op, struct err *err)
         rc = network_db_is_used_by_others(op->db, op->id, &is_used, err);
         if (rc == RC_OK && is_used) {
             return fault_typed(err, RC_CONFLICT, "InvalidSharedSetting",
-                               "Unable to reconfigure sharing settings for network %s. Multiple tenants are using it.",
+                               "Unable to reconfigure sharing settings for network %s. Multiple "
+                               "tenants are using it.",
                                op->id);
         }
     }
@@ -134,7 +143,8 @@ after_update(struct resource_op *op, struct err *err)
 {
     enum rc rc = work_add(op->db, NB_NETWORK, op->id, err);
     if (rc == RC_OK && json_object_get(op->values, "mtu")) {
-        rc = work_add_each(op->db, NB_SUBNET, "SELECT id FROM subnet WHERE network_id = $1 ORDER BY id", op->id, err);
+        rc = work_add_each(op->db, NB_SUBNET,
+                           "SELECT id FROM subnet WHERE network_id = $1 ORDER BY id", op->id, err);
     }
     return rc;
 }
@@ -155,8 +165,9 @@ const struct resource network_resource = {
     .not_found_type = "NetworkNotFound",
     .not_found_format = "Network %s could not be found.",
     .style = NEUTRON_STYLE,
-    .visible = "(r.project_id = $1 OR r.shared OR r.external OR EXISTS (SELECT 1 FROM rbac_policy b "
-               "WHERE b.object_type = 'network' AND b.object_id = r.id AND b.target_tenant IN ($1, '*')))",
+    .visible =
+        "(r.project_id = $1 OR r.shared OR r.external OR EXISTS (SELECT 1 FROM rbac_policy b "
+        "WHERE b.object_type = 'network' AND b.object_id = r.id AND b.target_tenant IN ($1, '*')))",
     .writable = "r.project_id = $1",
     .default_sort = "id",
     .attributes = attributes,

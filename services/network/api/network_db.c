@@ -12,14 +12,14 @@ not_found(const char *id, struct err *err)
 }
 
 enum rc
-network_db_lock(struct db *db, const char *id, bool for_update, const char *project_id, struct network_row *ret_row,
-                struct err *err)
+network_db_lock(struct db *db, const char *id, bool for_update, const char *project_id,
+                struct network_row *ret_row, struct err *err)
 {
     g_autoptr(db_result) row = NULL;
-    const char *sql =
-        for_update
-            ? "SELECT project_id, shared, external, port_security_enabled FROM network r WHERE id = $1 FOR UPDATE"
-            : "SELECT project_id, shared, external, port_security_enabled FROM network r WHERE id = $1 FOR SHARE";
+    const char *sql = for_update ? "SELECT project_id, shared, external, port_security_enabled "
+                                   "FROM network r WHERE id = $1 FOR UPDATE"
+                                 : "SELECT project_id, shared, external, port_security_enabled "
+                                   "FROM network r WHERE id = $1 FOR SHARE";
     if (!uuid_is_valid(id)) {
         return not_found(id, err);
     }
@@ -28,8 +28,9 @@ network_db_lock(struct db *db, const char *id, bool for_update, const char *proj
         return rc;
     }
     g_autoptr(db_result) grant = NULL;
-    bool is_visible = db_n_rows(row) && (!project_id || g_str_equal(db_text(row, 0, "project_id"), project_id) ||
-                                         db_bool(row, 0, "shared") || db_bool(row, 0, "external"));
+    bool is_visible =
+        db_n_rows(row) && (!project_id || g_str_equal(db_text(row, 0, "project_id"), project_id) ||
+                           db_bool(row, 0, "shared") || db_bool(row, 0, "external"));
     if (db_n_rows(row) && !is_visible) {
         rc = db_run(db,
                     "SELECT 1 FROM rbac_policy WHERE object_type = 'network' AND object_id = $1 "
@@ -94,10 +95,11 @@ static enum rc
 remove_free_floatingips(struct db *db, const char *id, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db,
-                        "SELECT id FROM floatingip WHERE floating_network_id = $1 AND port_id IS NULL ORDER BY id "
-                        "FOR UPDATE",
-                        DB_ARGS(db_s(id)), &rows, err);
+    enum rc rc = db_run(
+        db,
+        "SELECT id FROM floatingip WHERE floating_network_id = $1 AND port_id IS NULL ORDER BY id "
+        "FOR UPDATE",
+        DB_ARGS(db_s(id)), &rows, err);
     for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
         rc = floatingip_db_remove(db, db_text(rows, i, "id"), err);
     }
@@ -122,10 +124,12 @@ network_db_empty(struct db *db, const char *id, struct err *err)
                            id);
     }
     if (rc == RC_OK) {
-        rc = work_add_each(db, NB_PORT, "SELECT id FROM port WHERE network_id = $1 ORDER BY id", id, err);
+        rc = work_add_each(db, NB_PORT, "SELECT id FROM port WHERE network_id = $1 ORDER BY id", id,
+                           err);
     }
     if (rc == RC_OK) {
-        rc = work_add_each(db, NB_SUBNET, "SELECT id FROM subnet WHERE network_id = $1 ORDER BY id", id, err);
+        rc = work_add_each(db, NB_SUBNET, "SELECT id FROM subnet WHERE network_id = $1 ORDER BY id",
+                           id, err);
     }
     if (rc == RC_OK) {
         rc = db_run(db, "DELETE FROM port WHERE network_id = $1", DB_ARGS(db_s(id)), NULL, err);
@@ -133,5 +137,7 @@ network_db_empty(struct db *db, const char *id, struct err *err)
     if (rc == RC_OK) {
         rc = db_run(db, "DELETE FROM subnet WHERE network_id = $1", DB_ARGS(db_s(id)), NULL, err);
     }
-    return rc == RC_OK ? db_run(db, "DELETE FROM rbac_policy WHERE object_id = $1", DB_ARGS(db_s(id)), NULL, err) : rc;
+    return rc == RC_OK ? db_run(db, "DELETE FROM rbac_policy WHERE object_id = $1",
+                                DB_ARGS(db_s(id)), NULL, err)
+                       : rc;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parts of the network API share: the service's context, the resource tables, and how a write goes through
-// (engine transaction, then OVN).
+// What the parts of the network API share: the service's context, the resource tables, and how a
+// write goes through (engine transaction, then OVN).
 #pragma once
 #include "common/db/quota.h"
 #include "common/resource/resource.h"
@@ -14,35 +14,60 @@ struct neutron { // the request_context of this service; constant after start
     struct work *work;
     struct client *client;
     const char *identity_url;
-    int mtu;                    // of the physical network under the tunnels
-    const char *zone;           // the one availability zone
+    int mtu;          // of the physical network under the tunnels
+    const char *zone; // the one availability zone
 };
 
-extern const struct resource network_resource, subnet_resource, port_resource, router_resource, floatingip_resource,
-    security_group_resource, security_group_rule_resource, subnetpool_resource, address_scope_resource,
-    rbac_policy_resource;
+extern const struct resource network_resource, subnet_resource, port_resource, router_resource,
+    floatingip_resource, security_group_resource, security_group_rule_resource, subnetpool_resource,
+    address_scope_resource, rbac_policy_resource;
 
 extern const struct quota_resource network_quotas[]; // ended by name NULL
 // Checks one more of the named resource for the project that will own the row.
-enum rc network_quota_check(struct db *db, const char *project_id, const char *name, int64_t amount, struct err *err) CHECKED;
+enum rc network_quota_check(struct db *db, const char *project_id, const char *name, int64_t amount,
+                            struct err *err) CHECKED;
 
 void neutron_error_body(const struct request *request, const struct err *err, struct reply *reply);
 // Administrators and the service accounts of other services see and do everything.
 bool neutron_is_admin(const struct request *request);
 
-// The engine's handlers, followed by OVN: what the transaction changed is there when the reply goes out, or soon after.
+// The engine's handlers, followed by OVN: what the transaction changed is there when the reply goes
+// out, or soon after.
 enum rc neutron_create(struct request *request, struct reply *reply, struct err *err);
 enum rc neutron_update(struct request *request, struct reply *reply, struct err *err);
 enum rc neutron_delete(struct request *request, struct reply *reply, struct err *err);
 
-#define NEUTRON_ROUTES(resource_, path_)                                                                                     \
+#define NEUTRON_ROUTES(resource_, path_) \
     NEUTRON_ROUTES_WITH(resource_, path_, resource_list, neutron_create)
-#define NEUTRON_ROUTES_WITH(resource_, path_, list_, create_)                                                                \
-    {.method = "GET", .path = path_, .handle = list_, .status = 200, .data = &resource_, .summary = "list " #resource_},     \
-    {.method = "POST", .path = path_, .handle = create_, .status = 201, .data = &resource_, .summary = "create " #resource_}, \
-    {.method = "GET", .path = path_ "/{id}", .handle = resource_show, .status = 200, .data = &resource_, .summary = "show " #resource_}, \
-    {.method = "PUT", .path = path_ "/{id}", .handle = neutron_update, .status = 200, .data = &resource_, .summary = "update " #resource_}, \
-    {.method = "DELETE", .path = path_ "/{id}", .handle = neutron_delete, .status = 204, .data = &resource_, .summary = "delete " #resource_}
+#define NEUTRON_ROUTES_WITH(resource_, path_, list_, create_)                               \
+    {.method = "GET",                                                                       \
+     .path = path_,                                                                         \
+     .handle = list_,                                                                       \
+     .status = 200,                                                                         \
+     .data = &resource_,                                                                    \
+     .summary = "list " #resource_},                                                        \
+        {.method = "POST",                                                                  \
+         .path = path_,                                                                     \
+         .handle = create_,                                                                 \
+         .status = 201,                                                                     \
+         .data = &resource_,                                                                \
+         .summary = "create " #resource_},                                                  \
+        {.method = "GET",                                                                   \
+         .path = path_ "/{id}",                                                             \
+         .handle = resource_show,                                                           \
+         .status = 200,                                                                     \
+         .data = &resource_,                                                                \
+         .summary = "show " #resource_},                                                    \
+        {.method = "PUT",                                                                   \
+         .path = path_ "/{id}",                                                             \
+         .handle = neutron_update,                                                          \
+         .status = 200,                                                                     \
+         .data = &resource_,                                                                \
+         .summary = "update " #resource_},                                                  \
+    {                                                                                       \
+        .method = "DELETE", .path = path_ "/{id}", .handle = neutron_delete, .status = 204, \
+        .data = &resource_, .summary = "delete " #resource_                                 \
+    }
 
 extern const struct route neutron_resource_routes[], neutron_action_routes[];
 

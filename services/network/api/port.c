@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ports. The address work is in ipam_db, the checks of their lists in port_plan.
+#include "services/network/api/port.h"
 #include "services/network/api/attributes.h"
 #include "services/network/api/network_db.h"
 #include "services/network/api/neutron.h"
-#include "services/network/api/port.h"
 #include "services/network/api/port_db.h"
 #include "services/network/api/port_plan.h"
 #include "services/network/api/security_group_db.h"
 #include "services/network/api/work.h"
 
-static const char *const vnic_types[] = {"normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", NULL};
+static const char *const vnic_types[] = {
+    "normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", NULL};
 
 // clang-format off
 static const struct attribute attributes[] = {
@@ -54,17 +55,21 @@ static enum rc
 check_network(struct resource_op *op, struct network_row *ret_network, struct err *err)
 {
     const char *viewer = neutron_is_admin(op->request) ? NULL : request_project(op->request);
-    enum rc rc = network_db_lock(op->db, input_text(op, "network_id"), false, viewer, ret_network, err);
+    enum rc rc =
+        network_db_lock(op->db, input_text(op, "network_id"), false, viewer, ret_network, err);
     if (rc != RC_OK || !viewer || g_str_equal(ret_network->project_id, viewer)) {
         return rc;
     }
     if (!ret_network->shared) {
-        return fault(err, RC_FORBIDDEN, "Tenant %s not allowed to create port on this network", viewer);
+        return fault(err, RC_FORBIDDEN, "Tenant %s not allowed to create port on this network",
+                     viewer);
     }
-    static const char *const owners_only[] = {"mac_address", "port_security_enabled", "allowed_address_pairs"};
+    static const char *const owners_only[] = {"mac_address", "port_security_enabled",
+                                              "allowed_address_pairs"};
     for (size_t i = 0; i < G_N_ELEMENTS(owners_only); i++) {
         if (input_get(op, owners_only[i])) {
-            return fault(err, RC_FORBIDDEN, "rule:create_port:%s is disallowed by policy", owners_only[i]);
+            return fault(err, RC_FORBIDDEN, "rule:create_port:%s is disallowed by policy",
+                         owners_only[i]);
         }
     }
     return RC_OK;
@@ -76,9 +81,12 @@ choose_mac(struct resource_op *op, struct err *err)
     char mac[MAC_SIZE];
     const char *given = input_text(op, "mac_address"), *network_id = input_text(op, "network_id");
     if (given && !mac_parse(given, mac)) {
-        return fault(err, RC_INVALID, "Invalid input for mac_address. Reason: '%.80s' is not a valid MAC address.", given);
+        return fault(err, RC_INVALID,
+                     "Invalid input for mac_address. Reason: '%.80s' is not a valid MAC address.",
+                     given);
     }
-    enum rc rc = given ? port_db_check_mac(op->db, network_id, mac, err) : port_db_free_mac(op->db, network_id, mac, err);
+    enum rc rc = given ? port_db_check_mac(op->db, network_id, mac, err)
+                       : port_db_free_mac(op->db, network_id, mac, err);
     if (rc == RC_OK) {
         value_set(op, "mac_address", json_string(mac));
     }
@@ -91,7 +99,10 @@ replace_nulls(struct resource_op *op)
 {
     static const struct {
         const char *column, *value;
-    } blanks[] = {{"host_id", "\"\""}, {"profile", "{}"}, {"allowed_address_pairs", "[]"}, {"extra_dhcp_opts", "[]"}};
+    } blanks[] = {{"host_id", "\"\""},
+                  {"profile", "{}"},
+                  {"allowed_address_pairs", "[]"},
+                  {"extra_dhcp_opts", "[]"}};
     for (size_t i = 0; i < G_N_ELEMENTS(blanks); i++) {
         if (json_is_null(json_object_get(op->values, blanks[i].column))) {
             value_set(op, blanks[i].column, json_loads(blanks[i].value, JSON_DECODE_ANY, NULL));
@@ -107,7 +118,8 @@ check_lists(struct resource_op *op, struct err *err)
     json_t *options = json_object_get(op->values, "extra_dhcp_opts");
     if (rc == RC_OK && options) {
         json_t *merged = NULL;
-        rc = port_plan_dhcp_options(json_object_get(op->old, "extra_dhcp_opts"), options, &merged, err);
+        rc = port_plan_dhcp_options(json_object_get(op->old, "extra_dhcp_opts"), options, &merged,
+                                    err);
         if (rc == RC_OK) {
             value_set(op, "extra_dhcp_opts", merged);
         }
@@ -119,22 +131,26 @@ static enum rc
 check_security(const struct resource_op *op, bool has_groups, struct err *err)
 {
     json_t *pairs = json_object_get(op->values, "allowed_address_pairs");
-    bool has_pairs = json_array_size(pairs ? pairs : json_object_get(op->old, "allowed_address_pairs")) > 0;
+    bool has_pairs =
+        json_array_size(pairs ? pairs : json_object_get(op->old, "allowed_address_pairs")) > 0;
     if (value_bool(op, "port_security_enabled")) {
         return RC_OK;
     }
     if (has_groups && op->old && !input_get(op, "security_groups")) {
         return fault_typed(err, RC_CONFLICT, "PortSecurityPortHasSecurityGroup",
-                           "Port has security group associated. Cannot disable port security or IP address until security "
+                           "Port has security group associated. Cannot disable port security or IP "
+                           "address until security "
                            "group is removed.");
     }
     if (has_groups) {
         return fault_typed(err, RC_INVALID, "PortSecurityAndIPRequiredForSecurityGroups",
-                           "Port security must be enabled and port must have an IP address in order to use security groups.");
+                           "Port security must be enabled and port must have an IP address in "
+                           "order to use security groups.");
     }
     if (has_pairs) {
-        return fault_typed(err, RC_CONFLICT, "AddressPairAndPortSecurityRequired",
-                           "Port Security must be enabled in order to have allowed address pairs on a port.");
+        return fault_typed(
+            err, RC_CONFLICT, "AddressPairAndPortSecurityRequired",
+            "Port Security must be enabled in order to have allowed address pairs on a port.");
     }
     return RC_OK;
 }
@@ -159,10 +175,13 @@ before_create(struct resource_op *op, struct err *err)
     replace_nulls(op);
     json_object_del(op->values, "status");
     if (!input_get(op, "port_security_enabled")) {
-        value_set(op, "port_security_enabled", json_boolean(network.port_security && !is_service_port(op)));
+        value_set(op, "port_security_enabled",
+                  json_boolean(network.port_security && !is_service_port(op)));
     }
     rc = check_lists(op, err);
-    return rc == RC_OK ? check_security(op, json_array_size(input_get(op, "security_groups")) > 0, err) : rc;
+    return rc == RC_OK
+               ? check_security(op, json_array_size(input_get(op, "security_groups")) > 0, err)
+               : rc;
 }
 
 static enum rc
@@ -192,7 +211,8 @@ ipam_port_of(const struct resource_op *op)
 static enum rc
 add_work(struct resource_op *op, struct err *err)
 {
-    return port_db_add_work(op->db, op->id, value_text(op, "device_owner"), value_text(op, "device_id"), err);
+    return port_db_add_work(op->db, op->id, value_text(op, "device_owner"),
+                            value_text(op, "device_id"), err);
 }
 
 static enum rc
@@ -210,15 +230,20 @@ static enum rc
 change_mac(struct resource_op *op, struct err *err)
 {
     char mac[MAC_SIZE];
-    const char *given = input_text(op, "mac_address"), *old = json_string_value(json_object_get(op->old, "mac_address"));
+    const char *given = input_text(op, "mac_address"),
+               *old = json_string_value(json_object_get(op->old, "mac_address"));
     if (!given) {
         return RC_OK;
     }
     if (!mac_parse(given, mac)) {
-        return fault(err, RC_INVALID, "Invalid input for mac_address. Reason: '%.80s' is not a valid MAC address.", given);
+        return fault(err, RC_INVALID,
+                     "Invalid input for mac_address. Reason: '%.80s' is not a valid MAC address.",
+                     given);
     }
     value_set(op, "mac_address", json_string(mac));
-    return g_strcmp0(old, mac) == 0 ? RC_OK : port_db_check_mac(op->db, value_text(op, "network_id"), mac, err);
+    return g_strcmp0(old, mac) == 0
+               ? RC_OK
+               : port_db_check_mac(op->db, value_text(op, "network_id"), mac, err);
 }
 
 static enum rc
@@ -239,7 +264,8 @@ before_update(struct resource_op *op, struct err *err)
     }
     // A port that moves or loses its host is not up there.
     const char *host = json_string_value(json_object_get(op->values, "host_id"));
-    if (rc == RC_OK && host && g_strcmp0(host, json_string_value(json_object_get(op->old, "host_id"))) != 0 &&
+    if (rc == RC_OK && host &&
+        g_strcmp0(host, json_string_value(json_object_get(op->old, "host_id"))) != 0 &&
         !is_service_port(op)) {
         value_set(op, "status", json_string("DOWN"));
     }
@@ -250,7 +276,9 @@ static enum rc
 after_update(struct resource_op *op, struct err *err)
 {
     json_t *groups = input_get(op, "security_groups"), *fixed_ips = input_get(op, "fixed_ips");
-    const char *owner = neutron_is_admin(op->request) ? NULL : json_string_value(json_object_get(op->old, "project_id"));
+    const char *owner = neutron_is_admin(op->request)
+                            ? NULL
+                            : json_string_value(json_object_get(op->old, "project_id"));
     const struct ipam_port port = ipam_port_of(op);
     enum rc rc = groups ? port_db_write_groups(op->db, op->id, groups, owner, err) : RC_OK;
     if (rc == RC_OK && fixed_ips) {
@@ -267,8 +295,10 @@ before_delete(struct resource_op *op, struct err *err)
 {
     const char *owner = value_text(op, "device_owner");
     if (g_str_has_prefix(owner, "network:router_") || g_str_equal(owner, "network:floatingip")) {
-        return fault_typed(err, RC_CONFLICT, "ServicePortInUse",
-                           "Port %s cannot be deleted directly via the port API: has device owner %s.", op->id, owner);
+        return fault_typed(
+            err, RC_CONFLICT, "ServicePortInUse",
+            "Port %s cannot be deleted directly via the port API: has device owner %s.", op->id,
+            owner);
     }
     enum rc rc = g_str_equal(owner, "network:distributed") ? add_work(op, err) : RC_OK;
     return rc == RC_OK ? port_db_drop_floatingips(op->db, op->id, true, err) : rc;
@@ -288,7 +318,8 @@ const struct resource port_resource = {
     .not_found_type = "PortNotFound",
     .not_found_format = "Port %s could not be found.",
     .style = NEUTRON_STYLE,
-    .visible = "(r.project_id = $1 OR EXISTS (SELECT 1 FROM network n WHERE n.id = r.network_id AND n.project_id = $1))",
+    .visible = "(r.project_id = $1 OR EXISTS (SELECT 1 FROM network n WHERE n.id = r.network_id "
+               "AND n.project_id = $1))",
     .default_sort = "id",
     .attributes = attributes,
     .before_create = before_create,

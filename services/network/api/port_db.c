@@ -20,11 +20,13 @@ port_db_insert(struct db *db, const struct port_new *port, struct err *err)
     enum rc rc = port_db_free_mac(db, port->network_id, mac, err);
     if (rc == RC_OK) {
         rc = db_run(db,
-                    "INSERT INTO port (id, project_id, network_id, name, mac_address, device_id, device_owner, status, "
+                    "INSERT INTO port (id, project_id, network_id, name, mac_address, device_id, "
+                    "device_owner, status, "
                     "port_security_enabled) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false)",
-                    DB_ARGS(db_s(port->id), db_s(or_blank(port->project_id)), db_s(port->network_id),
-                            db_s(or_blank(port->name)), db_s(mac), db_s(or_blank(port->device_id)),
-                            db_s(or_blank(port->device_owner)), db_s(port->status ? port->status : "DOWN")),
+                    DB_ARGS(db_s(port->id), db_s(or_blank(port->project_id)),
+                            db_s(port->network_id), db_s(or_blank(port->name)), db_s(mac),
+                            db_s(or_blank(port->device_id)), db_s(or_blank(port->device_owner)),
+                            db_s(port->status ? port->status : "DOWN")),
                     NULL, err);
     }
     const struct ipam_port ipam = {port->id, port->network_id, mac, or_blank(port->device_owner)};
@@ -40,7 +42,8 @@ port_db_remove(struct db *db, const char *id, struct err *err)
     enum rc rc = port_db_drop_floatingips(db, id, true, err);
     g_autoptr(db_result) gone = NULL;
     if (rc == RC_OK) {
-        rc = db_run(db, "DELETE FROM port WHERE id = $1 RETURNING id", DB_ARGS(db_s(id)), &gone, err);
+        rc = db_run(db, "DELETE FROM port WHERE id = $1 RETURNING id", DB_ARGS(db_s(id)), &gone,
+                    err);
     }
     return rc == RC_OK && db_n_rows(gone) ? work_add(db, NB_PORT, id, err) : rc;
 }
@@ -73,36 +76,43 @@ port_db_check_mac(struct db *db, const char *network_id, const char *mac, struct
     enum rc rc = db_run(db, "SELECT 1 FROM port WHERE network_id = $1 AND mac_address = $2",
                         DB_ARGS(db_s(network_id), db_s(mac)), &taken, err);
     if (rc == RC_OK && db_n_rows(taken)) {
-        return fault_typed(err, RC_CONFLICT, "MacAddressInUse",
-                           "Unable to complete operation for network %s. The mac address %s is in use.", network_id, mac);
+        return fault_typed(
+            err, RC_CONFLICT, "MacAddressInUse",
+            "Unable to complete operation for network %s. The mac address %s is in use.",
+            network_id, mac);
     }
     return rc;
 }
 
 enum rc
-port_db_write_groups(struct db *db, const char *id, json_t *groups, const char *project_id, struct err *err)
+port_db_write_groups(struct db *db, const char *id, json_t *groups, const char *project_id,
+                     struct err *err)
 {
-    enum rc rc = db_run(db, "DELETE FROM port_security_group WHERE port_id = $1", DB_ARGS(db_s(id)), NULL, err);
+    enum rc rc = db_run(db, "DELETE FROM port_security_group WHERE port_id = $1", DB_ARGS(db_s(id)),
+                        NULL, err);
     size_t i;
     json_t *item;
-    json_array_foreach(groups, i, item) {
+    json_array_foreach(groups, i, item)
+    {
         const char *group = json_string_value(item);
         g_autoptr(db_result) found = NULL;
         if (rc == RC_OK && group && uuid_is_valid(group)) {
             rc = db_run(db,
-                        "SELECT id FROM security_group WHERE id = $1 AND ($2::text IS NULL OR project_id = $2) "
+                        "SELECT id FROM security_group WHERE id = $1 AND ($2::text IS NULL OR "
+                        "project_id = $2) "
                         "FOR SHARE",
                         DB_ARGS(db_s(or_blank(group)), db_s(project_id)), &found, err);
         }
         if (rc == RC_OK && (!found || db_n_rows(found) == 0)) {
-            return fault_typed(err, RC_NOT_FOUND, "SecurityGroupNotFound", "Security group %s does not exist",
-                               or_blank(group));
+            return fault_typed(err, RC_NOT_FOUND, "SecurityGroupNotFound",
+                               "Security group %s does not exist", or_blank(group));
         }
         if (rc == RC_OK) {
-            rc = db_run(db,
-                        "INSERT INTO port_security_group (port_id, security_group_id) VALUES ($1, $2) "
-                        "ON CONFLICT DO NOTHING",
-                        DB_ARGS(db_s(id), db_s(group)), NULL, err);
+            rc = db_run(
+                db,
+                "INSERT INTO port_security_group (port_id, security_group_id) VALUES ($1, $2) "
+                "ON CONFLICT DO NOTHING",
+                DB_ARGS(db_s(id), db_s(group)), NULL, err);
         }
     }
     return rc;
@@ -112,7 +122,8 @@ enum rc
 port_db_has_groups(struct db *db, const char *id, bool *ret_has, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, "SELECT 1 FROM port_security_group WHERE port_id = $1 LIMIT 1", DB_ARGS(db_s(id)), &rows, err);
+    enum rc rc = db_run(db, "SELECT 1 FROM port_security_group WHERE port_id = $1 LIMIT 1",
+                        DB_ARGS(db_s(id)), &rows, err);
     if (rc == RC_OK) {
         *ret_has = db_n_rows(rows) > 0;
     }
@@ -123,12 +134,13 @@ enum rc
 port_db_drop_floatingips(struct db *db, const char *id, bool all, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db,
-                        "UPDATE floatingip x SET port_id = NULL, fixed_ip_address = NULL, router_id = NULL, "
-                        "status = 'DOWN', revision_number = revision_number + 1, updated_at = now() "
-                        "WHERE port_id = $1 AND ($2::boolean OR NOT EXISTS (SELECT 1 FROM fixed_ip f "
-                        "WHERE f.port_id = x.port_id AND f.ip = x.fixed_ip_address)) RETURNING id",
-                        DB_ARGS(db_s(id), db_b(all)), &rows, err);
+    enum rc rc =
+        db_run(db,
+               "UPDATE floatingip x SET port_id = NULL, fixed_ip_address = NULL, router_id = NULL, "
+               "status = 'DOWN', revision_number = revision_number + 1, updated_at = now() "
+               "WHERE port_id = $1 AND ($2::boolean OR NOT EXISTS (SELECT 1 FROM fixed_ip f "
+               "WHERE f.port_id = x.port_id AND f.ip = x.fixed_ip_address)) RETURNING id",
+               DB_ARGS(db_s(id), db_b(all)), &rows, err);
     for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
         rc = work_add(db, NB_FLOATINGIP, db_text(rows, i, "id"), err);
     }
@@ -136,15 +148,18 @@ port_db_drop_floatingips(struct db *db, const char *id, bool all, struct err *er
 }
 
 enum rc
-port_db_add_work(struct db *db, const char *id, const char *device_owner, const char *device_id, struct err *err)
+port_db_add_work(struct db *db, const char *id, const char *device_owner, const char *device_id,
+                 struct err *err)
 {
     enum rc rc = work_add(db, NB_PORT, id, err);
     if (rc == RC_OK && g_str_has_prefix(or_blank(device_owner), "network:router_")) {
         rc = work_add(db, NB_ROUTER, device_id, err);
     }
     if (rc == RC_OK && g_str_equal(or_blank(device_owner), "network:distributed")) {
-        rc = work_add_each(db, NB_SUBNET, "SELECT DISTINCT subnet_id AS id FROM fixed_ip WHERE port_id = $1 ORDER BY id",
-                           id, err);
+        rc = work_add_each(
+            db, NB_SUBNET,
+            "SELECT DISTINCT subnet_id AS id FROM fixed_ip WHERE port_id = $1 ORDER BY id", id,
+            err);
     }
     return rc;
 }
@@ -157,22 +172,25 @@ port_db_set_status(struct db *db, const char *id, bool up, struct err *err)
     if (!uuid_is_valid(id)) {
         return RC_OK;
     }
-    enum rc rc = db_run(db,
-                        "UPDATE port SET status = $2, revision_number = revision_number + 1, updated_at = now() "
-                        "WHERE id = $1 AND status <> $2 AND status <> 'N/A' RETURNING device_id",
-                        DB_ARGS(db_s(id), db_s(status)), &row, err);
+    enum rc rc = db_run(
+        db,
+        "UPDATE port SET status = $2, revision_number = revision_number + 1, updated_at = now() "
+        "WHERE id = $1 AND status <> $2 AND status <> 'N/A' RETURNING device_id",
+        DB_ARGS(db_s(id), db_s(status)), &row, err);
     if (rc != RC_OK || db_n_rows(row) == 0) {
         return rc;
     }
-    json_auto_t *body = json_pack("{s:s, s:s, s:s}", "port_id", id, "device_id", db_text(row, 0, "device_id"), "status",
-                                  status);
+    json_auto_t *body = json_pack("{s:s, s:s, s:s}", "port_id", id, "device_id",
+                                  db_text(row, 0, "device_id"), "status", status);
     return outbox_add(db, "network.port", "port.status", body, err);
 }
 
 enum rc
 port_db_list_statuses(struct db *db, db_result **ret_rows, struct err *err)
 {
-    return db_run(db, "SELECT id, status = 'ACTIVE' AS active FROM port WHERE status IN ('ACTIVE', 'DOWN') ORDER BY id",
+    return db_run(db,
+                  "SELECT id, status = 'ACTIVE' AS active FROM port WHERE status IN ('ACTIVE', "
+                  "'DOWN') ORDER BY id",
                   DB_NONE, ret_rows, err);
 }
 
@@ -184,7 +202,8 @@ port_db_find_device(struct db *db, const char *id, char **ret_device_id, struct 
         *ret_device_id = NULL;
         return RC_OK;
     }
-    enum rc rc = db_run(db, "SELECT device_id FROM port WHERE id = $1", DB_ARGS(db_s(id)), &rows, err);
+    enum rc rc =
+        db_run(db, "SELECT device_id FROM port WHERE id = $1", DB_ARGS(db_s(id)), &rows, err);
     if (rc == RC_OK) {
         *ret_device_id = db_n_rows(rows) ? g_strdup(db_text(rows, 0, "device_id")) : NULL;
     }
@@ -192,21 +211,25 @@ port_db_find_device(struct db *db, const char *id, char **ret_device_id, struct 
 }
 
 enum rc
-port_db_lock(struct db *db, const char *id, const char *project_id, struct port_owner *ret_owner, struct err *err)
+port_db_lock(struct db *db, const char *id, const char *project_id, struct port_owner *ret_owner,
+             struct err *err)
 {
     g_autoptr(db_result) row = NULL;
     enum rc rc = RC_OK;
     if (uuid_is_valid(id)) {
         rc = db_run(db,
-                    "SELECT p.project_id, p.network_id, p.device_id FROM port p JOIN network n ON n.id = p.network_id "
-                    "WHERE p.id = $1 AND ($2::text IS NULL OR $2 IN (p.project_id, n.project_id)) FOR UPDATE OF p",
+                    "SELECT p.project_id, p.network_id, p.device_id FROM port p JOIN network n ON "
+                    "n.id = p.network_id "
+                    "WHERE p.id = $1 AND ($2::text IS NULL OR $2 IN (p.project_id, n.project_id)) "
+                    "FOR UPDATE OF p",
                     DB_ARGS(db_s(id), db_s(project_id)), &row, err);
     }
     if (rc != RC_OK) {
         return rc;
     }
     if (!row || db_n_rows(row) == 0) {
-        return fault_typed(err, RC_NOT_FOUND, "PortNotFound", "Port %.100s could not be found.", id);
+        return fault_typed(err, RC_NOT_FOUND, "PortNotFound", "Port %.100s could not be found.",
+                           id);
     }
     g_strlcpy(ret_owner->project_id, db_text(row, 0, "project_id"), sizeof ret_owner->project_id);
     g_strlcpy(ret_owner->network_id, db_text(row, 0, "network_id"), sizeof ret_owner->network_id);
@@ -217,7 +240,7 @@ port_db_lock(struct db *db, const char *id, const char *project_id, struct port_
 enum rc
 port_db_release(struct db *db, const char *id, const char *subnet_id, struct err *err)
 {
-    enum rc rc = db_run(db, "DELETE FROM fixed_ip WHERE port_id = $1 AND subnet_id = $2", DB_ARGS(db_s(id), db_s(subnet_id)),
-                        NULL, err);
+    enum rc rc = db_run(db, "DELETE FROM fixed_ip WHERE port_id = $1 AND subnet_id = $2",
+                        DB_ARGS(db_s(id), db_s(subnet_id)), NULL, err);
     return rc == RC_OK ? work_add(db, NB_PORT, id, err) : rc;
 }

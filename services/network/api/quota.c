@@ -35,7 +35,8 @@ find(const char *name)
 }
 
 enum rc
-network_quota_check(struct db *db, const char *project_id, const char *name, int64_t amount, struct err *err)
+network_quota_check(struct db *db, const char *project_id, const char *name, int64_t amount,
+                    struct err *err)
 {
     const struct quota_resource *resource = find(name);
     g_assert(resource);
@@ -53,11 +54,13 @@ document(json_t *report, enum shape shape)
     for (size_t i = 0; network_quotas[i].name; i++) {
         const char *name = network_quotas[i].name;
         json_t *row = json_object_get(report, name);
-        json_int_t limit = row ? json_integer_value(json_object_get(row, "limit")) : network_quotas[i].default_limit;
+        json_int_t limit = row ? json_integer_value(json_object_get(row, "limit"))
+                               : network_quotas[i].default_limit;
         json_object_set_new(quota, name,
-                            shape != SHAPE_DETAILS ? json_integer(limit)
-                                                   : json_pack("{s:I, s:O, s:i}", "limit", limit, "used",
-                                                               json_object_get(row, "used"), "reserved", 0));
+                            shape != SHAPE_DETAILS
+                                ? json_integer(limit)
+                                : json_pack("{s:I, s:O, s:i}", "limit", limit, "used",
+                                            json_object_get(row, "used"), "reserved", 0));
     }
     return quota;
 }
@@ -65,7 +68,8 @@ document(json_t *report, enum shape shape)
 static enum rc
 check_owner(const struct request *request, struct err *err)
 {
-    if (neutron_is_admin(request) || g_str_equal(request_param(request, "project_id"), request_project(request))) {
+    if (neutron_is_admin(request) ||
+        g_str_equal(request_param(request, "project_id"), request_project(request))) {
         return RC_OK;
     }
     return fault(err, RC_FORBIDDEN, "rule:get_quota is disallowed by policy");
@@ -74,7 +78,9 @@ check_owner(const struct request *request, struct err *err)
 static enum rc
 check_admin(const struct request *request, struct err *err)
 {
-    return neutron_is_admin(request) ? RC_OK : fault(err, RC_FORBIDDEN, "rule:update_quota is disallowed by policy");
+    return neutron_is_admin(request)
+               ? RC_OK
+               : fault(err, RC_FORBIDDEN, "rule:update_quota is disallowed by policy");
 }
 
 static enum rc
@@ -129,8 +135,8 @@ quota_list(struct request *request, struct reply *reply, struct err *err)
 static enum rc
 quota_tenant(struct request *request, struct reply *reply, struct err *err)
 {
-    reply->json = json_pack("{s:{s:s, s:s}}", "tenant", "tenant_id", request_project(request), "project_id",
-                            request_project(request));
+    reply->json = json_pack("{s:{s:s, s:s}}", "tenant", "tenant_id", request_project(request),
+                            "project_id", request_project(request));
     return RC_OK;
 }
 
@@ -138,10 +144,13 @@ static enum rc
 read_limit(const char *name, json_t *value, int64_t *ret_limit, struct err *err)
 {
     int64_t limit = json_integer_value(value);
-    bool is_number = json_is_integer(value) ||
-                     (json_is_string(value) && parse_int64(json_string_value(value), -1, INT32_MAX, &limit));
+    bool is_number =
+        json_is_integer(value) ||
+        (json_is_string(value) && parse_int64(json_string_value(value), -1, INT32_MAX, &limit));
     if (!is_number || limit < -1 || limit > INT32_MAX) {
-        return fault(err, RC_INVALID, "Invalid input for %.64s. Reason: it is not a number from -1 to %d.", name, INT32_MAX);
+        return fault(err, RC_INVALID,
+                     "Invalid input for %.64s. Reason: it is not a number from -1 to %d.", name,
+                     INT32_MAX);
     }
     *ret_limit = limit;
     return RC_OK;
@@ -162,11 +171,13 @@ set_limits(struct request *request, json_t *limits, struct err *err)
     }
     size_t i;
     json_t *limit;
-    json_array_foreach(limits, i, limit) {
+    json_array_foreach(limits, i, limit)
+    {
         json_t *value = json_object_get(limit, "value");
         int64_t number = json_integer_value(value);
         if (rc == RC_OK) {
-            rc = quota_db_set(db, request_param(request, "project_id"), json_string_value(json_object_get(limit, "resource")),
+            rc = quota_db_set(db, request_param(request, "project_id"),
+                              json_string_value(json_object_get(limit, "resource")),
                               json_is_null(value) ? NULL : &number, err);
         }
     }
@@ -176,8 +187,9 @@ set_limits(struct request *request, json_t *limits, struct err *err)
 static void
 add_limit(json_t *limits, const struct request *request, const char *name, json_t *value)
 {
-    json_array_append_new(limits, json_pack("{s:s, s:s, s:s, s:o}", "project_id", request_param(request, "project_id"),
-                                            "service", "network", "resource", name, "value", value));
+    json_array_append_new(limits, json_pack("{s:s, s:s, s:s, s:o}", "project_id",
+                                            request_param(request, "project_id"), "service",
+                                            "network", "resource", name, "value", value));
 }
 
 static enum rc
@@ -191,10 +203,11 @@ quota_update(struct request *request, struct reply *reply, struct err *err)
     }
     const char *name;
     json_t *value;
-    json_object_foreach(quota, name, value) {
+    json_object_foreach(quota, name, value)
+    {
         int64_t number = 0;
-        bool is_option = strcmp(name, "force") == 0 || strcmp(name, "check_limit") == 0 || strcmp(name, "tenant_id") == 0 ||
-                         strcmp(name, "project_id") == 0;
+        bool is_option = strcmp(name, "force") == 0 || strcmp(name, "check_limit") == 0 ||
+                         strcmp(name, "tenant_id") == 0 || strcmp(name, "project_id") == 0;
         if (rc != RC_OK || is_option) {
             continue;
         }
@@ -221,7 +234,8 @@ quota_reset(struct request *request, struct reply *reply, struct err *err)
     return rc == RC_OK ? set_limits(request, limits, err) : rc;
 }
 
-static const enum shape as_limits = SHAPE_LIMITS, as_defaults = SHAPE_DEFAULTS, as_details = SHAPE_DETAILS;
+static const enum shape as_limits = SHAPE_LIMITS, as_defaults = SHAPE_DEFAULTS,
+                        as_details = SHAPE_DETAILS;
 
 // clang-format off
 const struct route quota_routes[] = {

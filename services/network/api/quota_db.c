@@ -4,11 +4,13 @@
 enum rc
 quota_db_projects(struct db *db, db_result **ret_rows, struct err *err)
 {
-    return db_run(db, "SELECT DISTINCT project_id FROM quota_limit ORDER BY project_id LIMIT 10000", DB_NONE, ret_rows, err);
+    return db_run(db, "SELECT DISTINCT project_id FROM quota_limit ORDER BY project_id LIMIT 10000",
+                  DB_NONE, ret_rows, err);
 }
 
 enum rc
-quota_db_set(struct db *db, const char *project_id, const char *resource, const int64_t *value, struct err *err)
+quota_db_set(struct db *db, const char *project_id, const char *resource, const int64_t *value,
+             struct err *err)
 {
     if (!value) {
         return db_run(db, "DELETE FROM quota_limit WHERE project_id = $1 AND resource = $2",

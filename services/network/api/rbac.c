@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // RBAC policies: who else may see or use a network or a security group.
 #include "services/network/api/attributes.h"
-#include "services/network/api/neutron.h"
 #include "services/network/api/network_db.h"
+#include "services/network/api/neutron.h"
 #include "services/network/api/security_group_db.h"
 
 static const char *const object_types[] = {"network", "security_group", NULL};
@@ -24,10 +24,12 @@ static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
     bool is_admin = neutron_is_admin(op->request);
-    const char *owner = is_admin ? NULL : request_project(op->request), *id = value_text(op, "object_id");
+    const char *owner = is_admin ? NULL : request_project(op->request),
+               *id = value_text(op, "object_id");
     enum rc rc = network_quota_check(op->db, op->project_id, "rbac_policy", 1, err);
     if (rc == RC_OK && !is_admin && g_str_equal(value_text(op, "target_tenant"), "*")) {
-        return fault(err, RC_FORBIDDEN, "rule:create_rbac_policy:target_tenant is disallowed by policy");
+        return fault(err, RC_FORBIDDEN,
+                     "rule:create_rbac_policy:target_tenant is disallowed by policy");
     }
     if (rc == RC_OK && g_str_equal(value_text(op, "object_type"), "security_group")) {
         return security_group_db_lock(op->db, id, owner, err);
@@ -37,7 +39,8 @@ before_create(struct resource_op *op, struct err *err)
         rc = network_db_lock(op->db, id, false, owner, &network, err);
     }
     if (rc == RC_OK && owner && !g_str_equal(network.project_id, owner)) {
-        return fault_typed(err, RC_NOT_FOUND, "NetworkNotFound", "Network %s could not be found.", id);
+        return fault_typed(err, RC_NOT_FOUND, "NetworkNotFound", "Network %s could not be found.",
+                           id);
     }
     return rc;
 }
@@ -47,7 +50,8 @@ before_update(struct resource_op *op, struct err *err)
 {
     const char *target = json_string_value(json_object_get(op->values, "target_tenant"));
     return target && g_str_equal(target, "*") && !neutron_is_admin(op->request)
-               ? fault(err, RC_FORBIDDEN, "rule:update_rbac_policy:target_tenant is disallowed by policy")
+               ? fault(err, RC_FORBIDDEN,
+                       "rule:update_rbac_policy:target_tenant is disallowed by policy")
                : RC_OK;
 }
 

@@ -41,8 +41,12 @@ before_create(struct resource_op *op, struct err *err)
 static enum rc
 open_usage(const struct resource_op *op, const char *project_id, struct err *err)
 {
-    const struct usage usage = {.project_id = project_id, .resource_type = "router", .resource_id = op->id,
-                                .resource_name = value_text(op, "name"), .meter = "router", .quantity = 1};
+    const struct usage usage = {.project_id = project_id,
+                                .resource_type = "router",
+                                .resource_id = op->id,
+                                .resource_name = value_text(op, "name"),
+                                .meter = "router",
+                                .quantity = 1};
     return usage_open(op->db, &usage, 1, err);
 }
 
@@ -72,7 +76,8 @@ check_routes(struct resource_op *op, struct err *err)
     enum rc rc = subnet_check_routes(routes, "routes", err);
     size_t i;
     json_t *route;
-    json_array_foreach(routes, i, route) {
+    json_array_foreach(routes, i, route)
+    {
         bool reaches = false;
         const char *nexthop = json_string_value(json_object_get(route, "nexthop"));
         if (rc == RC_OK) {
@@ -80,7 +85,8 @@ check_routes(struct resource_op *op, struct err *err)
         }
         if (rc == RC_OK && !reaches) {
             return fault_typed(err, RC_INVALID, "InvalidRoutes",
-                               "Invalid format for routes: %s, the nexthop is not connected with router or is used by it",
+                               "Invalid format for routes: %s, the nexthop is not connected with "
+                               "router or is used by it",
                                nexthop);
         }
         if (rc != RC_OK) {

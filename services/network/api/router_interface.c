@@ -33,7 +33,9 @@ read_body(struct request *request, struct change *change, struct err *err)
     if ((subnet && (!json_is_string(subnet) || !uuid_is_valid(json_string_value(subnet)))) ||
         (port && (!json_is_string(port) || !uuid_is_valid(json_string_value(port))))) {
         return fault(err, RC_INVALID, "Invalid input for %s. Reason: it is not a valid UUID.",
-                     subnet && !(json_is_string(subnet) && uuid_is_valid(json_string_value(subnet))) ? "subnet_id" : "port_id");
+                     subnet && !(json_is_string(subnet) && uuid_is_valid(json_string_value(subnet)))
+                         ? "subnet_id"
+                         : "port_id");
     }
     *change = (struct change){
         .request = request,
@@ -59,7 +61,8 @@ describe(struct db *db, struct change *change, struct err *err)
         json_array_append_new(change->subnet_ids, json_string(db_text(rows, i, "subnet_id")));
     }
     if (db_n_rows(rows)) {
-        g_strlcpy(change->changed_subnet, change->subnet_id ? change->subnet_id : db_text(rows, 0, "subnet_id"),
+        g_strlcpy(change->changed_subnet,
+                  change->subnet_id ? change->subnet_id : db_text(rows, 0, "subnet_id"),
                   sizeof change->changed_subnet);
         g_strlcpy(change->network_id, db_text(rows, 0, "network_id"), sizeof change->network_id);
     }
@@ -67,11 +70,13 @@ describe(struct db *db, struct change *change, struct err *err)
 }
 
 static enum rc
-check_subnet(struct db *db, struct change *change, const char *subnet_id, struct router_subnet *ret_subnet, struct err *err)
+check_subnet(struct db *db, struct change *change, const char *subnet_id,
+             struct router_subnet *ret_subnet, struct err *err)
 {
     enum rc rc = router_db_find_subnet(db, subnet_id, change->owner, ret_subnet, err);
     if (rc == RC_OK && ret_subnet->is_foreign_ra) {
-        return bad(err, "IPv6 subnet configured to receive RAs from an external router cannot be added to a router");
+        return bad(err, "IPv6 subnet configured to receive RAs from an external router cannot be "
+                        "added to a router");
     }
     return rc == RC_OK ? router_db_check_overlap(db, &change->router, ret_subnet, err) : rc;
 }
@@ -80,20 +85,27 @@ static enum rc
 make_port(struct db *db, struct change *change, const struct router_subnet *subnet, struct err *err)
 {
     uuid_new(change->changed_port);
-    json_auto_t *ips = json_pack("[{s:s, s:s}]", "subnet_id", subnet->id, "ip_address", subnet->gateway_ip);
-    const struct port_new port = {.id = change->changed_port, .project_id = change->router.project_id,
-                                  .network_id = subnet->network_id, .device_id = change->router.id,
-                                  .device_owner = "network:router_interface", .fixed_ips = ips};
+    json_auto_t *ips =
+        json_pack("[{s:s, s:s}]", "subnet_id", subnet->id, "ip_address", subnet->gateway_ip);
+    const struct port_new port = {.id = change->changed_port,
+                                  .project_id = change->router.project_id,
+                                  .network_id = subnet->network_id,
+                                  .device_id = change->router.id,
+                                  .device_owner = "network:router_interface",
+                                  .fixed_ips = ips};
     enum rc rc = network_quota_check(db, change->router.project_id, "port", 1, err);
     return rc == RC_OK ? port_db_insert(db, &port, err) : rc;
 }
 
 // A further IPv6 subnet of a network goes on the router's port there.
 static enum rc
-extend_port(struct db *db, const struct change *change, const struct router_subnet *subnet, struct err *err)
+extend_port(struct db *db, const struct change *change, const struct router_subnet *subnet,
+            struct err *err)
 {
-    json_auto_t *ips = json_pack("[{s:s, s:s}]", "subnet_id", subnet->id, "ip_address", subnet->gateway_ip);
-    const struct ipam_port port = {change->changed_port, subnet->network_id, "", "network:router_interface"};
+    json_auto_t *ips =
+        json_pack("[{s:s, s:s}]", "subnet_id", subnet->id, "ip_address", subnet->gateway_ip);
+    const struct ipam_port port = {change->changed_port, subnet->network_id, "",
+                                   "network:router_interface"};
     return ipam_allocate(db, &port, ips, err);
 }
 
@@ -107,10 +119,12 @@ add_subnet(struct db *db, struct change *change, struct err *err)
     }
     change->changed_port[0] = 0;
     if (rc == RC_OK && subnet.ip_version == 6) {
-        rc = router_db_find_ipv6_port(db, &change->router, subnet.network_id, change->changed_port, err);
+        rc = router_db_find_ipv6_port(db, &change->router, subnet.network_id, change->changed_port,
+                                      err);
     }
     if (rc == RC_OK) {
-        rc = change->changed_port[0] ? extend_port(db, change, &subnet, err) : make_port(db, change, &subnet, err);
+        rc = change->changed_port[0] ? extend_port(db, change, &subnet, err)
+                                     : make_port(db, change, &subnet, err);
     }
     return rc == RC_OK ? router_db_attach(db, &change->router, change->changed_port, err) : rc;
 }
@@ -122,7 +136,8 @@ check_port_free(struct db *db, struct change *change, struct err *err)
     enum rc rc = port_db_lock(db, change->port_id, change->owner, &port, err);
     if (rc == RC_OK && port.device_id[0]) {
         return fault_typed(err, RC_CONFLICT, "PortInUse",
-                           "Unable to complete operation on port %s for network %s. Port already has an attached device %s.",
+                           "Unable to complete operation on port %s for network %s. Port already "
+                           "has an attached device %s.",
                            change->port_id, port.network_id, port.device_id);
     }
     return rc;
@@ -159,7 +174,8 @@ add(struct db *db, void *argument, struct err *err)
     if (change->subnet_id && change->port_id) {
         return bad(err, "Cannot specify both subnet-id and port-id");
     }
-    enum rc rc = router_db_lock(db, request_param(change->request, "id"), change->owner, &change->router, err);
+    enum rc rc = router_db_lock(db, request_param(change->request, "id"), change->owner,
+                                &change->router, err);
     if (rc == RC_OK) {
         rc = change->subnet_id ? add_subnet(db, change, err) : add_port(db, change, err);
     }
@@ -185,12 +201,15 @@ static enum rc
 remove_one(struct db *db, void *argument, struct err *err)
 {
     struct change *change = argument;
-    enum rc rc = router_db_lock(db, request_param(change->request, "id"), change->owner, &change->router, err);
+    enum rc rc = router_db_lock(db, request_param(change->request, "id"), change->owner,
+                                &change->router, err);
     if (rc == RC_OK) {
-        rc = router_db_find_interface(db, &change->router, change->subnet_id, change->port_id, change->changed_port, err);
+        rc = router_db_find_interface(db, &change->router, change->subnet_id, change->port_id,
+                                      change->changed_port, err);
     }
     if (rc == RC_OK) {
-        rc = router_db_check_detach(db, &change->router, change->changed_port, change->subnet_id, err);
+        rc = router_db_check_detach(db, &change->router, change->changed_port, change->subnet_id,
+                                    err);
     }
     if (rc == RC_OK) {
         rc = describe(db, change, err);
@@ -212,10 +231,11 @@ run(struct request *request, db_tx_fn fn, struct reply *reply, struct err *err)
     }
     if (rc == RC_OK) {
         const struct neutron *neutron = request_context(request);
-        reply->json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "id", change.router.id, "tenant_id",
-                                change.router.project_id, "project_id", change.router.project_id, "port_id",
-                                change.changed_port, "network_id", change.network_id, "subnet_id", change.changed_subnet,
-                                "subnet_ids", change.subnet_ids);
+        reply->json =
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "id", change.router.id, "tenant_id",
+                      change.router.project_id, "project_id", change.router.project_id, "port_id",
+                      change.changed_port, "network_id", change.network_id, "subnet_id",
+                      change.changed_subnet, "subnet_ids", change.subnet_ids);
         work_apply_request(neutron->work, db, request_id(request));
     }
     json_decref(change.subnet_ids);

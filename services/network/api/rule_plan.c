@@ -51,7 +51,8 @@ rule_protocol_number(const char *protocol, bool is_ipv6)
     }
     for (size_t i = 0; i < N_ELEMENTS(protocols); i++) {
         if (strcmp(protocols[i].name, protocol) == 0) {
-            return protocols[i].number == PROTO_ICMP && is_ipv6 ? PROTO_ICMPV6 : protocols[i].number;
+            return protocols[i].number == PROTO_ICMP && is_ipv6 ? PROTO_ICMPV6
+                                                                : protocols[i].number;
         }
     }
     return -1;
@@ -61,7 +62,8 @@ static bool
 protocol_has(int number, bool ports)
 {
     for (size_t i = 0; i < N_ELEMENTS(protocols); i++) {
-        if (protocols[i].number == number && (ports ? protocols[i].has_ports : protocols[i].ipv6_only)) {
+        if (protocols[i].number == number &&
+            (ports ? protocols[i].has_ports : protocols[i].ipv6_only)) {
             return true;
         }
     }
@@ -72,7 +74,8 @@ static enum rc
 unknown_protocol(const char *text, struct err *err)
 {
     return fault_typed(err, RC_INVALID, "SecurityGroupRuleInvalidProtocol",
-                       "Security group rule protocol %.100s not supported. Only protocol values [None, a name, or an "
+                       "Security group rule protocol %.100s not supported. Only protocol values "
+                       "[None, a name, or an "
                        "integer in 0 to 255] are supported.",
                        text);
 }
@@ -123,17 +126,21 @@ port_get(json_t *rule, const char *name, int64_t *ret_value)
 static enum rc
 check_icmp(bool has_type, int64_t type, bool has_code, int64_t code, struct err *err)
 {
-    if (has_type && (type < 0 || type > 255)) {
-        return fault_typed(err, RC_INVALID, "SecurityGroupInvalidIcmpValue",
-                           "Invalid value for ICMP type (port_range_min) %" PRId64 ". It must be 0 to 255.", type);
+    if (has_type && type > 255) {
+        return fault_typed(
+            err, RC_INVALID, "SecurityGroupInvalidIcmpValue",
+            "Invalid value for ICMP type (port_range_min) %" PRId64 ". It must be 0 to 255.", type);
     }
-    if (has_code && (code < 0 || code > 255)) {
-        return fault_typed(err, RC_INVALID, "SecurityGroupInvalidIcmpValue",
-                           "Invalid value for ICMP code (port_range_max) %" PRId64 ". It must be 0 to 255.", code);
+    if (has_code && code > 255) {
+        return fault_typed(
+            err, RC_INVALID, "SecurityGroupInvalidIcmpValue",
+            "Invalid value for ICMP code (port_range_max) %" PRId64 ". It must be 0 to 255.", code);
     }
     if (has_code && !has_type) {
         return fault_typed(err, RC_INVALID, "SecurityGroupMissingIcmpType",
-                           "ICMP code (port-range-max) %" PRId64 " is provided but ICMP type (port-range-min) is missing.", code);
+                           "ICMP code (port-range-max) %" PRId64
+                           " is provided but ICMP type (port-range-min) is missing.",
+                           code);
     }
     return RC_OK;
 }
@@ -142,9 +149,15 @@ static enum rc
 check_ports(json_t *rule, int protocol, struct err *err)
 {
     int64_t min, max;
-    bool has_min = port_get(rule, "port_range_min", &min), has_max = port_get(rule, "port_range_max", &max);
+    bool has_min = port_get(rule, "port_range_min", &min),
+         has_max = port_get(rule, "port_range_max", &max);
     if (!has_min && !has_max) {
         return RC_OK;
+    }
+    if ((has_min && (min < 0 || min > 65535)) || (has_max && (max < 0 || max > 65535))) {
+        return fault_typed(err, RC_INVALID, "SecurityGroupInvalidPortValue",
+                           "Invalid value for port %" PRId64,
+                           has_min && (min < 0 || min > 65535) ? min : max);
     }
     if (protocol == 0) {
         return fault_typed(err, RC_INVALID, "SecurityGroupProtocolRequiredWithPorts",
@@ -155,12 +168,14 @@ check_ports(json_t *rule, int protocol, struct err *err)
     }
     if (!protocol_has(protocol, true)) {
         return fault_typed(err, RC_INVALID, "SecurityGroupInvalidProtocolForPort",
-                           "Ports cannot be specified for protocol %d. Ports are only supported for TCP, UDP, SCTP, DCCP "
+                           "Ports cannot be specified for protocol %d. Ports are only supported "
+                           "for TCP, UDP, SCTP, DCCP "
                            "and UDPLITE.",
                            protocol);
     }
     if ((has_min && min == 0) || (has_max && max == 0)) {
-        return fault_typed(err, RC_INVALID, "SecurityGroupInvalidPortValue", "Invalid value for port 0");
+        return fault_typed(err, RC_INVALID, "SecurityGroupInvalidPortValue",
+                           "Invalid value for port 0");
     }
     if (!has_min || !has_max || min > max || min < 1) {
         return fault_typed(err, RC_INVALID, "SecurityGroupInvalidPortRange",
@@ -178,12 +193,14 @@ normalise_prefix(json_t *rule, bool is_ipv6, struct err *err)
     }
     struct prefix prefix;
     if (!prefix_parse(given, &prefix)) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest",
-                           "Invalid input for remote_ip_prefix. Reason: '%.100s' is not a valid CIDR.", given);
+        return fault_typed(
+            err, RC_INVALID, "HTTPBadRequest",
+            "Invalid input for remote_ip_prefix. Reason: '%.100s' is not a valid CIDR.", given);
     }
     if ((prefix.address.version == 6) != is_ipv6) {
         return fault_typed(err, RC_INVALID, "SecurityGroupRuleParameterConflict",
-                           "Conflicting value ethertype %s for CIDR %.100s", is_ipv6 ? "IPv6" : "IPv4", given);
+                           "Conflicting value ethertype %s for CIDR %.100s",
+                           is_ipv6 ? "IPv6" : "IPv4", given);
     }
     char host[ADDRESS_SIZE], text[PREFIX_SIZE];
     address_format(&prefix.address, host);
@@ -199,7 +216,9 @@ normalise_ethertype(json_t *rule, bool *ret_ipv6, struct err *err)
     bool is_ipv6 = given && g_ascii_strcasecmp(given, "IPv6") == 0;
     if (given && !is_ipv6 && g_ascii_strcasecmp(given, "IPv4") != 0) {
         return fault_typed(err, RC_INVALID, "SecurityGroupRuleInvalidEtherType",
-                           "Security group rule for ethertype '%s' not supported. Allowed values are ['IPv4', 'IPv6'].", given);
+                           "Security group rule for ethertype '%s' not supported. Allowed values "
+                           "are ['IPv4', 'IPv6'].",
+                           given);
     }
     json_object_set_new(rule, "ethertype", json_string(is_ipv6 ? "IPv6" : "IPv4"));
     *ret_ipv6 = is_ipv6;
@@ -216,8 +235,8 @@ rule_plan_normalise(json_t *rule, struct err *err)
         rc = normalise_protocol(rule, is_ipv6, &number, err);
     }
     int64_t min, max;
-    if (rc == RC_OK && port_get(rule, "port_range_min", &min) && port_get(rule, "port_range_max", &max) && min == 1 &&
-        max == 65535) {
+    if (rc == RC_OK && port_get(rule, "port_range_min", &min) &&
+        port_get(rule, "port_range_max", &max) && min == 1 && max == 65535) {
         json_object_set_new(rule, "port_range_min", json_null());
         json_object_set_new(rule, "port_range_max", json_null());
     }
@@ -230,7 +249,8 @@ rule_plan_normalise(json_t *rule, struct err *err)
     if (rc == RC_OK && json_is_string(json_object_get(rule, "remote_ip_prefix")) &&
         json_is_string(json_object_get(rule, "remote_group_id"))) {
         return fault_typed(err, RC_INVALID, "SecurityGroupMultipleRemoteEntites",
-                           "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.");
+                           "Only one of remote_ip_prefix or remote_group_id or "
+                           "remote_address_group_id may be provided.");
     }
     json_object_set_new(rule, "protocol_number", number ? json_integer(number) : json_null());
     return rc;

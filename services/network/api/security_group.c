@@ -35,12 +35,14 @@ before_create(struct resource_op *op, struct err *err)
     char default_id[40];
     enum rc rc = security_group_db_ensure_default(op->db, op->project_id, default_id, err);
     if (rc == RC_OK && name && g_ascii_strcasecmp(name, "default") == 0) {
-        return fault_typed(err, RC_CONFLICT, "SecurityGroupDefaultAlreadyExists", "Default security group already exists.");
+        return fault_typed(err, RC_CONFLICT, "SecurityGroupDefaultAlreadyExists",
+                           "Default security group already exists.");
     }
     if (rc == RC_OK) {
         rc = network_quota_check(op->db, op->project_id, "security_group", 1, err);
     }
-    return rc == RC_OK ? network_quota_check(op->db, op->project_id, "security_group_rule", 2, err) : rc;
+    return rc == RC_OK ? network_quota_check(op->db, op->project_id, "security_group_rule", 2, err)
+                       : rc;
 }
 
 static enum rc
@@ -65,7 +67,8 @@ before_update(struct resource_op *op, struct err *err)
                            "Updating default security group not allowed.");
     }
     if (!is_default(op) && name && g_ascii_strcasecmp(name, "default") == 0) {
-        return fault_typed(err, RC_CONFLICT, "SecurityGroupDefaultAlreadyExists", "Default security group already exists.");
+        return fault_typed(err, RC_CONFLICT, "SecurityGroupDefaultAlreadyExists",
+                           "Default security group already exists.");
     }
     if (json_object_get(op->values, "stateful")) {
         return security_group_db_check_unused(op->db, op->id, err);
@@ -88,11 +91,12 @@ before_delete(struct resource_op *op, struct err *err)
                            "Insufficient rights for removing default security group.");
     }
     enum rc rc = security_group_db_check_unused(op->db, op->id, err);
-    return rc == RC_OK ? work_add_each(op->db, NB_SECURITY_GROUP,
-                                       "SELECT DISTINCT security_group_id AS id FROM security_group_rule "
-                                       "WHERE remote_group_id = $1 ORDER BY id",
-                                       op->id, err)
-                       : rc;
+    return rc == RC_OK
+               ? work_add_each(op->db, NB_SECURITY_GROUP,
+                               "SELECT DISTINCT security_group_id AS id FROM security_group_rule "
+                               "WHERE remote_group_id = $1 ORDER BY id",
+                               op->id, err)
+               : rc;
 }
 
 const struct resource security_group_resource = {
@@ -103,7 +107,8 @@ const struct resource security_group_resource = {
     .not_found_type = "SecurityGroupNotFound",
     .not_found_format = "Security group %s does not exist",
     .style = NEUTRON_STYLE,
-    .visible = "(r.project_id = $1 OR EXISTS (SELECT 1 FROM rbac_policy b WHERE b.object_type = 'security_group' "
+    .visible = "(r.project_id = $1 OR EXISTS (SELECT 1 FROM rbac_policy b WHERE b.object_type = "
+               "'security_group' "
                "AND b.object_id = r.id AND b.target_tenant IN ($1, '*')))",
     .writable = "r.project_id = $1",
     .default_sort = "id",

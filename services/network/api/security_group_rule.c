@@ -10,13 +10,13 @@ static const char *const directions[] = {"ingress", "egress", NULL};
 // clang-format off
 static const struct attribute attributes[] = {
     ATTRIBUTE_ID,
-    {.name = "security_group_id", .type = ATTR_UUID, .flags = ATTR_CREATE | ATTR_REQUIRED | ATTR_FS},
+    {.name = "security_group_id", .type = ATTR_TEXT, .flags = ATTR_CREATE | ATTR_REQUIRED | ATTR_FS, .filter = "r.security_group_id::text = ANY(%s)"},
     {.name = "direction", .type = ATTR_TEXT, .flags = ATTR_CREATE | ATTR_REQUIRED | ATTR_FS, .values = directions},
     {.name = "ethertype", .type = ATTR_TEXT, .flags = ATTR_CREATE | ATTR_FS, .default_json = "\"IPv4\"", .max = 40},
     {.name = "protocol", .type = ATTR_JSON, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS, .filter = "r.protocol = ANY(%s)"},
-    {.name = "port_range_min", .type = ATTR_INT, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS, .min = -1, .max = 65535},
-    {.name = "port_range_max", .type = ATTR_INT, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS, .min = -1, .max = 65535},
-    {.name = "remote_group_id", .type = ATTR_UUID, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS},
+    {.name = "port_range_min", .type = ATTR_INT, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS},
+    {.name = "port_range_max", .type = ATTR_INT, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS},
+    {.name = "remote_group_id", .type = ATTR_TEXT, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS, .filter = "r.remote_group_id::text = ANY(%s)"},
     {.name = "remote_ip_prefix", .type = ATTR_TEXT, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS, .max = 64,
      .select = "(CASE WHEN family(r.remote_ip_prefix) = 4 AND masklen(r.remote_ip_prefix) = 32 OR masklen(r.remote_ip_prefix) = 128 THEN host(r.remote_ip_prefix) || '/' || masklen(r.remote_ip_prefix) ELSE r.remote_ip_prefix::text END)"},
     {.name = "normalized_cidr", .type = ATTR_TEXT, .flags = ATTR_VIRTUAL, .select = "network(r.remote_ip_prefix)::text"},
@@ -73,7 +73,8 @@ const struct resource security_group_rule_resource = {
     .not_found_type = "SecurityGroupRuleNotFound",
     .not_found_format = "Security group rule %s does not exist",
     .style = NEUTRON_STYLE,
-    .visible = "(r.project_id = $1 OR EXISTS (SELECT 1 FROM security_group g WHERE g.id = r.security_group_id AND g.project_id = $1))",
+    .visible = "(r.project_id = $1 OR EXISTS (SELECT 1 FROM security_group g WHERE g.id = "
+               "r.security_group_id AND g.project_id = $1))",
     .default_sort = "id",
     .attributes = attributes,
     .before_create = before_create,

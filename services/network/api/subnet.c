@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Subnets: cidr, gateway and pools are planned as Neutron does (subnet_plan.h) and kept consistent under the network's lock.
+// Subnets: cidr, gateway and pools are planned as Neutron does (subnet_plan.h) and kept consistent
+// under the network's lock.
 #include "services/network/api/attributes.h"
 #include "services/network/api/network_db.h"
 #include "services/network/api/neutron.h"
@@ -40,7 +41,9 @@ static enum rc
 check_lists(const struct resource_op *op, struct err *err)
 {
     enum rc rc = subnet_check_nameservers(json_object_get(op->values, "dns_nameservers"), err);
-    return rc == RC_OK ? subnet_check_routes(json_object_get(op->values, "host_routes"), "host_routes", err) : rc;
+    return rc == RC_OK
+               ? subnet_check_routes(json_object_get(op->values, "host_routes"), "host_routes", err)
+               : rc;
 }
 
 // The network must be there, visible, and the requester's own.
@@ -51,7 +54,8 @@ lock_network(const struct resource_op *op, const char *network_id, struct err *e
     const char *viewer = neutron_is_admin(op->request) ? NULL : request_project(op->request);
     enum rc rc = network_db_lock(op->db, network_id, true, viewer, &row, err);
     if (rc == RC_OK && viewer && !g_str_equal(row.project_id, viewer)) {
-        return fault(err, RC_FORBIDDEN, "Tenant %s not allowed to create subnet on this network", viewer);
+        return fault(err, RC_FORBIDDEN, "Tenant %s not allowed to create subnet on this network",
+                     viewer);
     }
     return rc;
 }
@@ -65,7 +69,8 @@ choose_cidr(struct resource_op *op, struct subnet_plan *plan, int *ret_version, 
     bool use_default = json_is_true(input_get(op, "use_default_subnetpool"));
     json_t *version = input_get(op, "ip_version");
     if (json_is_integer(version) && json_integer_value(version) == 5) {
-        return fault(err, RC_INVALID, "Invalid input for ip_version. Reason: '5' is not in [4, 6].");
+        return fault(err, RC_INVALID,
+                     "Invalid input for ip_version. Reason: '5' is not in [4, 6].");
     }
     if (pool || use_default) {
         const struct subnetpool_wish wish = {
@@ -73,7 +78,9 @@ choose_cidr(struct resource_op *op, struct subnet_plan *plan, int *ret_version, 
             .project_id = neutron_is_admin(op->request) ? NULL : request_project(op->request),
             .ip_version = (int)json_integer_value(version),
             .cidr = cidr,
-            .prefix_length = json_is_integer(input_get(op, "prefixlen")) ? (int)json_integer_value(input_get(op, "prefixlen")) : -1,
+            .prefix_length = json_is_integer(input_get(op, "prefixlen"))
+                                 ? (int)json_integer_value(input_get(op, "prefixlen"))
+                                 : -1,
         };
         struct subnetpool_choice choice;
         enum rc rc = subnetpool_db_allocate(op->db, &wish, &choice, err);
@@ -85,11 +92,13 @@ choose_cidr(struct resource_op *op, struct subnet_plan *plan, int *ret_version, 
         return subnet_plan_cidr(choice.cidr, choice.ip_version, plan, err);
     }
     if (!cidr) {
-        return fault_typed(err, RC_INVALID, "BadRequest",
-                           "Bad subnets request: a subnetpool must be specified in the absence of a cidr.");
+        return fault_typed(
+            err, RC_INVALID, "BadRequest",
+            "Bad subnets request: a subnetpool must be specified in the absence of a cidr.");
     }
     if (!json_is_integer(version)) {
-        return fault_typed(err, RC_INVALID, "InvalidInput", "Invalid input for operation: ip_version must be specified.");
+        return fault_typed(err, RC_INVALID, "InvalidInput",
+                           "Invalid input for operation: ip_version must be specified.");
     }
     *ret_version = (int)json_integer_value(version);
     return subnet_plan_cidr(cidr, *ret_version, plan, err);
@@ -101,7 +110,8 @@ plan_addresses(struct resource_op *op, struct subnet_plan *plan, struct err *err
     int version = 0;
     enum rc rc = choose_cidr(op, plan, &version, err);
     if (rc == RC_OK) {
-        rc = subnet_plan_check_modes(version, value_bool(op, "enable_dhcp"), value_text(op, "ipv6_ra_mode"),
+        rc = subnet_plan_check_modes(version, value_bool(op, "enable_dhcp"),
+                                     value_text(op, "ipv6_ra_mode"),
                                      value_text(op, "ipv6_address_mode"), err);
     }
     if (rc == RC_OK) {
@@ -146,7 +156,8 @@ before_create(struct resource_op *op, struct err *err)
     return subnet_db_check_overlap(op->db, network_id, cidr, err);
 }
 
-// Ports that exist already get an automatic address in a new subnet of that kind only when they ask for it.
+// Ports that exist already get an automatic address in a new subnet of that kind only when they ask
+// for it.
 static enum rc
 after_create(struct resource_op *op, struct err *err)
 {
@@ -169,7 +180,8 @@ change_gateway(struct resource_op *op, struct subnet_plan *plan, struct err *err
     }
     if (rc == RC_OK && port_id[0]) {
         return fault_typed(err, RC_CONFLICT, "GatewayIpInUse",
-                           "Current gateway ip %s already in use by port %s. Unable to update.", old, port_id);
+                           "Current gateway ip %s already in use by port %s. Unable to update.",
+                           old, port_id);
     }
     return rc == RC_OK ? subnet_plan_check_gateway(plan, err) : rc;
 }
@@ -185,7 +197,8 @@ before_update(struct resource_op *op, struct err *err)
         rc = subnet_db_lock(op->db, op->id, err);
     }
     if (rc == RC_OK) {
-        rc = subnet_plan_cidr(value_text(op, "cidr"), (int)json_integer_value(json_object_get(op->old, "ip_version")),
+        rc = subnet_plan_cidr(value_text(op, "cidr"),
+                              (int)json_integer_value(json_object_get(op->old, "ip_version")),
                               &plan, err);
     }
     if (rc == RC_OK) {
@@ -193,12 +206,14 @@ before_update(struct resource_op *op, struct err *err)
         rc = subnet_plan_gateway(wanted ? wanted : json_null(), &plan, err);
     }
     if (rc == RC_OK) {
-        rc = json_is_array(pools) ? subnet_plan_pools(pools, &plan, err) : subnet_db_read_pools(op->db, op->id, &plan, err);
+        rc = json_is_array(pools) ? subnet_plan_pools(pools, &plan, err)
+                                  : subnet_db_read_pools(op->db, op->id, &plan, err);
     }
     if (rc == RC_OK) {
         rc = change_gateway(op, &plan, err);
     }
-    return rc == RC_OK && json_is_array(pools) ? subnet_db_write_pools(op->db, op->id, &plan, err) : rc;
+    return rc == RC_OK && json_is_array(pools) ? subnet_db_write_pools(op->db, op->id, &plan, err)
+                                               : rc;
 }
 
 static enum rc
@@ -208,14 +223,18 @@ after_update(struct resource_op *op, struct err *err)
     if (rc == RC_OK) {
         rc = work_add(op->db, NB_SUBNET, op->id, err);
     }
-    // A switch port says itself whether it is answered by DHCP, and a router where its default route goes.
+    // A switch port says itself whether it is answered by DHCP, and a router where its default
+    // route goes.
     if (rc == RC_OK && json_object_get(op->values, "enable_dhcp")) {
-        rc = work_add_each(op->db, NB_PORT, "SELECT DISTINCT port_id AS id FROM fixed_ip WHERE subnet_id = $1 ORDER BY id",
-                           op->id, err);
+        rc = work_add_each(
+            op->db, NB_PORT,
+            "SELECT DISTINCT port_id AS id FROM fixed_ip WHERE subnet_id = $1 ORDER BY id", op->id,
+            err);
     }
     if (rc == RC_OK && json_object_get(op->values, "gateway_ip")) {
         rc = work_add_each(op->db, NB_ROUTER,
-                           "SELECT r.id FROM router r JOIN fixed_ip f ON f.port_id = r.gw_port_id WHERE f.subnet_id = $1 "
+                           "SELECT r.id FROM router r JOIN fixed_ip f ON f.port_id = r.gw_port_id "
+                           "WHERE f.subnet_id = $1 "
                            "ORDER BY r.id",
                            op->id, err);
     }
@@ -244,10 +263,13 @@ const struct resource subnet_resource = {
     .not_found_type = "SubnetNotFound",
     .not_found_format = "Subnet %s could not be found.",
     .style = NEUTRON_STYLE,
-    .visible = "(r.project_id = $1 OR EXISTS (SELECT 1 FROM network n WHERE n.id = r.network_id AND (n.project_id = $1 OR n.shared "
-               "OR EXISTS (SELECT 1 FROM rbac_policy b WHERE b.object_type = 'network' AND b.object_id = n.id "
+    .visible = "(r.project_id = $1 OR EXISTS (SELECT 1 FROM network n WHERE n.id = r.network_id "
+               "AND (n.project_id = $1 OR n.shared "
+               "OR EXISTS (SELECT 1 FROM rbac_policy b WHERE b.object_type = 'network' AND "
+               "b.object_id = n.id "
                "AND b.action = 'access_as_shared' AND b.target_tenant IN ($1, '*')))))",
-    .writable = "(r.project_id = $1 OR EXISTS (SELECT 1 FROM network n WHERE n.id = r.network_id AND n.project_id = $1))",
+    .writable = "(r.project_id = $1 OR EXISTS (SELECT 1 FROM network n WHERE n.id = r.network_id "
+                "AND n.project_id = $1))",
     .default_sort = "id",
     .attributes = attributes,
     .before_create = before_create,

@@ -13,9 +13,10 @@ subnet_plan_cidr(const char *cidr, int ip_version, struct subnet_plan *plan, str
                            "Invalid input for cidr. Reason: '%s' is not a valid IP subnet.", cidr);
     }
     if (prefix.address.version != ip_version) {
-        return fault_typed(err, RC_INVALID, "InvalidInput",
-                           "Invalid input for operation: cidr '%s' does not match the ip_version '%d'.",
-                           cidr, ip_version);
+        return fault_typed(
+            err, RC_INVALID, "InvalidInput",
+            "Invalid input for operation: cidr '%s' does not match the ip_version '%d'.", cidr,
+            ip_version);
     }
     struct address first = prefix_first(&prefix);
     if (prefix.length == 0) {
@@ -46,9 +47,10 @@ subnet_plan_gateway(json_t *gateway, struct subnet_plan *plan, struct err *err)
                            text ? text : "");
     }
     if (plan->gateway.version != plan->cidr.address.version) {
-        return fault_typed(err, RC_INVALID, "InvalidInput",
-                           "Invalid input for operation: gateway_ip '%s' does not match the ip_version '%d'.", text,
-                           plan->cidr.address.version);
+        return fault_typed(
+            err, RC_INVALID, "InvalidInput",
+            "Invalid input for operation: gateway_ip '%s' does not match the ip_version '%d'.",
+            text, plan->cidr.address.version);
     }
     if (plan->gateway.version == 4 && prefix_contains(&plan->cidr, &plan->gateway) &&
         plan->cidr.length < 31 && !prefix_has_host(&plan->cidr, &plan->gateway)) {
@@ -96,19 +98,22 @@ default_pools(struct subnet_plan *plan)
 }
 
 static enum rc
-parse_pool(json_t *item, const struct subnet_plan *plan, struct address_range *ret_range, struct err *err)
+parse_pool(json_t *item, const struct subnet_plan *plan, struct address_range *ret_range,
+           struct err *err)
 {
     const char *start = json_string_value(json_object_get(item, "start"));
     const char *end = json_string_value(json_object_get(item, "end"));
     if (!start || !end || json_object_size(item) != 2) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest",
-                           "Invalid input for allocation_pools. Reason: Invalid data format for IP pool.");
+        return fault_typed(
+            err, RC_INVALID, "HTTPBadRequest",
+            "Invalid input for allocation_pools. Reason: Invalid data format for IP pool.");
     }
     struct address_range range;
     if (!address_parse(start, &range.first) || !address_parse(end, &range.last)) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest",
-                           "Invalid input for allocation_pools. Reason: '%s-%s' is not a valid range.", start,
-                           end);
+        return fault_typed(
+            err, RC_INVALID, "HTTPBadRequest",
+            "Invalid input for allocation_pools. Reason: '%s-%s' is not a valid range.", start,
+            end);
     }
     if (range.first.version != plan->cidr.address.version ||
         range.last.version != plan->cidr.address.version ||
@@ -120,7 +125,8 @@ parse_pool(json_t *item, const struct subnet_plan *plan, struct address_range *r
         char cidr[PREFIX_SIZE];
         prefix_format(&plan->cidr, cidr);
         return fault_typed(err, RC_INVALID, "OutOfBoundsAllocationPool",
-                           "The allocation pool %s-%s spans beyond the subnet cidr %s.", start, end, cidr);
+                           "The allocation pool %s-%s spans beyond the subnet cidr %s.", start, end,
+                           cidr);
     }
     *ret_range = range;
     return RC_OK;
@@ -132,13 +138,15 @@ check_overlap(const struct subnet_plan *plan, struct err *err)
     for (size_t i = 0; i < plan->n_pools; i++) {
         for (size_t j = 0; j < i; j++) {
             const struct address_range *a = &plan->pools[i], *b = &plan->pools[j];
-            if (address_compare(&a->first, &b->last) <= 0 && address_compare(&b->first, &a->last) <= 0) {
+            if (address_compare(&a->first, &b->last) <= 0 &&
+                address_compare(&b->first, &a->last) <= 0) {
                 char one[ADDRESS_SIZE], two[ADDRESS_SIZE], cidr[PREFIX_SIZE];
                 address_format(&a->first, one);
                 address_format(&b->first, two);
                 prefix_format(&plan->cidr, cidr);
                 return fault_typed(err, RC_CONFLICT, "OverlappingAllocationPools",
-                                   "Found overlapping allocation pools: those that start at %s and %s for subnet %s.",
+                                   "Found overlapping allocation pools: those that start at %s and "
+                                   "%s for subnet %s.",
                                    one, two, cidr);
             }
         }
@@ -155,12 +163,14 @@ subnet_plan_pools(json_t *pools, struct subnet_plan *plan, struct err *err)
     }
     if (json_array_size(pools) > SUBNET_MAX_POOLS) {
         return fault_typed(err, RC_INVALID, "HTTPBadRequest",
-                           "Invalid input for allocation_pools. Reason: more than %d pools.", SUBNET_MAX_POOLS);
+                           "Invalid input for allocation_pools. Reason: more than %d pools.",
+                           SUBNET_MAX_POOLS);
     }
     plan->n_pools = 0;
     size_t i;
     json_t *item;
-    json_array_foreach(pools, i, item) {
+    json_array_foreach(pools, i, item)
+    {
         enum rc rc = parse_pool(item, plan, &plan->pools[i], err);
         if (rc != RC_OK) {
             return rc;
@@ -182,15 +192,16 @@ subnet_plan_check_gateway(const struct subnet_plan *plan, struct err *err)
             address_format(&pool->first, first);
             address_format(&pool->last, last);
             return fault_typed(err, RC_CONFLICT, "GatewayConflictWithAllocationPools",
-                               "Gateway ip %s conflicts with allocation pool %s-%s.", gateway, first, last);
+                               "Gateway ip %s conflicts with allocation pool %s-%s.", gateway,
+                               first, last);
         }
     }
     return RC_OK;
 }
 
 enum rc
-subnet_plan_check_modes(int ip_version, bool enable_dhcp, const char *ra_mode, const char *address_mode,
-                        struct err *err)
+subnet_plan_check_modes(int ip_version, bool enable_dhcp, const char *ra_mode,
+                        const char *address_mode, struct err *err)
 {
     if (!ra_mode && !address_mode) {
         return RC_OK;
@@ -201,15 +212,17 @@ subnet_plan_check_modes(int ip_version, bool enable_dhcp, const char *ra_mode, c
                            ra_mode ? "ipv6_ra_mode" : "ipv6_address_mode");
     }
     if (!enable_dhcp) {
-        return fault_typed(err, RC_INVALID, "InvalidInput",
-                           "Invalid input for operation: ipv6_ra_mode or ipv6_address_mode cannot be set when "
-                           "enable_dhcp is set to False.");
+        return fault_typed(
+            err, RC_INVALID, "InvalidInput",
+            "Invalid input for operation: ipv6_ra_mode or ipv6_address_mode cannot be set when "
+            "enable_dhcp is set to False.");
     }
     if (ra_mode && address_mode && strcmp(ra_mode, address_mode) != 0) {
-        return fault_typed(err, RC_INVALID, "InvalidInput",
-                           "Invalid input for operation: ipv6_ra_mode set to '%s' with ipv6_address_mode set to "
-                           "'%s' is not valid. If both attributes are set, they must be the same value.",
-                           ra_mode, address_mode);
+        return fault_typed(
+            err, RC_INVALID, "InvalidInput",
+            "Invalid input for operation: ipv6_ra_mode set to '%s' with ipv6_address_mode set to "
+            "'%s' is not valid. If both attributes are set, they must be the same value.",
+            ra_mode, address_mode);
     }
     return RC_OK;
 }
@@ -219,13 +232,15 @@ subnet_check_nameservers(json_t *servers, struct err *err)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(servers, i, item) {
+    json_array_foreach(servers, i, item)
+    {
         struct address address;
         const char *text = json_string_value(item);
         if (!text || !address_parse(text, &address)) {
-            return fault_typed(err, RC_INVALID, "HTTPBadRequest",
-                               "Invalid input for dns_nameservers. Reason: '%s' is not a valid nameserver.",
-                               text ? text : "");
+            return fault_typed(
+                err, RC_INVALID, "HTTPBadRequest",
+                "Invalid input for dns_nameservers. Reason: '%s' is not a valid nameserver.",
+                text ? text : "");
         }
     }
     return RC_OK;
@@ -236,16 +251,19 @@ subnet_check_routes(json_t *routes, const char *attribute, struct err *err)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(routes, i, item) {
+    json_array_foreach(routes, i, item)
+    {
         struct prefix destination;
         struct address nexthop;
         const char *to = json_string_value(json_object_get(item, "destination"));
         const char *via = json_string_value(json_object_get(item, "nexthop"));
-        if (!to || !via || json_object_size(item) != 2 || !strchr(to, '/') || !prefix_parse(to, &destination) ||
-            !address_parse(via, &nexthop) || destination.address.version != nexthop.version) {
+        if (!to || !via || json_object_size(item) != 2 || !strchr(to, '/') ||
+            !prefix_parse(to, &destination) || !address_parse(via, &nexthop) ||
+            destination.address.version != nexthop.version) {
             g_autofree char *text = json_dumps(item, JSON_COMPACT | JSON_ENCODE_ANY);
             return fault_typed(err, RC_INVALID, "HTTPBadRequest",
-                               "Invalid input for %s. Reason: '%.200s' is not a valid host route.", attribute, text);
+                               "Invalid input for %s. Reason: '%.200s' is not a valid host route.",
+                               attribute, text);
         }
     }
     return RC_OK;

@@ -35,21 +35,25 @@ check_prefixes(struct resource_op *op, int *ret_version, struct err *err)
         prefixes = json_object_get(op->values, "prefixes");
     }
     if (!json_is_array(prefixes) || json_array_size(prefixes) == 0) {
-        return fault_typed(err, RC_INVALID, "EmptySubnetPoolPrefixList", "Empty subnet pool prefix list.");
+        return fault_typed(err, RC_INVALID, "EmptySubnetPoolPrefixList",
+                           "Empty subnet pool prefix list.");
     }
     int version = 0;
     size_t i;
     json_t *item;
-    json_array_foreach(prefixes, i, item) {
+    json_array_foreach(prefixes, i, item)
+    {
         struct prefix prefix;
         char text[PREFIX_SIZE];
         const char *given = json_string_value(item);
         if (!given || !prefix_parse(given, &prefix)) {
-            return fault(err, RC_INVALID, "Invalid input for prefixes. Reason: '%.60s' is not a valid IP subnet.",
+            return fault(err, RC_INVALID,
+                         "Invalid input for prefixes. Reason: '%.60s' is not a valid IP subnet.",
                          given ? given : "");
         }
         if (version && version != prefix.address.version) {
-            return fault_typed(err, RC_INVALID, "PrefixVersionMismatch", "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.");
+            return fault_typed(err, RC_INVALID, "PrefixVersionMismatch",
+                               "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.");
         }
         version = prefix.address.version;
         prefix_format(&prefix, text);
@@ -69,14 +73,16 @@ value_int(const struct resource_op *op, const char *column)
 static enum rc
 check_lengths(const struct resource_op *op, struct err *err)
 {
-    int min = value_int(op, "min_prefixlen"), max = value_int(op, "max_prefixlen"), normal = value_int(op, "default_prefixlen");
+    int min = value_int(op, "min_prefixlen"), max = value_int(op, "max_prefixlen"),
+        normal = value_int(op, "default_prefixlen");
     if (min > max) {
         return fault_typed(err, RC_INVALID, "IllegalSubnetPoolPrefixBounds",
                            "Illegal prefix bounds: min_prefixlen=%d, max_prefixlen=%d.", min, max);
     }
     if (normal < min || normal > max) {
         return fault_typed(err, RC_INVALID, "IllegalSubnetPoolPrefixBounds",
-                           "Illegal prefix bounds: default_prefixlen=%d is not from %d to %d.", normal, min, max);
+                           "Illegal prefix bounds: default_prefixlen=%d is not from %d to %d.",
+                           normal, min, max);
     }
     return RC_OK;
 }
@@ -110,7 +116,8 @@ before_update(struct resource_op *op, struct err *err)
     int version = value_int(op, "ip_version"), given = version;
     enum rc rc = json_object_get(op->values, "prefixes") ? check_prefixes(op, &given, err) : RC_OK;
     if (rc == RC_OK && given != version) {
-        return fault_typed(err, RC_INVALID, "PrefixVersionMismatch", "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.");
+        return fault_typed(err, RC_INVALID, "PrefixVersionMismatch",
+                           "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.");
     }
     return rc == RC_OK ? check_lengths(op, err) : rc;
 }

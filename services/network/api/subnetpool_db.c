@@ -13,23 +13,28 @@ struct pool {
 };
 
 static enum rc
-lock_pool(struct db *db, const struct subnetpool_wish *wish, struct subnetpool_choice *ret, struct pool *pool, struct err *err)
+lock_pool(struct db *db, const struct subnetpool_wish *wish, struct subnetpool_choice *ret,
+          struct pool *pool, struct err *err)
 {
     g_autoptr(db_result) row = NULL;
     enum rc rc = RC_OK;
     if (!wish->pool_id || uuid_is_valid(wish->pool_id)) {
-        rc = db_run(db,
-                    "SELECT id, ip_version, prefixes, min_prefixlen, max_prefixlen, default_prefixlen FROM subnetpool "
-                    "WHERE ($1::uuid IS NULL AND is_default AND ip_version = $2::int OR id = $1::uuid) "
-                    "AND ($3::text IS NULL OR shared OR project_id = $3) ORDER BY id LIMIT 1 FOR UPDATE",
-                    DB_ARGS(db_s(wish->pool_id), db_i(wish->ip_version), db_s(wish->project_id)), &row, err);
+        rc = db_run(
+            db,
+            "SELECT id, ip_version, prefixes, min_prefixlen, max_prefixlen, default_prefixlen FROM "
+            "subnetpool "
+            "WHERE ($1::uuid IS NULL AND is_default AND ip_version = $2::int OR id = $1::uuid) "
+            "AND ($3::text IS NULL OR shared OR project_id = $3) ORDER BY id LIMIT 1 FOR UPDATE",
+            DB_ARGS(db_s(wish->pool_id), db_i(wish->ip_version), db_s(wish->project_id)), &row,
+            err);
     }
     if (rc != RC_OK) {
         return rc;
     }
     if (!row || db_n_rows(row) == 0) {
         return fault_typed(err, wish->pool_id ? RC_NOT_FOUND : RC_INVALID, "SubnetPoolNotFound",
-                           "Subnet pool %.100s could not be found.", wish->pool_id ? wish->pool_id : "of the default");
+                           "Subnet pool %.100s could not be found.",
+                           wish->pool_id ? wish->pool_id : "of the default");
     }
     g_strlcpy(ret->pool_id, db_text(row, 0, "id"), sizeof ret->pool_id);
     ret->ip_version = pool->version = (int)db_int(row, 0, "ip_version");
@@ -44,8 +49,9 @@ static enum rc
 read_taken(struct db *db, const char *pool_id, GArray *taken, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, "SELECT cidr::text AS cidr FROM subnet WHERE subnetpool_id = $1 ORDER BY cidr",
-                        DB_ARGS(db_s(pool_id)), &rows, err);
+    enum rc rc =
+        db_run(db, "SELECT cidr::text AS cidr FROM subnet WHERE subnetpool_id = $1 ORDER BY cidr",
+               DB_ARGS(db_s(pool_id)), &rows, err);
     for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
         struct prefix prefix;
         if (prefix_parse(db_text(rows, i, "cidr"), &prefix)) {
@@ -71,7 +77,8 @@ collision(const struct pool *pool, const struct prefix *wanted)
 }
 
 static bool
-take_from(const struct pool *pool, const struct prefix *block, int length, struct prefix *ret_prefix)
+take_from(const struct pool *pool, const struct prefix *block, int length,
+          struct prefix *ret_prefix)
 {
     struct address last = prefix_last(block);
     struct prefix wanted = {prefix_first(block), length};
@@ -82,7 +89,8 @@ take_from(const struct pool *pool, const struct prefix *block, int length, struc
             return true;
         }
         struct address own_end = prefix_last(&wanted), other_end = prefix_last(taken);
-        struct prefix behind = {address_compare(&own_end, &other_end) > 0 ? own_end : other_end, length};
+        struct prefix behind = {address_compare(&own_end, &other_end) > 0 ? own_end : other_end,
+                                length};
         struct address next = prefix_last(&behind);
         wanted.address = address_add(next, 1);
         if (wanted.address.value == 0) {
@@ -93,30 +101,36 @@ take_from(const struct pool *pool, const struct prefix *block, int length, struc
 }
 
 static enum rc
-pick_any(const struct pool *pool, const struct subnetpool_wish *wish, struct prefix *ret_prefix, struct err *err)
+pick_any(const struct pool *pool, const struct subnetpool_wish *wish, struct prefix *ret_prefix,
+         struct err *err)
 {
     int length = wish->prefix_length < 0 ? pool->default_length : wish->prefix_length;
     if (length < pool->min_length) {
-        return fault_typed(err, RC_INVALID, "MinPrefixSubnetAllocationError",
-                           "Unable to allocate subnet with prefix length %d, minimum allowed prefix is %d.", length,
-                           pool->min_length);
+        return fault_typed(
+            err, RC_INVALID, "MinPrefixSubnetAllocationError",
+            "Unable to allocate subnet with prefix length %d, minimum allowed prefix is %d.",
+            length, pool->min_length);
     }
     if (length > pool->max_length) {
-        return fault_typed(err, RC_INVALID, "MaxPrefixSubnetAllocationError",
-                           "Unable to allocate subnet with prefix length %d, maximum allowed prefix is %d.", length,
-                           pool->max_length);
+        return fault_typed(
+            err, RC_INVALID, "MaxPrefixSubnetAllocationError",
+            "Unable to allocate subnet with prefix length %d, maximum allowed prefix is %d.",
+            length, pool->max_length);
     }
     size_t i;
     json_t *item;
-    json_array_foreach(pool->prefixes, i, item) {
+    json_array_foreach(pool->prefixes, i, item)
+    {
         struct prefix block;
         if (prefix_parse(json_string_value(item), &block) && block.length <= length &&
             take_from(pool, &block, length, ret_prefix)) {
             return RC_OK;
         }
     }
-    return fault_typed(err, RC_INVALID, "SubnetAllocationError",
-                       "Failed to allocate subnet: Insufficient prefix space to allocate subnet size /%d.", length);
+    return fault_typed(
+        err, RC_INVALID, "SubnetAllocationError",
+        "Failed to allocate subnet: Insufficient prefix space to allocate subnet size /%d.",
+        length);
 }
 
 static enum rc
@@ -127,22 +141,27 @@ pick_named(const struct pool *pool, const char *cidr, struct prefix *ret_prefix,
     json_t *item;
     bool is_inside = false;
     if (!prefix_parse(cidr, &wanted) || wanted.address.version != pool->version) {
-        return fault(err, RC_INVALID, "Invalid input for cidr. Reason: '%.60s' is not a valid IP subnet.", cidr);
+        return fault(err, RC_INVALID,
+                     "Invalid input for cidr. Reason: '%.60s' is not a valid IP subnet.", cidr);
     }
-    json_array_foreach(pool->prefixes, i, item) {
-        is_inside = is_inside || (prefix_parse(json_string_value(item), &block) && block.length <= wanted.length &&
-                                  prefix_contains(&block, &wanted.address));
+    json_array_foreach(pool->prefixes, i, item)
+    {
+        is_inside = is_inside ||
+                    (prefix_parse(json_string_value(item), &block) &&
+                     block.length <= wanted.length && prefix_contains(&block, &wanted.address));
     }
     if (!is_inside || collision(pool, &wanted)) {
         return fault_typed(err, RC_INVALID, "SubnetAllocationError",
-                           "Failed to allocate subnet: Cannot allocate requested subnet from the available set of prefixes.");
+                           "Failed to allocate subnet: Cannot allocate requested subnet from the "
+                           "available set of prefixes.");
     }
     *ret_prefix = wanted;
     return RC_OK;
 }
 
 enum rc
-subnetpool_db_allocate(struct db *db, const struct subnetpool_wish *wish, struct subnetpool_choice *ret_choice, struct err *err)
+subnetpool_db_allocate(struct db *db, const struct subnetpool_wish *wish,
+                       struct subnetpool_choice *ret_choice, struct err *err)
 {
     struct pool pool = {.taken = g_array_new(FALSE, FALSE, sizeof(struct prefix))};
     struct subnetpool_choice choice;
@@ -152,7 +171,8 @@ subnetpool_db_allocate(struct db *db, const struct subnetpool_wish *wish, struct
         rc = read_taken(db, choice.pool_id, pool.taken, err);
     }
     if (rc == RC_OK) {
-        rc = wish->cidr ? pick_named(&pool, wish->cidr, &prefix, err) : pick_any(&pool, wish, &prefix, err);
+        rc = wish->cidr ? pick_named(&pool, wish->cidr, &prefix, err)
+                        : pick_any(&pool, wish, &prefix, err);
     }
     if (rc == RC_OK) {
         prefix_format(&prefix, choice.cidr);
@@ -167,7 +187,8 @@ enum rc
 subnetpool_db_is_used(struct db *db, const char *id, bool *ret_used, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, "SELECT 1 FROM subnet WHERE subnetpool_id = $1 LIMIT 1", DB_ARGS(db_s(id)), &rows, err);
+    enum rc rc = db_run(db, "SELECT 1 FROM subnet WHERE subnetpool_id = $1 LIMIT 1",
+                        DB_ARGS(db_s(id)), &rows, err);
     if (rc == RC_OK) {
         *ret_used = db_n_rows(rows) > 0;
     }

@@ -16,7 +16,9 @@ struct subnetpool_choice {
     int ip_version;
     char cidr[PREFIX_SIZE];
 };
-// RC_NOT_FOUND SubnetPoolNotFound, RC_INVALID, RC_CONFLICT SubnetAllocationError when nothing is free.
-enum rc subnetpool_db_allocate(struct db *db, const struct subnetpool_wish *wish, struct subnetpool_choice *ret_choice,
-                               struct err *err) CHECKED;
-enum rc subnetpool_db_is_used(struct db *db, const char *id, bool *ret_used, struct err *err) CHECKED;
+// RC_NOT_FOUND SubnetPoolNotFound, RC_INVALID, RC_CONFLICT SubnetAllocationError when nothing is
+// free.
+enum rc subnetpool_db_allocate(struct db *db, const struct subnetpool_wish *wish,
+                               struct subnetpool_choice *ret_choice, struct err *err) CHECKED;
+enum rc subnetpool_db_is_used(struct db *db, const char *id, bool *ret_used,
+                              struct err *err) CHECKED;

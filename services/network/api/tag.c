@@ -31,7 +31,8 @@ position(json_t *tags, const char *tag)
 static enum rc
 missing(const struct tagging *tagging, struct err *err)
 {
-    return fault_typed(err, RC_NOT_FOUND, "TagNotFound", "Tag %.255s could not be found.", tagging->tag);
+    return fault_typed(err, RC_NOT_FOUND, "TagNotFound", "Tag %.255s could not be found.",
+                       tagging->tag);
 }
 
 static enum rc
@@ -45,12 +46,16 @@ change(struct tagging *tagging, json_t *tags, struct err *err)
         if (at < 0) {
             json_array_append_new(tags, json_string(tagging->tag));
         }
-        return json_array_size(tags) <= MAX_TAGS ? RC_OK : fault(err, RC_INVALID, "The number of tags exceed the per-resource limit of %d", MAX_TAGS);
+        return json_array_size(tags) <= MAX_TAGS
+                   ? RC_OK
+                   : fault(err, RC_INVALID,
+                           "The number of tags exceed the per-resource limit of %d", MAX_TAGS);
     }
     json_array_clear(tags);
     size_t i;
     json_t *tag;
-    json_array_foreach(tagging->wanted, i, tag) {
+    json_array_foreach(tagging->wanted, i, tag)
+    {
         if (position(tags, json_string_value(tag)) < 0) {
             json_array_append(tags, tag);
         }
@@ -67,7 +72,9 @@ write_tags(struct db *db, void *argument, struct err *err)
     json_auto_t *tags = NULL;
     enum rc rc = resource_item(tagging->request, db, tagging->resource, id, &item, err);
     if (rc == RC_OK) {
-        rc = tag_db_read(db, tagging->resource, id, neutron_is_admin(tagging->request) ? NULL : request_project(tagging->request),
+        rc = tag_db_read(db, tagging->resource, id,
+                         neutron_is_admin(tagging->request) ? NULL
+                                                            : request_project(tagging->request),
                          &tags, err);
     }
     if (rc == RC_OK) {
@@ -96,8 +103,10 @@ check_tag(const char *tag, struct err *err)
 {
     long n_chars = tag ? g_utf8_strlen(tag, -1) : 0;
     if (n_chars < 1 || n_chars > MAX_TAG_CHARS || strchr(tag, ',')) {
-        return fault(err, RC_INVALID, "Invalid input for tags. Reason: a tag is a text of 1 to %d characters without commas.",
-                     MAX_TAG_CHARS);
+        return fault(
+            err, RC_INVALID,
+            "Invalid input for tags. Reason: a tag is a text of 1 to %d characters without commas.",
+            MAX_TAG_CHARS);
     }
     return RC_OK;
 }
@@ -107,7 +116,8 @@ tag_replace(struct request *request, struct reply *reply, struct err *err)
 {
     json_t *wanted = json_object_get(request_json(request), "tags");
     if (!json_is_array(wanted) || json_array_size(wanted) > MAX_TAGS) {
-        return fault(err, RC_INVALID, "Invalid tags body: a list of at most %d tags is needed.", MAX_TAGS);
+        return fault(err, RC_INVALID, "Invalid tags body: a list of at most %d tags is needed.",
+                     MAX_TAGS);
     }
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < json_array_size(wanted); i++) {
@@ -141,13 +151,16 @@ static enum rc
 tag_add(struct request *request, struct reply *reply, struct err *err)
 {
     enum rc rc = check_tag(request_param(request, "tag"), err);
-    return rc == RC_OK ? run_quietly(request, &(struct tagging){.tag = request_param(request, "tag")}, err) : rc;
+    return rc == RC_OK
+               ? run_quietly(request, &(struct tagging){.tag = request_param(request, "tag")}, err)
+               : rc;
 }
 
 static enum rc
 tag_remove(struct request *request, struct reply *reply, struct err *err)
 {
-    return run_quietly(request, &(struct tagging){.tag = request_param(request, "tag"), .removes = true}, err);
+    return run_quietly(
+        request, &(struct tagging){.tag = request_param(request, "tag"), .removes = true}, err);
 }
 
 static enum rc
@@ -157,7 +170,8 @@ read_tags(struct request *request, json_t **ret_tags, struct err *err)
     g_autofree char *item = NULL;
     enum rc rc = request_db(request, &db, err);
     if (rc == RC_OK) {
-        rc = resource_item(request, db, request_route(request)->data, request_param(request, "id"), &item, err);
+        rc = resource_item(request, db, request_route(request)->data, request_param(request, "id"),
+                           &item, err);
     }
     if (rc == RC_OK) {
         json_auto_t *object = json_loads(item, 0, NULL);

@@ -7,11 +7,13 @@
 enum rc
 usage_page(struct request *request, struct reply *reply, struct err *err)
 {
-    const char *after_text = request_query(request, "after"), *limit_text = request_query(request, "limit");
+    const char *after_text = request_query(request, "after"),
+               *limit_text = request_query(request, "limit");
     int64_t after = 0, limit = 1000;
     if ((after_text && !parse_int64(after_text, 0, INT64_MAX, &after)) ||
         (limit_text && !parse_int64(limit_text, 1, 10000, &limit))) {
-        return fault(err, RC_INVALID, "Invalid input for after or limit. Reason: it is not a number in range.");
+        return fault(err, RC_INVALID,
+                     "Invalid input for after or limit. Reason: it is not a number in range.");
     }
     struct db *db;
     enum rc rc = request_db(request, &db, err);

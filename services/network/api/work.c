@@ -14,7 +14,8 @@
 enum {
     SWEEP_INTERVAL_MS = 500,
     RECONCILE_INTERVAL_MS = 300000,
-    HESITATION_MS = 5000, // after a call that ran into its deadline, requests leave OVN to the sweeper for so long
+    HESITATION_MS = 5000, // after a call that ran into its deadline, requests leave OVN to the
+                          // sweeper for so long
 };
 
 struct work {
@@ -30,14 +31,16 @@ struct work {
 
 // Dependencies first; what is deleted goes in the opposite order, but nothing is lost by another.
 static const int order[N_NB_KINDS] = {
-    [NB_NETWORK] = 0, [NB_SUBNET] = 1, [NB_SECURITY_GROUP] = 2, [NB_PORT] = 3, [NB_ROUTER] = 4, [NB_FLOATINGIP] = 5,
+    [NB_NETWORK] = 0, [NB_SUBNET] = 1, [NB_SECURITY_GROUP] = 2,
+    [NB_PORT] = 3,    [NB_ROUTER] = 4, [NB_FLOATINGIP] = 5,
 };
 
 static int
 compare_rows(const void *a, const void *b)
 {
     const struct work_row *one = a, *two = b;
-    return order[one->kind] != order[two->kind] ? order[one->kind] - order[two->kind] : g_strcmp0(one->id, two->id);
+    return order[one->kind] != order[two->kind] ? order[one->kind] - order[two->kind]
+                                                : g_strcmp0(one->id, two->id);
 }
 
 static enum rc
@@ -56,15 +59,17 @@ static void
 apply_rows(struct work *work, struct db *db, struct work_row *rows, size_t n)
 {
     qsort(rows, n, sizeof *rows, compare_rows);
-    for (size_t i = 0; i < n && ovn_is_ready(work->ovn) && monotonic_ms() >= atomic_load(&work->hesitate_until_ms); i++) {
+    for (size_t i = 0; i < n && ovn_is_ready(work->ovn) &&
+                       monotonic_ms() >= atomic_load(&work->hesitate_until_ms);
+         i++) {
         struct err err = {0};
         if (apply_row(work, db, &rows[i], &err) == RC_OK) {
             continue;
         }
         static struct log_limit limit;
         if (log_limit_allows(&limit, 10)) {
-            log_warn("OVN does not have a change yet", kv("kind", nb_kind_name(rows[i].kind)), kv("id", rows[i].id),
-                     kv("reason", err.message));
+            log_warn("OVN does not have a change yet", kv("kind", nb_kind_name(rows[i].kind)),
+                     kv("id", rows[i].id), kv("reason", err.message));
         }
         rc_ignore(work_db_postpone(db, &rows[i], &err));
     }
@@ -124,7 +129,8 @@ port_status_changed(void *context, const char *port_id, bool up)
         rc = db_get(service_db(work->service), &db, &err);
     }
     if (rc != RC_OK) {
-        log_warn("the status of a port was not recorded", kv("port", port_id), kv("reason", err.message));
+        log_warn("the status of a port was not recorded", kv("port", port_id),
+                 kv("reason", err.message));
     }
 }
 
@@ -164,8 +170,10 @@ reconcile(struct work *work)
         work->next_reconcile_ms = monotonic_ms() + HESITATION_MS;
         return;
     }
-    log_info("OVN is reconciled", kv_int("desired", (int64_t)counts.n_desired), kv_int("repaired", (int64_t)counts.n_repaired),
-             kv_int("removed", (int64_t)counts.n_removed), kv_int("skipped", (int64_t)counts.n_skipped));
+    log_info("OVN is reconciled", kv_int("desired", (int64_t)counts.n_desired),
+             kv_int("repaired", (int64_t)counts.n_repaired),
+             kv_int("removed", (int64_t)counts.n_removed),
+             kv_int("skipped", (int64_t)counts.n_skipped));
 }
 
 // Ports whose row says something else than OVN: a notice that was lost while the database was away.
@@ -175,7 +183,8 @@ compare_statuses(struct work *work)
     g_autoptr(db_result) rows = NULL;
     struct db *db;
     struct err err;
-    if (db_get(service_db(work->service), &db, &err) != RC_OK || port_db_list_statuses(db, &rows, &err) != RC_OK) {
+    if (db_get(service_db(work->service), &db, &err) != RC_OK ||
+        port_db_list_statuses(db, &rows, &err) != RC_OK) {
         return;
     }
     for (int i = 0; i < db_n_rows(rows); i++) {
@@ -202,7 +211,8 @@ sweep(void *context)
         reconcile(work);
         compare_statuses(work);
     }
-    if (db_get(service_db(work->service), &db, &err) == RC_OK && work_db_list(db, NULL, rows, &n, &err) == RC_OK) {
+    if (db_get(service_db(work->service), &db, &err) == RC_OK &&
+        work_db_list(db, NULL, rows, &n, &err) == RC_OK) {
         apply_rows(work, db, rows, n);
     }
 }
@@ -218,7 +228,8 @@ resync_due(void *context, const char *reason)
 // ---- start and stop
 
 enum rc
-work_start(struct service *service, const struct work_options *options, struct work **ret_work, struct err *err)
+work_start(struct service *service, const struct work_options *options, struct work **ret_work,
+           struct err *err)
 {
     struct work *work = g_new0(struct work, 1);
     work->service = service;

@@ -13,7 +13,8 @@ work_add(struct db *db, enum nb_kind kind, const char *id, struct err *err)
 }
 
 enum rc
-work_add_each(struct db *db, enum nb_kind kind, const char *sql, const char *parameter, struct err *err)
+work_add_each(struct db *db, enum nb_kind kind, const char *sql, const char *parameter,
+              struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
     enum rc rc = db_run(db, sql, DB_ARGS(db_s(parameter)), &rows, err);
@@ -35,18 +36,20 @@ kind_from_text(const char *text)
 }
 
 enum rc
-work_db_list(struct db *db, const char *request_id, struct work_row *ret_rows, size_t *ret_n, struct err *err)
+work_db_list(struct db *db, const char *request_id, struct work_row *ret_rows, size_t *ret_n,
+             struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = request_id
-                     ? db_run(db,
-                              "SELECT kind, id, revision FROM ovn_work WHERE request_id = $1 AND applied < revision "
-                              "ORDER BY kind, id LIMIT 200",
-                              DB_ARGS(db_s(request_id)), &rows, err)
-                     : db_run(db,
-                              "SELECT kind, id, revision FROM ovn_work WHERE applied < revision AND due_at <= now() "
-                              "ORDER BY due_at LIMIT 200",
-                              DB_NONE, &rows, err);
+    enum rc rc = request_id ? db_run(db,
+                                     "SELECT kind, id, revision FROM ovn_work WHERE request_id = "
+                                     "$1 AND applied < revision "
+                                     "ORDER BY kind, id LIMIT 200",
+                                     DB_ARGS(db_s(request_id)), &rows, err)
+                            : db_run(db,
+                                     "SELECT kind, id, revision FROM ovn_work WHERE applied < "
+                                     "revision AND due_at <= now() "
+                                     "ORDER BY due_at LIMIT 200",
+                                     DB_NONE, &rows, err);
     if (rc != RC_OK) {
         return rc;
     }
@@ -67,20 +70,23 @@ work_db_confirm(struct db *db, const struct work_row *row, bool is_deleted, stru
 {
     if (is_deleted) {
         return db_run(db, "DELETE FROM ovn_work WHERE kind = $1 AND id = $2 AND revision = $3",
-                      DB_ARGS(db_s(nb_kind_name(row->kind)), db_s(row->id), db_i(row->revision)), NULL, err);
+                      DB_ARGS(db_s(nb_kind_name(row->kind)), db_s(row->id), db_i(row->revision)),
+                      NULL, err);
     }
-    return db_run(db, "UPDATE ovn_work SET applied = $3 WHERE kind = $1 AND id = $2 AND applied < $3",
-                  DB_ARGS(db_s(nb_kind_name(row->kind)), db_s(row->id), db_i(row->revision)), NULL, err);
+    return db_run(
+        db, "UPDATE ovn_work SET applied = $3 WHERE kind = $1 AND id = $2 AND applied < $3",
+        DB_ARGS(db_s(nb_kind_name(row->kind)), db_s(row->id), db_i(row->revision)), NULL, err);
 }
 
 enum rc
 work_db_postpone(struct db *db, const struct work_row *row, struct err *err)
 {
-    return db_run(db,
-                  "UPDATE ovn_work SET attempt = attempt + 1, "
-                  "due_at = now() + least(60, 0.5 * power(2, least(attempt, 7))) * interval '1 second' "
-                  "WHERE kind = $1 AND id = $2 AND revision = $3",
-                  DB_ARGS(db_s(nb_kind_name(row->kind)), db_s(row->id), db_i(row->revision)), NULL, err);
+    return db_run(
+        db,
+        "UPDATE ovn_work SET attempt = attempt + 1, "
+        "due_at = now() + least(60, 0.5 * power(2, least(attempt, 7))) * interval '1 second' "
+        "WHERE kind = $1 AND id = $2 AND revision = $3",
+        DB_ARGS(db_s(nb_kind_name(row->kind)), db_s(row->id), db_i(row->revision)), NULL, err);
 }
 
 enum rc

@@ -10,9 +10,12 @@ struct work_row {
     int64_t revision;
 };
 #define WORK_BATCH 200
-// Rows not yet in OVN: of one request, or (request_id NULL) those that are due. ret_rows holds WORK_BATCH.
-enum rc work_db_list(struct db *db, const char *request_id, struct work_row *ret_rows, size_t *ret_n, struct err *err) CHECKED;
-enum rc work_db_confirm(struct db *db, const struct work_row *row, bool is_deleted, struct err *err) CHECKED;
+// Rows not yet in OVN: of one request, or (request_id NULL) those that are due. ret_rows holds
+// WORK_BATCH.
+enum rc work_db_list(struct db *db, const char *request_id, struct work_row *ret_rows,
+                     size_t *ret_n, struct err *err) CHECKED;
+enum rc work_db_confirm(struct db *db, const struct work_row *row, bool is_deleted,
+                        struct err *err) CHECKED;
 // Not applied: due again later, with a delay that grows to a minute.
 enum rc work_db_postpone(struct db *db, const struct work_row *row, struct err *err) CHECKED;
 // First in a transaction: everything it reads is from one moment.

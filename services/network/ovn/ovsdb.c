@@ -19,7 +19,7 @@
 #define PROBE_AFTER_MS 5000
 #define DEAD_AFTER_MS 15000
 #define BACKOFF_MIN_MS 50
-#define BACKOFF_MAX_MS 4000
+#define BACKOFF_MAX_MS 1000
 
 struct call {
     GCond done;

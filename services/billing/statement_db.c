@@ -146,16 +146,25 @@ statement_db_close(struct db *db, void *argument, struct err *err)
     "'from', " TIME_OF("s.from_us") ", 'to', " TIME_OF("s.to_us") ", 'as_of', " TIME_OF(           \
         "s.to_us") ", 'currency', s.currency, 'total', " MONEY_OF("s.total_nano") ", "             \
                                                                                   "'amount_due',"  \
-                                                                                  " " MONEY_OF("s" \
-                                                                                               "." \
-                                                                                               "d" \
-                                                                                               "u" \
-                                                                                               "e" \
-                                                                                               "_" \
-                                                                                               "n" \
-                                                                                               "a" \
-                                                                                               "n" \
-                                                                                               "o") ", 'complete', true, 'closed', true)"
+                                                                                  " " MONEY_OF(    \
+                                                                                      "s"          \
+                                                                                      "."          \
+                                                                                      "d"          \
+                                                                                      "u"          \
+                                                                                      "e"          \
+                                                                                      "_"          \
+                                                                                      "n"          \
+                                                                                      "a"          \
+                                                                                      "n"          \
+                                                                                      "o") ", "    \
+                                                                                           "'comp" \
+                                                                                           "lete'" \
+                                                                                           ", "    \
+                                                                                           "true," \
+                                                                                           " '"    \
+                                                                                           "close" \
+                                                                                           "d', "  \
+                                                                                           "true)"
 
 enum rc
 statement_db_get(struct db *db, const char *project_id, const char *id, char **ret_text,

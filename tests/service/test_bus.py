@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""common/bus, the outbox and usage against a real broker and database of their own: tests/unit/test_bus_live.c does the
-talking, this starts, kills and restarts what it talks to."""
+"""common/bus, the outbox and usage against a real broker and database of their own: tests/unit/test_bus_live.c and
+test_bus_outbox.c do the talking, this starts, kills and restarts what they talk to."""
 
 import os
 import signal
@@ -17,14 +17,14 @@ from tests.lib.stack import ROOT, Infra
 FLOOD_S = 30
 
 
-@pytest.fixture(scope="module")
-def program():
+def program(name):
+    """The unit test program, built when it is not there."""
     tree = Path(os.environ.get("HANEUL_BIN") or ROOT / "build/debug/bin").parent
-    path = tree / "unit/test_bus_live"
+    path = tree / "unit" / name
     if not path.exists():
         build = [f"BUILD={tree.name}"] if tree.name in ("release", "asan", "tsan") else []
-        name = os.path.relpath(tree, ROOT) if tree.is_relative_to(ROOT) else str(tree)
-        subprocess.run(["make", "-C", str(ROOT), "-j2", f"O={name}", *build, f"{name}/unit/test_bus_live"], check=True)
+        out = os.path.relpath(tree, ROOT) if tree.is_relative_to(ROOT) else str(tree)
+        subprocess.run(["make", "-C", str(ROOT), "-j2", f"O={out}", *build, f"{out}/unit/{name}"], check=True)
     return path
 
 
@@ -46,15 +46,17 @@ def environment(peers):
             "HANEUL_TEST_DSN": postgres.dsn(peers, "billing", "haneul")}
 
 
-def test_bus_outbox_and_usage_against_real_peers(program, environment):
-    ran = subprocess.run([program], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
+@pytest.mark.parametrize("name", ["test_bus_live", "test_bus_outbox"])
+def test_against_real_peers(name, environment):
+    ran = subprocess.run([program(name)], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0 and "100%" in ran.stdout, ran.stdout + ran.stderr
 
 
-def test_no_confirmed_message_is_lost_when_the_broker_dies(program, environment, peers):
+def test_no_confirmed_message_is_lost_when_the_broker_dies(environment, peers):
+    program("test_bus_live")
     flood = threading.Timer(5, lambda: os.kill(process.alive(peers, rabbit.NAME), signal.SIGKILL))
     flood.start()
-    ran = subprocess.Popen([program], env={**environment, "HANEUL_TEST_FLOOD_S": str(FLOOD_S)}, cwd=ROOT,
+    ran = subprocess.Popen([program("test_bus_live")], env={**environment, "HANEUL_TEST_FLOOD_S": str(FLOOD_S)}, cwd=ROOT,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     flood.join()
     time.sleep(1)

@@ -28,8 +28,7 @@ struct message {
     const char *id;   // UUID; consumers are idempotent by it
     const char *type; // "server.start"
     const char *routing_key;
-    const char
-        *user_id; // consuming: the broker-validated sender ("host-h1"), never what the body says
+    const char *user_id; // consuming: the sender as the broker validated it ("host-h1")
     const char *request_id;
     int64_t generation;  // 0: none
     int64_t deadline_us; // 0: none; a consumer drops what is past it

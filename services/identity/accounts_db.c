@@ -128,7 +128,7 @@ accounts_db_make_person(struct db *db, const struct person_row *row, char **ret_
                      "INSERT INTO user_account (id, domain_id, name, default_project_id, "
                      "password_hash, password_changed_at, extra)"
                      " VALUES ($1, '" DOMAIN_ID "', $2, $3, $4, now(), jsonb_build_object('email', "
-                                                "$2::text, 'full_name', $5::text, 'locale', $6::text))",
+                     "$2::text, 'full_name', $5::text, 'locale', $6::text))",
                      DB_ARGS(db_s(row->user_id), db_s(row->email), db_s(row->project_id),
                              db_s(row->password_hash), db_s(row->name), db_s(row->locale)),
                      NULL, err);

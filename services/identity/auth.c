@@ -3,6 +3,7 @@
 // is the same 401.
 #include "services/identity/auth.h"
 #include "common/base/util.h"
+#include "services/identity/catalog_cache.h"
 #include <string.h>
 
 static enum rc
@@ -250,7 +251,8 @@ reply_token(const struct request *request, struct db *db, const struct auth_cont
     bool is_scoped = context->project_id[0] || context->domain_id[0] || context->is_system;
     g_autofree char *catalog = NULL;
     if (is_scoped && !request_query(request, "nocatalog")) {
-        enum rc rc = auth_db_catalog(db, context->project_id, &catalog, err);
+        enum rc rc = catalog_cache_text(identity_of(request)->catalog, db, context->project_id,
+                                        &catalog, err);
         if (rc) {
             return rc;
         }
@@ -399,7 +401,9 @@ show_catalog(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     g_autofree char *items = NULL;
     enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : auth_db_catalog(db, request_project(request), &items, err);
+    rc = rc ? rc
+            : catalog_cache_text(identity_of(request)->catalog, db, request_project(request),
+                                 &items, err);
     if (rc == RC_OK) {
         reply->text = auth_wrap(request, "catalog", items);
     }

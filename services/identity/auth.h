@@ -38,8 +38,6 @@ enum rc auth_db_domain_scope(struct db *db, const char *user_id, const struct na
 enum rc auth_db_system_scope(struct db *db, const char *user_id, db_result **ret_row,
                              struct err *err) CHECKED;
 // JSON array texts; the callers free.
-enum rc auth_db_catalog(struct db *db, const char *project_id, char **ret_text,
-                        struct err *err) CHECKED;
 enum rc auth_db_projects(struct db *db, const char *user_id, const char *base_url, char **ret_text,
                          struct err *err) CHECKED;
 enum rc auth_db_domains(struct db *db, const char *user_id, const char *base_url, char **ret_text,

@@ -104,26 +104,6 @@ one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_arg
 }
 
 enum rc
-auth_db_catalog(struct db *db, const char *project_id, char **ret_text, struct err *err)
-{
-    // URLs may name the project; without one such endpoints are left out.
-    static const char sql[] =
-        "WITH shown AS (SELECT e.id, e.service_id, e.region_id, e.interface, "
-        "replace(replace(replace(replace(e.url, '$(project_id)s', $1), '%(project_id)s', $1), "
-        "'$(tenant_id)s', $1), '%(tenant_id)s', $1) AS url"
-        " FROM endpoint e WHERE e.enabled AND ($1 <> '' OR e.url !~ "
-        "'[$%][(](project|tenant)_id[)]s'))"
-        " SELECT coalesce(json_agg(json_build_object('id', s.id, 'type', s.type, 'name', s.name, "
-        "'endpoints',"
-        " (SELECT coalesce(json_agg(json_build_object('id', e.id, 'interface', e.interface, "
-        "'region_id', e.region_id, 'url', e.url,"
-        " 'region', e.region_id) ORDER BY e.interface, e.id), '[]') FROM shown e WHERE "
-        "e.service_id = s.id)) ORDER BY s.type, s.id), '[]')::text"
-        " AS items FROM service s WHERE s.enabled";
-    return one_text(db, sql, DB_ARGS(db_s(project_id)), ret_text, err);
-}
-
-enum rc
 auth_db_projects(struct db *db, const char *user_id, const char *base_url, char **ret_text,
                  struct err *err)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Regions, services and endpoints: what the catalog in a token is made of.
+#include "services/identity/catalog_cache.h"
 #include "services/identity/catalog_db.h"
 #include "services/identity/identity_resource.h"
 #include <string.h>
@@ -142,6 +143,34 @@ static const struct resource policy = {
     .attributes = policy_attributes,
 };
 
+// The engine's writes; then this process shows the catalog as it is now.
+static enum rc
+forget_after(enum rc rc, struct request *request)
+{
+    if (rc == RC_OK) {
+        catalog_cache_forget(identity_of(request)->catalog);
+    }
+    return rc;
+}
+
+static enum rc
+catalog_create(struct request *request, struct reply *reply, struct err *err)
+{
+    return forget_after(resource_create(request, reply, err), request);
+}
+
+static enum rc
+catalog_update(struct request *request, struct reply *reply, struct err *err)
+{
+    return forget_after(resource_update(request, reply, err), request);
+}
+
+static enum rc
+catalog_delete(struct request *request, struct reply *reply, struct err *err)
+{
+    return forget_after(resource_delete(request, reply, err), request);
+}
+
 // PUT /v3/regions/{id}: creates a region with that id.
 static enum rc
 put_region(struct request *request, struct reply *reply, struct err *err)
@@ -151,19 +180,21 @@ put_region(struct request *request, struct reply *reply, struct err *err)
         return fault(err, RC_INVALID, "invalid input for field 'region': it is not an object");
     }
     json_object_set_new(given, "id", json_string(request_param(request, "id")));
-    return resource_create(request, reply, err);
+    return catalog_create(request, reply, err);
 }
 
+#define CATALOG_ROUTES(resource_, path_) \
+    HOOKED_ROUTES(resource_, path_, 0, catalog_create, catalog_update, catalog_delete)
 const struct route catalog_routes[] = {
-    IDENTITY_ROUTES(region, "/v3/regions", 0),
+    CATALOG_ROUTES(region, "/v3/regions"),
     {.method = "PUT",
      .path = "/v3/regions/{id}",
      .handle = put_region,
      .status = 201,
      .data = &region,
      .summary = "create a region by id"},
-    IDENTITY_ROUTES(service, "/v3/services", 0),
-    IDENTITY_ROUTES(endpoint, "/v3/endpoints", 0),
+    CATALOG_ROUTES(service, "/v3/services"),
+    CATALOG_ROUTES(endpoint, "/v3/endpoints"),
     IDENTITY_ROUTES(policy, "/v3/policies", 0),
     {0},
 };

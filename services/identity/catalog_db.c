@@ -7,3 +7,44 @@ catalog_db_make_region(struct db *db, const char *id, struct err *err)
     return db_run(db, "INSERT INTO region (id) VALUES ($1) ON CONFLICT DO NOTHING",
                   DB_ARGS(db_s(id)), NULL, err);
 }
+
+enum rc
+catalog_db_version(struct db *db, int64_t *ret_version, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(db, "SELECT n FROM catalog_version WHERE id = 1", DB_NONE, &rows, err);
+    if (rc == RC_OK) {
+        *ret_version = db_int(rows, 0, "n");
+    }
+    return rc;
+}
+
+#define CATALOG(shown)                                                                            \
+    "(SELECT coalesce(json_agg(json_build_object('id', s.id, 'type', s.type, 'name', s.name, "    \
+    "'endpoints',"                                                                                \
+    " (SELECT coalesce(json_agg(json_build_object('id', e.id, 'interface', e.interface, "         \
+    "'region_id', e.region_id, 'url', e.url,"                                                     \
+    " 'region', e.region_id) ORDER BY e.interface, e.id), '[]') FROM shown e WHERE e.service_id " \
+    "= s.id AND " shown ")) ORDER BY s.type, s.id), '[]')::text FROM service s WHERE s.enabled)"
+
+enum rc
+catalog_db_texts(struct db *db, const char *hole, char **ret_scoped, char **ret_unscoped,
+                 int64_t *ret_version, struct err *err)
+{
+    static const char sql[] =
+        "WITH shown AS (SELECT e.id, e.service_id, e.region_id, e.interface,"
+        " replace(replace(replace(replace(e.url, '$(project_id)s', $1), '%(project_id)s', $1), "
+        "'$(tenant_id)s', $1), '%(tenant_id)s', $1) AS url,"
+        " e.url ~ '[$%][(](project|tenant)_id[)]s' AS names_project FROM endpoint e WHERE "
+        "e.enabled)"
+        " SELECT " CATALOG("true") " AS scoped, " CATALOG(
+            "NOT e.names_project") " AS unscoped, n FROM catalog_version WHERE id = 1";
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(db, sql, DB_ARGS(db_s(hole)), &rows, err);
+    if (rc == RC_OK) {
+        *ret_scoped = g_strdup(db_text(rows, 0, "scoped"));
+        *ret_unscoped = g_strdup(db_text(rows, 0, "unscoped"));
+        *ret_version = db_int(rows, 0, "n");
+    }
+    return rc;
+}

@@ -3,3 +3,8 @@
 #include "services/identity/identity.h"
 
 enum rc catalog_db_make_region(struct db *db, const char *id, struct err *err) CHECKED;
+enum rc catalog_db_version(struct db *db, int64_t *ret_version, struct err *err) CHECKED;
+// The catalog as a JSON array with `hole` where URLs name the project, the same without such
+// endpoints, and its version, as of one moment. The caller frees the texts.
+enum rc catalog_db_texts(struct db *db, const char *hole, char **ret_scoped, char **ret_unscoped,
+                         int64_t *ret_version, struct err *err) CHECKED;

@@ -7,11 +7,13 @@
 #include "common/resource/resource.h"
 #include "common/service/service.h"
 
+struct catalog_cache;
 struct identity {
     struct service *service;
     struct db_pool *db;
     struct key_ring *keys;
     struct authenticator *auth;
+    struct catalog_cache *catalog;
     int64_t token_life_us;
     int64_t lockout_attempts; // 0: never
     int64_t lockout_s;

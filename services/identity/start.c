@@ -3,6 +3,7 @@
 #include "services/identity/start.h"
 #include "common/auth/revocation.h"
 #include "common/log/log.h"
+#include "services/identity/catalog_cache.h"
 #include "services/identity/feed_db.h"
 
 #define CATCH_UP_MS 400
@@ -20,6 +21,7 @@ identity_make_auth(struct service *service, struct err *err)
     the_identity->db = service_db(service);
     the_identity->keys = key_ring_new();
     the_identity->auth = authenticator_new_local(the_identity->keys);
+    the_identity->catalog = catalog_cache_new();
     g_mutex_init(&the_identity->feed_lock);
     return the_identity->auth;
 }
@@ -29,8 +31,12 @@ catch_up(void *identity)
 {
     static struct log_limit limit;
     struct err err = {0};
-    if (feed_catch_up(identity, &err) && log_limit_allows(&limit, 1)) {
-        log_warn("cannot read revocations", kv("reason", err.message));
+    struct db *db = NULL;
+    enum rc rc = feed_catch_up(identity, &err);
+    rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
+    rc = rc ? rc : catalog_cache_check(((struct identity *)identity)->catalog, db, &err);
+    if (rc && log_limit_allows(&limit, 1)) {
+        log_warn("cannot read revocations and the catalog's version", kv("reason", err.message));
     }
 }
 

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The catalog's text as tokens show it, kept in the process. A change made here is seen at once,
+// one made by another process within the feed's interval.
+#pragma once
+#include "services/identity/identity.h"
+
+struct catalog_cache;
+struct catalog_cache *catalog_cache_new(void);
+// JSON array; project_id "" : endpoints that name the project are left out. The caller frees.
+enum rc catalog_cache_text(struct catalog_cache *cache, struct db *db, const char *project_id,
+                           char **ret_text, struct err *err) CHECKED;
+void catalog_cache_forget(struct catalog_cache *cache);
+// Forgets when the database's version is another.
+enum rc catalog_cache_check(struct catalog_cache *cache, struct db *db, struct err *err) CHECKED;

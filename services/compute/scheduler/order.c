@@ -16,7 +16,7 @@ image_part(struct scheduler *scheduler, const struct job *job, json_t **ret_imag
     const char *image_id = job_text(job, "image_id");
     g_autofree char *url =
         g_strdup_printf("%s/internal/v1/images/%s/ticket", scheduler->image_url, image_id);
-    struct call call = {.method = "POST", .url = url, .body = body};
+    struct call call = {.method = "POST", .url = url, .body = body, .timeout_ms = 5000};
     json_t *known = json_object_get(json_object_get(job->server, "image"), "ticket");
     enum rc rc = client_call(scheduler->client, &call, &ticket, err);
     if ((rc == RC_NOT_FOUND || rc == RC_FORBIDDEN || rc == RC_CONFLICT || rc == RC_GONE) && known) {

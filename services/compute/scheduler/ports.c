@@ -7,6 +7,8 @@
 #include "common/log/log.h"
 #include "services/compute/scheduler/work_db.h"
 
+#define CALL_MS 5000 // four calls fit in a lease
+
 static const char *
 text_of(json_t *object, const char *name)
 {
@@ -18,7 +20,7 @@ network_call(struct scheduler *scheduler, const char *method, const char *path, 
              json_t **ret_json, struct err *err)
 {
     g_autofree char *url = g_strconcat(scheduler->network_url, path, NULL);
-    struct call call = {.method = method, .url = url, .body = body};
+    struct call call = {.method = method, .url = url, .body = body, .timeout_ms = CALL_MS};
     return client_call(scheduler->client, &call, ret_json, err);
 }
 

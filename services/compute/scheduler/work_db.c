@@ -10,7 +10,7 @@
 #include "common/db/usage.h"
 #include "services/compute/core/server_db.h"
 
-#define LEASE "interval '60 seconds'"
+#define LEASE "interval '30 seconds'"
 #define ORDER_DUE_S 15 // an order that nobody answered is looked at again after this time
 
 #define JOB_COLUMNS                                                                               \

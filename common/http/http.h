@@ -65,7 +65,10 @@ struct route {
     const struct stream_ops *stream; // instead of handle
     const char *summary;             // OpenAPI
     const char *const *query;        // documented query parameters, NULL-terminated; informational
-    const void *data;                // the handler's own constant (resource engine)
+    // Adds to the OpenAPI operation what `body` and `query` do not say (the resource engine's
+    // schemas).
+    void (*describe)(const struct route *route, json_t *operation);
+    const void *data;                  // the handler's own constant (resource engine)
     uint16_t min_version, max_version; // microversion minor numbers, 0: any
 };
 

@@ -46,6 +46,9 @@ operation_of(const struct route *route)
         json_object_set_new(operation, "x-microversions",
                             json_pack("[i, i]", route->min_version, route->max_version));
     }
+    if (route->describe) {
+        route->describe(route, operation);
+    }
     return operation;
 }
 

@@ -42,7 +42,7 @@ struct attribute {
     const char *filter; // SQL condition with %s for the value's parameter instead of `r.column =
                         // ANY(value)`: the parameter is text[]; e.g. "r.id IN (SELECT port_id FROM
                         // fixed_ip WHERE ip::text = ANY(%s))"
-    int64_t min, max;          // characters, value or items; both 0: text ≤ 255, others unbounded
+    int64_t min, max;   // characters, value or items; both 0: text ≤ 255, others unbounded
     const char *const *values; // ATTR_TEXT: allowed values
     const char *default_json;  // JSON text used by POST when absent; NULL: null
     const char *help;
@@ -117,34 +117,20 @@ enum rc resource_delete_one(struct resource_op *op, struct err *err) CHECKED; //
 enum rc resource_item(struct request *request, struct db *db, const struct resource *resource,
                       const char *id, char **ret_text, struct err *err) CHECKED;
 
+// For the OpenAPI document: filters and sort keys of lists, bodies of writes, from the attribute
+// table.
+void resource_describe(const struct route *route, json_t *operation);
+
 // Five rows of a route table. ID is the path parameter: RESOURCE_ROUTES(network, "/v2.0/networks",
 // "PUT")
-#define RESOURCE_ROUTES(resource_, path_, update_method_)                                    \
-    {.method = "GET",                                                                        \
-     .path = path_,                                                                          \
-     .handle = resource_list,                                                                \
-     .status = 200,                                                                          \
-     .data = &resource_,                                                                     \
-     .summary = "list " #resource_},                                                         \
-        {.method = "POST",                                                                   \
-         .path = path_,                                                                      \
-         .handle = resource_create,                                                          \
-         .status = 201,                                                                      \
-         .data = &resource_,                                                                 \
-         .summary = "create " #resource_},                                                   \
-        {.method = "GET",                                                                    \
-         .path = path_ "/{id}",                                                              \
-         .handle = resource_show,                                                            \
-         .status = 200,                                                                      \
-         .data = &resource_,                                                                 \
-         .summary = "show " #resource_},                                                     \
-        {.method = update_method_,                                                           \
-         .path = path_ "/{id}",                                                              \
-         .handle = resource_update,                                                          \
-         .status = 200,                                                                      \
-         .data = &resource_,                                                                 \
-         .summary = "update " #resource_},                                                   \
-    {                                                                                        \
-        .method = "DELETE", .path = path_ "/{id}", .handle = resource_delete, .status = 204, \
-        .data = &resource_, .summary = "delete " #resource_                                  \
+#define RESOURCE_ROUTE_(resource_, method_, path_, handle_, status_, summary_)                \
+    {                                                                                         \
+        .method = method_, .path = path_, .handle = handle_, .status = status_,               \
+        .data = &resource_, .describe = resource_describe, .summary = summary_ " " #resource_ \
     }
+#define RESOURCE_ROUTES(resource_, path_, update_method_)                                          \
+    RESOURCE_ROUTE_(resource_, "GET", path_, resource_list, 200, "list"),                          \
+        RESOURCE_ROUTE_(resource_, "POST", path_, resource_create, 201, "create"),                 \
+        RESOURCE_ROUTE_(resource_, "GET", path_ "/{id}", resource_show, 200, "show"),              \
+        RESOURCE_ROUTE_(resource_, update_method_, path_ "/{id}", resource_update, 200, "update"), \
+        RESOURCE_ROUTE_(resource_, "DELETE", path_ "/{id}", resource_delete, 204, "delete")

@@ -131,8 +131,9 @@ allow_old(struct resource_op *op, const char *policy, struct err *err)
         return RC_OK;
     }
     json_auto_t *target = op->old ? json_copy(op->old) : json_object();
-    json_object_set_new(target, "target",
-                        json_pack("{s:O}", op->resource->singular, op->old ? op->old : target));
+    json_object_set_new(
+        target, "target",
+        json_pack("{s:o}", op->resource->singular, op->old ? json_incref(op->old) : json_object()));
     return request_allow(op->request, policy, target, err);
 }
 

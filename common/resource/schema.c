@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the attribute table says about requests, as OpenAPI.
+#include "common/resource/internal.h"
+
+#include <string.h>
+
+static const char *const type_names[] = {
+    [ATTR_TEXT] = "string",  [ATTR_UUID] = "string",   [ATTR_INT] = "integer",
+    [ATTR_BOOL] = "boolean", [ATTR_TIME] = "string",   [ATTR_JSON] = NULL,
+    [ATTR_ARRAY] = "array",  [ATTR_OBJECT] = "object",
+};
+static const char *const formats[] = {
+    [ATTR_UUID] = "uuid", [ATTR_TIME] = "date-time", [ATTR_OBJECT] = NULL};
+
+static void
+add_bounds(json_t *schema, const struct attribute *attribute)
+{
+    if (!attribute->min && !attribute->max) {
+        return;
+    }
+    const char *low = attribute->type == ATTR_INT     ? "minimum"
+                      : attribute->type == ATTR_ARRAY ? "minItems"
+                                                      : "minLength";
+    const char *high = attribute->type == ATTR_INT     ? "maximum"
+                       : attribute->type == ATTR_ARRAY ? "maxItems"
+                                                       : "maxLength";
+    json_object_set_new(schema, low, json_integer(attribute->min));
+    json_object_set_new(schema, high, json_integer(attribute->max));
+}
+
+static json_t *
+attribute_schema(const struct attribute *attribute)
+{
+    json_t *schema = json_object();
+    const char *type = type_names[attribute->type];
+    if (type) {
+        json_object_set_new(schema, "type",
+                            attribute->flags & ATTR_NULLABLE ? json_pack("[ss]", type, "null")
+                                                             : json_string(type));
+    }
+    if (formats[attribute->type]) {
+        json_object_set_new(schema, "format", json_string(formats[attribute->type]));
+    }
+    add_bounds(schema, attribute);
+    for (const char *const *value = attribute->values; value && *value; value++) {
+        if (!json_object_get(schema, "enum")) {
+            json_object_set_new(schema, "enum", json_array());
+        }
+        json_array_append_new(json_object_get(schema, "enum"), json_string(*value));
+    }
+    if (attribute->default_json) {
+        json_object_set_new(schema, "default",
+                            json_loads(attribute->default_json, JSON_DECODE_ANY, NULL));
+    }
+    if (attribute->help) {
+        json_object_set_new(schema, "description", json_string(attribute->help));
+    }
+    if (attribute->flags & ATTR_ADMIN_SET) {
+        json_object_set_new(schema, "x-admin-only", json_true());
+    }
+    return schema;
+}
+
+static void
+describe_body(const struct resource *resource, unsigned flag, json_t *operation)
+{
+    json_t *properties = json_object(), *required = json_array();
+    for (const struct attribute *attribute = resource->attributes; attribute->name; attribute++) {
+        if (attribute->flags & flag) {
+            json_object_set_new(properties, attribute->name, attribute_schema(attribute));
+        }
+        if (flag == ATTR_CREATE && (attribute->flags & ATTR_REQUIRED)) {
+            json_array_append_new(required, json_string(attribute->name));
+        }
+    }
+    json_t *object =
+        json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties, "required",
+                  required, "additionalProperties", (resource->style & RESOURCE_KEEP_UNKNOWN) != 0);
+    json_object_set_new(operation, "requestBody",
+                        json_pack("{s:b, s:{s:{s:{s:s, s:{s:o}, s:[s]}}}}", "required", 1,
+                                  "content", "application/json", "schema", "type", "object",
+                                  "properties", resource->singular, object, "required",
+                                  resource->singular));
+}
+
+static void
+describe_list(const struct resource *resource, json_t *operation)
+{
+    static const char *const pages[] = {"limit", "marker", "sort_key", "sort_dir", "fields", NULL};
+    json_t *parameters = json_object_get(operation, "parameters");
+    for (const struct attribute *attribute = resource->attributes; attribute->name; attribute++) {
+        if (attribute->flags & ATTR_FILTER) {
+            json_array_append_new(parameters,
+                                  json_pack("{s:s, s:s, s:{s:s}}", "name", attribute->name, "in",
+                                            "query", "schema", "type", "string"));
+        }
+    }
+    for (const char *const *page = pages; *page; page++) {
+        json_array_append_new(parameters, json_pack("{s:s, s:s, s:{s:s}}", "name", *page, "in",
+                                                    "query", "schema", "type", "string"));
+    }
+}
+
+void
+resource_describe(const struct route *route, json_t *operation)
+{
+    const struct resource *resource = route->data;
+    if (route->handle == resource_list) {
+        describe_list(resource, operation);
+    } else if (route->handle == resource_create) {
+        describe_body(resource, ATTR_CREATE, operation);
+    } else if (route->handle == resource_update) {
+        describe_body(resource, ATTR_UPDATE, operation);
+    }
+}

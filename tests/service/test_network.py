@@ -317,6 +317,8 @@ def test_a_service_makes_its_port_once(cloud, person):
     assert first["project_id"] == person.project_id and len(first["security_groups"]) == 1
     assert "binding:host_id" not in person.show("ports", first["id"])
     assert service.refused("POST", "/ports", {"port": {**wish, "device_id": "other"}})[0] == 409
+    status, _, moved = service.ask("POST", "/ports", {"port": {**wish, "binding:host_id": "h2"}})
+    assert status == 200 and moved["port"]["binding:host_id"] == "h2"
 
 
 def test_a_port_is_active_when_ovn_says_so(cloud, person):

@@ -9,6 +9,8 @@
 #include "services/network/api/security_group_db.h"
 #include "services/network/api/work.h"
 
+#include <string.h>
+
 static const char *const vnic_types[] = {
     "normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", NULL};
 
@@ -330,21 +332,41 @@ const struct resource port_resource = {
     .after_delete = after_delete,
 };
 
-// The port that a service made before with the same id for the same device, as the reply.
+// A service asks again for the port that it made before for the same device: it is moved when the
+// host is another one.
+struct repeat {
+    const char *id, *device_id;
+    const char *host; // NULL: not said
+    bool is_same;
+};
+
+static enum rc
+repeat_port(struct db *db, void *argument, struct err *err)
+{
+    struct repeat *repeat = argument;
+    g_autofree char *device = NULL;
+    enum rc rc = port_db_find_device(db, repeat->id, &device, err);
+    repeat->is_same = rc == RC_OK && device && strcmp(device, repeat->device_id) == 0;
+    return repeat->is_same && repeat->host ? port_db_move(db, repeat->id, repeat->host, err) : rc;
+}
+
 static bool
 reply_existing(struct request *request, json_t *input, struct reply *reply)
 {
-    const char *id = json_string_value(json_object_get(input, "id"));
-    const char *wanted = json_string_value(json_object_get(input, "device_id"));
+    const char *device_id = json_string_value(json_object_get(input, "device_id"));
+    struct repeat repeat = {.id = json_string_value(json_object_get(input, "id")),
+                            .device_id = device_id ? device_id : "",
+                            .host = json_string_value(json_object_get(input, "binding:host_id"))};
     struct db *db;
     struct err ignored;
-    g_autofree char *device = NULL, *item = NULL;
-    if (!id || !neutron_is_admin(request) || request_db(request, &db, &ignored) != RC_OK ||
-        port_db_find_device(db, id, &device, &ignored) != RC_OK || !device ||
-        g_strcmp0(device, wanted ? wanted : "") != 0 ||
-        resource_item(request, db, &port_resource, id, &item, &ignored) != RC_OK) {
+    g_autofree char *item = NULL;
+    if (!repeat.id || !neutron_is_admin(request) || request_db(request, &db, &ignored) != RC_OK ||
+        db_tx(db, repeat_port, &repeat, &ignored) != RC_OK || !repeat.is_same ||
+        resource_item(request, db, &port_resource, repeat.id, &item, &ignored) != RC_OK) {
         return false;
     }
+    const struct neutron *neutron = request_context(request);
+    work_apply_request(neutron->work, db, request_id(request));
     reply->status = 200;
     reply->text = g_strdup_printf("{\"port\":%s}", item);
     return true;

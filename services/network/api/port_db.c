@@ -244,3 +244,15 @@ port_db_release(struct db *db, const char *id, const char *subnet_id, struct err
                         DB_ARGS(db_s(id), db_s(subnet_id)), NULL, err);
     return rc == RC_OK ? work_add(db, NB_PORT, id, err) : rc;
 }
+
+enum rc
+port_db_move(struct db *db, const char *id, const char *host, struct err *err)
+{
+    g_autoptr(db_result) moved = NULL;
+    enum rc rc = db_run(db,
+                        "UPDATE port SET host_id = $2, status = 'DOWN', revision_number = "
+                        "revision_number + 1, updated_at = now() WHERE id = $1 AND host_id <> $2 "
+                        "RETURNING id",
+                        DB_ARGS(db_s(id), db_s(host)), &moved, err);
+    return rc == RC_OK && db_n_rows(moved) ? work_add(db, NB_PORT, id, err) : rc;
+}

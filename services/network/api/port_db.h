@@ -50,3 +50,5 @@ enum rc port_db_lock(struct db *db, const char *id, const char *project_id,
 // Takes the port's addresses in one subnet away.
 enum rc port_db_release(struct db *db, const char *id, const char *subnet_id,
                         struct err *err) CHECKED;
+// The port belongs to another host now, where it is not up yet; nothing when it is there already.
+enum rc port_db_move(struct db *db, const char *id, const char *host, struct err *err) CHECKED;

@@ -8,7 +8,7 @@ CREATE TABLE ovn_work (
     revision   bigint NOT NULL DEFAULT 1,
     applied    bigint NOT NULL DEFAULT 0,
     request_id text NOT NULL,
-    due_at     timestamptz NOT NULL DEFAULT now(),
+    due_at     timestamptz NOT NULL, -- when the sweeper takes it; before that it is the request's own thread's
     attempt    integer NOT NULL DEFAULT 0,
     PRIMARY KEY (kind, id)
 );
@@ -17,7 +17,8 @@ CREATE INDEX ovn_work_request ON ovn_work (request_id) WHERE applied < revision;
 
 -- One more revision of the object has to reach OVN.
 CREATE FUNCTION ovn_work_add(wanted_kind text, wanted_id uuid, wanted_request text) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO ovn_work AS w (kind, id, request_id) VALUES (wanted_kind, wanted_id, wanted_request)
+    INSERT INTO ovn_work AS w (kind, id, request_id, due_at)
+        VALUES (wanted_kind, wanted_id, wanted_request, now() + interval '2 seconds')
     ON CONFLICT (kind, id) DO UPDATE
-        SET revision = w.revision + 1, request_id = excluded.request_id, due_at = now(), attempt = 0
+        SET revision = w.revision + 1, request_id = excluded.request_id, due_at = excluded.due_at, attempt = 0
 $$;

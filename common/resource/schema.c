@@ -101,15 +101,17 @@ describe_list(const struct resource *resource, json_t *operation)
     }
 }
 
+// By method and path: services wrap the generic handlers.
 void
 resource_describe(const struct route *route, json_t *operation)
 {
     const struct resource *resource = route->data;
-    if (route->handle == resource_list) {
+    bool one = strchr(route->path, '{') != NULL;
+    if (strcmp(route->method, "GET") == 0 && !one) {
         describe_list(resource, operation);
-    } else if (route->handle == resource_create) {
+    } else if (strcmp(route->method, "POST") == 0) {
         describe_body(resource, ATTR_CREATE, operation);
-    } else if (route->handle == resource_update) {
+    } else if (strcmp(route->method, "PUT") == 0 || strcmp(route->method, "PATCH") == 0) {
         describe_body(resource, ATTR_UPDATE, operation);
     }
 }

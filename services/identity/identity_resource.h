@@ -21,9 +21,9 @@ bool is_being_disabled(const struct resource_op *op);
     HOOKED_ROUTES(resource_, path_, write_flags_, resource_create, identity_update, identity_delete)
 // clang-format off
 #define HOOKED_ROUTES(resource_, path_, write_flags_, create_, update_, delete_)                                             \
-    {.method = "GET", .path = path_, .handle = resource_list, .status = 200, .data = &resource_, .summary = "list " #resource_}, \
-    {.method = "POST", .path = path_, .handle = create_, .flags = write_flags_, .status = 201, .data = &resource_, .summary = "create " #resource_}, \
-    {.method = "GET", .path = path_ "/{id}", .handle = resource_show, .status = 200, .data = &resource_, .summary = "show " #resource_}, \
-    {.method = "PATCH", .path = path_ "/{id}", .handle = update_, .flags = write_flags_, .status = 200, .data = &resource_, .summary = "update " #resource_}, \
-    {.method = "DELETE", .path = path_ "/{id}", .handle = delete_, .status = 204, .data = &resource_, .summary = "delete " #resource_}
+    {.method = "GET", .path = path_, .handle = resource_list, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "list " #resource_}, \
+    {.method = "POST", .path = path_, .handle = create_, .flags = write_flags_, .status = 201, .data = &resource_, .describe = resource_describe, .summary = "create " #resource_}, \
+    {.method = "GET", .path = path_ "/{id}", .handle = resource_show, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "show " #resource_}, \
+    {.method = "PATCH", .path = path_ "/{id}", .handle = update_, .flags = write_flags_, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "update " #resource_}, \
+    {.method = "DELETE", .path = path_ "/{id}", .handle = delete_, .status = 204, .data = &resource_, .describe = resource_describe, .summary = "delete " #resource_}
 // clang-format on

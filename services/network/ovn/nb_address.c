@@ -61,7 +61,7 @@ nb_cidr(const char *what, const char *text, int version, char ret_cidr[NB_ADDRES
     clear_host_bits(bytes, n_bits, (int)prefix);
     format(version, bytes, (int)prefix, ret_cidr);
     if (prefix == n_bits) {
-        *strchr(ret_cidr, '/') = 0;
+        ret_cidr[strcspn(ret_cidr, "/")] = 0;
     }
     *ret_is_all = prefix == 0;
     return RC_OK;

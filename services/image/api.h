@@ -11,6 +11,8 @@ extern const struct route ticket_routes[];
 
 // GET /v2/images
 enum rc images_list(struct request *request, struct reply *reply, struct err *err);
+// "/v2/images/" is an image without an id, not the list: 404.
+enum rc images_nameless(struct request *request, struct reply *reply, struct err *err);
 // PATCH /v2/images/{image_id}
 enum rc images_patch(struct request *request, struct reply *reply, struct err *err);
 

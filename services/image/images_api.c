@@ -245,6 +245,7 @@ static const struct transition to_reactivated = {.event = IMAGE_REACTIVATE, .rul
 const struct route images_routes[] = {
     {.method = "GET", .path = "/v2/images", .handle = images_list, .status = 200, .summary = "list images"},
     {.method = "POST", .path = "/v2/images", .handle = images_create, .status = 201, .summary = "create an image"},
+    {.method = "DELETE", .path = "/v2/images", .handle = images_nameless, .status = 204, .summary = "not allowed: an id is missing"},
     {.method = "GET", .path = "/v2/images/{image_id}", .handle = images_show, .status = 200, .summary = "show an image"},
     {.method = "PATCH", .path = "/v2/images/{image_id}", .handle = images_patch, .status = 200, .summary = "change an image"},
     {.method = "DELETE", .path = "/v2/images/{image_id}", .handle = images_transition, .status = 204, .data = &to_deleted,

@@ -307,6 +307,15 @@ page_text(const struct request *request, const char *items, const char *last)
 }
 
 enum rc
+images_nameless(struct request *request, struct reply *reply, struct err *err)
+{
+    return g_str_has_suffix(request_url(request), "/")
+               ? fault(err, RC_NOT_FOUND, "No image found with ID ''")
+               : fault(err, RC_METHOD, "The method %s is not allowed for %s",
+                       request_method(request), request_url(request));
+}
+
+enum rc
 images_list(struct request *request, struct reply *reply, struct err *err)
 {
     g_autoptr(GArray) filters = g_array_new(FALSE, FALSE, sizeof(struct image_filter));
@@ -317,6 +326,9 @@ images_list(struct request *request, struct reply *reply, struct err *err)
                               .limit = DEFAULT_LIMIT};
     g_autofree char *items = NULL, *last = NULL;
     struct db *db;
+    if (g_str_has_suffix(request_url(request), "/")) {
+        return images_nameless(request, reply, err);
+    }
     enum rc rc = image_allow_new(request, "get_images", request_project(request), "", err);
     const char *name, *value;
     for (unsigned i = 0; rc == RC_OK && request_query_at(request, i, &name, &value); i++) {

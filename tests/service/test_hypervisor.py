@@ -286,6 +286,22 @@ def test_an_agent_killed_in_the_middle_carries_on(make_agent, scheduler, delay_m
     assert {agent.guest(s) for s in servers} == {"running"}
 
 
+def test_guests_start_again_after_the_hosts_reboot(make_agent, scheduler):
+    agent = make_agent()
+    scheduler.ready()
+    server = str(uuid.uuid4())
+    scheduler.order(server, 1, "running")
+    scheduler.state(server, 1, "running")
+    agent.kill()
+    record = agent.record(server)
+    record["progress"]["boot_id"] = str(uuid.uuid4())  # as if it was another boot's
+    (agent.home / "servers" / f"{server}.json").write_text(json.dumps(record))
+    (agent.home / "simulated" / server).write_text("off")
+    agent = make_agent()
+    scheduler.state(server, 1, "running")
+    assert agent.guest(server) == "running"
+
+
 def test_broken_records_are_set_aside(make_agent, scheduler):
     agent = make_agent()
     scheduler.ready()

@@ -76,6 +76,7 @@ static const struct {
     {"ports.0.fixed_ips.0.prefix", "33", "ip"},
     {"ports.0.fixed_ips.0.gateway", "\"-i any\"", "ip"},
     {"ports.0.metadata_ip", "\"x\"", "metadata_ip"},
+    {"ports.0.metadata_port_id", "\"a,b=c\"", "metadata_port_id"},
     {"ports", "{}", "ports"},
 };
 // clang-format on
@@ -138,6 +139,19 @@ START_TEST(the_xml_escapes_what_people_named)
     ck_assert_ptr_nonnull(strstr(xml, "<target dev='tap12345678-9a'/>"));
     ck_assert_ptr_nonnull(strstr(xml, "<mtu size='1442'/>"));
     ck_assert_ptr_nonnull(strstr(xml, "config.iso"));
+}
+END_TEST
+
+START_TEST(a_name_that_xml_cannot_hold_is_left_out)
+{
+    json_auto_t *json = order_json();
+    json_object_set_new(json_object_get(json, "metadata"), "name", json_string("a\x01z"));
+    auto_order *order = NULL;
+    struct err err = {0};
+    ck_assert_int_eq(order_from_json(json, &order, &err), RC_OK);
+    auto_guest_paths paths = guest_paths_new("/s", SERVER);
+    g_autofree char *xml = guest_xml(order, &paths, &TCG);
+    ck_assert_ptr_null(strstr(xml, "<title>"));
 }
 END_TEST
 
@@ -431,6 +445,7 @@ main(void)
     tcase_add_loop_test(pure, a_bad_order_is_refused_by_field, 0, (int)N_ELEMENTS(BAD));
     tcase_add_test(pure, an_absent_order_needs_little);
     tcase_add_test(pure, the_xml_escapes_what_people_named);
+    tcase_add_test(pure, a_name_that_xml_cannot_hold_is_left_out);
     tcase_add_test(pure, with_kvm_the_guest_sees_the_hosts_processor);
     tcase_add_test(pure, only_our_names_are_ours);
     tcase_add_loop_test(pure, a_path_has_its_document, 0, (int)N_ELEMENTS(DOCS));

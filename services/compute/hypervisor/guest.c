@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "common/base/util.h"
+
 #define NAME_PREFIX "instance-"
 #define TCG_CACHE_MIB 64 // QEMU's default makes every small guest cost 180 MB more
 
@@ -66,7 +68,7 @@ add_head(GString *xml, const struct order *order, const struct guest_host *host)
     add(xml, "<domain type='%s'>\n<name>%s</name>\n<uuid>%s</uuid>\n", host->domain_type, name,
         order->server_id);
     const char *title = json_string_value(json_object_get(order->metadata, "name"));
-    if (title && !strchr(title, '\n')) {
+    if (title && text_is_clean(title, 255)) {
         add(xml, "<title>%s</title>\n", title);
     }
     add(xml,

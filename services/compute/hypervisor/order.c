@@ -237,6 +237,18 @@ mac_is_valid(const char *mac)
     return true;
 }
 
+// It becomes part of what ovs-vsctl reads.
+static bool
+name_is_plain(const char *name)
+{
+    for (; *name; name++) {
+        if (!g_ascii_isalnum(*name) && *name != '-' && *name != '_') {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool
 ip_is_valid(const char *ip, int64_t prefix)
 {
@@ -280,6 +292,10 @@ port_decode(json_t *json, struct order_port *port, struct err *err)
     }
     if (!mac_is_valid(port->mac)) {
         return fault(err, RC_INVALID, "invalid input for field 'mac': '%s'", port->mac);
+    }
+    if (port->metadata_port_id && !name_is_plain(port->metadata_port_id)) {
+        return fault(err, RC_INVALID, "invalid input for field 'metadata_port_id': '%s'",
+                     port->metadata_port_id);
     }
     if (port->metadata_ip && !ip_is_valid(port->metadata_ip, 0)) {
         return fault(err, RC_INVALID, "invalid input for field 'metadata_ip': '%s'",

@@ -65,6 +65,29 @@ START_TEST(rules_and_groups_follow)
 }
 END_TEST
 
+START_TEST(port_with_dhcp_options_keeps_the_subnets_others)
+{
+    static const struct nb_dhcp_option mtu = {"mtu", "1300"};
+    struct nb_port special = port;
+    apply_all(ovn);
+    special.revision++;
+    special.dhcp_options = &mtu;
+    special.n_dhcp_options = 1;
+    ok(ovn_apply_port(ovn, &special, &err));
+    ok(ovn_apply_port(ovn, &special, &err));
+    ck_assert_int_eq(n_rows("DHCP_Options"), 2);
+    g_autofree char *own =
+        ctl("ovn-nbctl", "--bare --columns=dhcpv4_options list Logical_Switch_Port %s", PORT);
+    g_autofree char *told = ctl("ovn-nbctl", "dhcp-options-get-options %s", g_strstrip(own));
+    ck_assert(strstr(told, "mtu=1300") && strstr(told, "router=10.0.0.1"));
+    special.revision++;
+    special.n_dhcp_options = 0;
+    ok(ovn_apply_port(ovn, &special, &err));
+    ck_assert_int_eq(n_rows("DHCP_Options"), 1);
+    assert_nb("--bare --columns=enabled list Logical_Switch_Port " PORT, "true");
+}
+END_TEST
+
 START_TEST(port_without_its_network_is_unavailable)
 {
     struct err err = {0};
@@ -334,6 +357,7 @@ main(void)
     tcase_add_test(tests, deleted_objects_leave_nothing);
     tcase_add_test(tests, older_revision_changes_nothing);
     tcase_add_test(tests, rules_and_groups_follow);
+    tcase_add_test(tests, port_with_dhcp_options_keeps_the_subnets_others);
     tcase_add_test(tests, port_without_its_network_is_unavailable);
     tcase_add_test(tests, rows_lost_behind_our_back_come_back);
     tcase_add_test(tests, what_nobody_desires_goes_and_foreign_rows_stay);

@@ -184,3 +184,25 @@ nb_dhcp_override(struct nb_row *row, const struct nb_port *port, struct err *err
     }
     return RC_OK;
 }
+
+enum rc
+nb_dhcp_of_port(struct nb_object *object, const struct nb_port *port,
+                const struct replica_row *subnet_row, struct err *err)
+{
+    const struct ovsdb_table *table = &nb_schema.tables[NB_DHCP_OPTIONS];
+    const struct ovsdb_value *options = &subnet_row->values[ovsdb_column_index(table, "options")];
+    struct nb_row *switch_port = object->rows->pdata[0];
+    struct nb_row *row = nb_row_add(object, NB_DHCP_OPTIONS, "dhcp4");
+    nb_row_text(row, "cidr", subnet_row->values[ovsdb_column_index(table, "cidr")].text);
+    GHashTableIter iter;
+    gpointer key, text;
+    if (options->items) {
+        g_hash_table_iter_init(&iter, options->items);
+    }
+    while (options->items && g_hash_table_iter_next(&iter, &key, &text)) {
+        nb_row_map(row, "options", key, text);
+    }
+    g_free(switch_port->dhcpv4_options.owner);
+    switch_port->dhcpv4_options.owner = g_strdup(object->owner);
+    return nb_dhcp_override(row, port, err);
+}

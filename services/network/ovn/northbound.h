@@ -106,8 +106,8 @@ struct nb_port {
     const char *dns_domain;   // NULL or "": short name only
     const struct nb_dhcp_option *dhcp_options;
     size_t n_dhcp_options;
-    const struct nb_subnet
-        *dhcp_subnet; // needed only with dhcp_options: the subnet whose options they change
+    const struct nb_subnet *dhcp_subnet; // with dhcp_options: the subnet whose options they change;
+                                         // NULL: as it is in OVN
 };
 
 struct nb_router_interface {

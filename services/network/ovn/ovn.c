@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/network/ovn/ovn.h"
 #include "common/log/log.h"
+#include "services/network/ovn/nb_dhcp.h"
 #include "services/network/ovn/ovn_internal.h"
 #include "services/network/ovn/ovn_metrics.h"
 #include <string.h>
@@ -150,7 +151,12 @@ static enum rc
 try_commit(struct ovn *ovn, ovn_fill_fn fill, void *context, int64_t deadline_ms,
            uint64_t *ret_serial, struct err *err)
 {
-    struct replica *replica = ovsdb_lock(ovn->nb);
+    // An empty replica must not be taken for an empty database.
+    struct replica *replica = ovsdb_lock_ready(ovn->nb);
+    *ret_serial = 0;
+    if (!replica) {
+        return fault(err, RC_UNAVAILABLE, "the northbound database is not connected");
+    }
     g_autoptr(nb_diff) diff = nb_diff_new(replica);
     *ret_serial = replica_serial(replica);
     enum rc rc = fill(context, diff, err);
@@ -333,6 +339,23 @@ ovn_make_router(struct ovn *ovn, const struct nb_router *router, struct nb_objec
     return nb_plan_router(router, &chassis, ret_object, err);
 }
 
+// A port with options of its own has the rest of them from its subnet's row.
+static enum rc
+add_dhcp_options(struct ovn *ovn, const struct nb_port *port, struct nb_object *object,
+                 struct err *err)
+{
+    const struct nb_row *row = object->rows->len ? object->rows->pdata[0] : NULL;
+    if (!port->n_dhcp_options || port->dhcp_subnet || !row || !row->dhcpv4_options.owner) {
+        return RC_OK;
+    }
+    const struct replica *replica = ovsdb_lock(ovn->nb);
+    const struct nb_ref *ref = &row->dhcpv4_options;
+    const struct replica_row *subnet = replica_find_key(replica, ref->owner, ref->key);
+    enum rc rc = subnet ? nb_dhcp_of_port(object, port, subnet, err) : RC_OK;
+    ovsdb_unlock(ovn->nb);
+    return rc;
+}
+
 enum rc
 ovn_make_port(struct ovn *ovn, const struct nb_port *port, struct nb_object **ret_object,
               struct err *err)
@@ -347,5 +370,12 @@ ovn_make_port(struct ovn *ovn, const struct nb_port *port, struct nb_object **re
         known.migrating_to = NULL;
     }
     g_mutex_unlock(&ovn->lock);
-    return nb_plan_port(&known, ret_object, err);
+    struct nb_object *object = NULL;
+    enum rc rc = nb_plan_port(&known, &object, err);
+    rc = rc == RC_OK ? add_dhcp_options(ovn, &known, object, err) : rc;
+    if (rc == RC_OK) {
+        *ret_object = g_steal_pointer(&object);
+    }
+    nb_object_free(object);
+    return rc;
 }

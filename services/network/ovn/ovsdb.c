@@ -431,6 +431,17 @@ ovsdb_lock(struct ovsdb *ovsdb)
     return ovsdb->replica;
 }
 
+struct replica *
+ovsdb_lock_ready(struct ovsdb *ovsdb)
+{
+    g_mutex_lock(&ovsdb->lock);
+    if (!ovsdb->is_ready) {
+        g_mutex_unlock(&ovsdb->lock);
+        return NULL;
+    }
+    return ovsdb->replica;
+}
+
 void
 ovsdb_unlock(struct ovsdb *ovsdb)
 {

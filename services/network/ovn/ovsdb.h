@@ -27,6 +27,8 @@ void ovsdb_free(struct ovsdb *ovsdb);
 
 // The replica may be looked at between these. It is empty while there is no connection.
 struct replica *ovsdb_lock(struct ovsdb *ovsdb);
+struct replica *
+ovsdb_lock_ready(struct ovsdb *ovsdb); // the same, but NULL and not locked without a connection
 void ovsdb_unlock(struct ovsdb *ovsdb);
 bool ovsdb_is_ready(struct ovsdb *ovsdb);
 bool ovsdb_wait_ready(struct ovsdb *ovsdb, int64_t deadline_ms); // monotonic_ms()

@@ -48,3 +48,15 @@ catalog_db_texts(struct db *db, const char *hole, char **ret_scoped, char **ret_
     }
     return rc;
 }
+
+enum rc
+catalog_db_service_type(struct db *db, const char *service_id, char **ret_type, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(db, "SELECT type FROM service WHERE id = $1", DB_ARGS(db_s(service_id)),
+                            &rows, err);
+    if (rc == RC_OK) {
+        *ret_type = g_strdup(db_text(rows, 0, "type"));
+    }
+    return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find service: %.64s.", service_id) : rc;
+}

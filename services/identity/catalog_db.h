@@ -8,3 +8,5 @@ enum rc catalog_db_version(struct db *db, int64_t *ret_version, struct err *err)
 // endpoints, and its version, as of one moment. The caller frees the texts.
 enum rc catalog_db_texts(struct db *db, const char *hole, char **ret_scoped, char **ret_unscoped,
                          int64_t *ret_version, struct err *err) CHECKED;
+enum rc catalog_db_service_type(struct db *db, const char *service_id, char **ret_type,
+                                struct err *err) CHECKED;

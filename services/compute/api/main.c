@@ -30,6 +30,7 @@ static const struct policy_rule policies[] = {
     {"os_compute_api:os-quota-sets:delete", "rule:admin_api", "Set a project's quota back to the default."},
     {"os_compute_api:limits:other_project", "rule:admin_api", "See another project's limits."},
     {"os_compute_api:os-hypervisors", "rule:admin_api", "See hypervisors."},
+    {"os_compute_api:os-aggregates", "rule:admin_api", "See and change host aggregates."},
     {"os_compute_api:os-services:list", "rule:admin_api", "See services."},
     {"os_compute_api:os-services:update", "rule:admin_api", "Enable and disable hosts."},
     {"os_compute_api:os-services:delete", "rule:admin_api", "Forget hosts."},
@@ -45,10 +46,9 @@ static const struct setting settings[] = {
 };
 // clang-format on
 static const struct route *const routes[] = {
-    version_routes, flavor_routes,      flavor_extra_routes,    keypair_routes,
-    server_routes,  server_item_routes, instance_action_routes, interface_routes,
-    host_routes,    quota_routes,       group_routes,           usage_routes,
-    NULL,
+    version_routes,     flavor_routes,          flavor_extra_routes, keypair_routes, server_routes,
+    server_item_routes, instance_action_routes, interface_routes,    host_routes,    quota_routes,
+    group_routes,       usage_routes,           aggregate_routes,    NULL,
 };
 
 static enum rc

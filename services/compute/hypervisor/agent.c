@@ -169,7 +169,7 @@ static struct order *
 guest_find(const char *network_id, const char *address, void *context)
 {
     struct agent *agent = context;
-    g_autoptr(GPtrArray) ids = desired_list(agent->desired, false);
+    g_autoptr(GPtrArray) ids = desired_list(agent->desired);
     for (guint i = 0; i < ids->len; i++) {
         struct server_record record;
         if (!desired_find(agent->desired, ids->pdata[i], &record)) {
@@ -239,7 +239,7 @@ static void
 images_evict(struct agent *agent)
 {
     g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(GPtrArray) ids = desired_list(agent->desired, false);
+    g_autoptr(GPtrArray) ids = desired_list(agent->desired);
     for (guint i = 0; i < ids->len; i++) {
         struct server_record record;
         if (desired_find(agent->desired, ids->pdata[i], &record)) {

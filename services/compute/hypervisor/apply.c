@@ -247,7 +247,7 @@ static bool
 network_is_used(const char *network_id, void *context)
 {
     struct agent *agent = context;
-    g_autoptr(GPtrArray) ids = desired_list(agent->desired, false);
+    g_autoptr(GPtrArray) ids = desired_list(agent->desired);
     bool used = false;
     for (guint i = 0; i < ids->len && !used; i++) {
         struct server_record record;

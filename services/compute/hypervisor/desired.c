@@ -146,7 +146,7 @@ desired_set_progress(struct desired *desired, const struct server_record *change
 }
 
 GPtrArray *
-desired_list(struct desired *desired, bool with_tombstones)
+desired_list(struct desired *desired)
 {
     g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&desired->mutex);
     GPtrArray *ids = g_ptr_array_new_with_free_func(g_free);
@@ -155,7 +155,7 @@ desired_list(struct desired *desired, bool with_tombstones)
     gpointer id, value;
     while (g_hash_table_iter_next(&iter, &id, &value)) {
         const struct server_record *record = value;
-        if (with_tombstones || !record->progress.absent_done) {
+        if (!record->progress.absent_done) {
             g_ptr_array_add(ids, g_strdup(id));
         }
     }

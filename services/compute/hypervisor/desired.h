@@ -38,7 +38,7 @@ bool desired_find(struct desired *desired, const char *server_id, struct server_
 // any generation is kept.
 enum rc desired_set_progress(struct desired *desired, const struct server_record *changed,
                              struct err *err) CHECKED;
-// All server ids, tombstones left out unless asked for; text elements, freed with the array.
-GPtrArray *desired_list(struct desired *desired, bool with_tombstones);
+// All server ids but tombstones; text elements, freed with the array.
+GPtrArray *desired_list(struct desired *desired);
 // Forgets tombstones last written before that time.
 void desired_prune(struct desired *desired, int64_t before_us);

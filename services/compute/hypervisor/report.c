@@ -50,7 +50,7 @@ servers_list(struct agent *agent, GHashTable *powers, struct used *ret_used)
 {
     json_t *list = json_array();
     struct used used = {0};
-    g_autoptr(GPtrArray) ids = desired_list(agent->desired, false);
+    g_autoptr(GPtrArray) ids = desired_list(agent->desired);
     for (guint i = 0; i < ids->len; i++) {
         struct server_record record;
         if (!desired_find(agent->desired, ids->pdata[i], &record)) {

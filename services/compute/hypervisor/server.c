@@ -274,7 +274,7 @@ tell(struct agent *agent, const struct state_report *report)
 void
 server_wake_all(struct agent *agent)
 {
-    g_autoptr(GPtrArray) ids = desired_list(agent->desired, true);
+    g_autoptr(GPtrArray) ids = desired_list(agent->desired);
     for (guint i = 0; i < ids->len; i++) {
         converge_wake(agent->converge, ids->pdata[i]);
     }

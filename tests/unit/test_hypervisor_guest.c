@@ -351,7 +351,7 @@ START_TEST(a_tombstone_holds_until_it_is_old)
     ck_assert_int_eq(desired_set_progress(desired, &record, &err), RC_OK);
     server_record_done(&record);
     ck_assert(!put(desired, 4));
-    g_autoptr(GPtrArray) listed = desired_list(desired, false);
+    g_autoptr(GPtrArray) listed = desired_list(desired);
     ck_assert_uint_eq(listed->len, 0);
     desired_prune(desired, now_us() - 10 * G_USEC_PER_SEC);
     ck_assert(!put(desired, 4));

@@ -2,9 +2,9 @@
 // The part of CloudKitty's API that its client reads most: versions, rating modules, metrics and
 // the v2 summary.
 #include "common/base/util.h"
-#include "services/billing/bill.h"
 #include "services/billing/billing.h"
 #include "services/billing/price.h"
+#include "services/billing/rating_summary.h"
 #include <string.h>
 
 static enum rc
@@ -45,71 +45,7 @@ show_module(struct request *request, struct reply *reply, struct err *err)
     return RC_OK;
 }
 
-// ---- summary: the rated lines of one or all projects, added up by type and project.
-
-enum { BY_TYPE = 1, BY_PROJECT = 2, LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
-
-struct summary {
-    struct db *db;
-    int64_t from_us, to_us;
-    unsigned by;
-    const char *type;  // filter; NULL: all
-    GPtrArray *groups; // struct group
-};
-struct group {
-    char *type, *project_id;
-    int64_t nano;
-    __int128 volume; // quantity × µs
-};
-
-static void
-group_free(gpointer data)
-{
-    struct group *group = data;
-    g_free(group->type);
-    g_free(group->project_id);
-    g_free(group);
-}
-
-static struct group *
-summary_group(struct summary *summary, const char *type, const char *project_id)
-{
-    for (guint i = 0; i < summary->groups->len; i++) {
-        struct group *group = g_ptr_array_index(summary->groups, i);
-        if ((!(summary->by & BY_TYPE) || !strcmp(group->type, type)) &&
-            (!(summary->by & BY_PROJECT) || !strcmp(group->project_id, project_id))) {
-            return group;
-        }
-    }
-    struct group *group = g_new0(struct group, 1);
-    group->type = g_strdup(type);
-    group->project_id = g_strdup(project_id);
-    g_ptr_array_add(summary->groups, group);
-    return group;
-}
-
-static enum rc
-summary_add(struct summary *summary, const char *project_id, struct err *err)
-{
-    struct bill bill;
-    enum rc rc = bill_load(summary->db, project_id, summary->from_us, summary->to_us, &bill, err);
-    if (rc) {
-        return rc;
-    }
-    for (guint i = 0; i < bill.lines->len && !rc; i++) {
-        const struct rate_line *line = &g_array_index(bill.lines, struct rate_line, i);
-        if (summary->type && strcmp(summary->type, line->meter)) {
-            continue;
-        }
-        struct group *group = summary_group(summary, line->meter, project_id);
-        if (__builtin_add_overflow(group->nano, line->amount.nano, &group->nano) ||
-            __builtin_add_overflow(group->volume, line->volume, &group->volume)) {
-            rc = fault(err, RC_RANGE, "the summary exceeds what can be added up");
-        }
-    }
-    bill_done(&bill);
-    return rc;
-}
+enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
 
 static enum rc
 parse_groupby(struct request *request, unsigned *ret_by, struct err *err)
@@ -119,9 +55,10 @@ parse_groupby(struct request *request, unsigned *ret_by, struct err *err)
     for (unsigned i = 0; request_query_at(request, i, &name, &value); i++) {
         g_auto(GStrv) items = strcmp(name, "groupby") ? NULL : g_strsplit(value, ",", 16);
         for (char **item = items; item && *item; item++) {
-            unsigned bit = !strcmp(*item, "type")         ? BY_TYPE
-                           : !strcmp(*item, "project_id") ? BY_PROJECT
-                                                          : 0;
+            unsigned bit = !strcmp(*item, "type") || !strcmp(*item, "res_type") ? BY_TYPE
+                           : !strcmp(*item, "project_id") || !strcmp(*item, "tenant_id")
+                               ? BY_PROJECT
+                               : 0;
             if (!bit) {
                 return fault(err, RC_INVALID,
                              "query parameter 'groupby' knows type and project_id only");
@@ -150,16 +87,6 @@ parse_filters(struct request *request, const char **ret_type, const char **ret_p
                              "query parameter 'filters' knows type and project_id only");
             }
         }
-    }
-    return RC_OK;
-}
-
-static enum rc
-parse_time(struct request *request, const char *name, int64_t *time_us, struct err *err)
-{
-    const char *text = request_query(request, name);
-    if (text && (!iso8601_parse(text, time_us) || *time_us < 0 || *time_us > TIME_MAX_US)) {
-        return fault(err, RC_INVALID, "query parameter '%s' is not a time", name);
     }
     return RC_OK;
 }
@@ -216,39 +143,6 @@ summary_reply(struct request *request, const struct summary *summary, struct rep
 }
 
 static enum rc
-summary_add_all(struct summary *summary, const char *project_id, struct err *err)
-{
-    if (project_id) {
-        return summary_add(summary, project_id, err);
-    }
-    g_autoptr(db_result) projects = NULL;
-    enum rc rc =
-        interval_db_projects(summary->db, summary->from_us, summary->to_us, &projects, err);
-    for (int i = 0; !rc && i < db_n_rows(projects); i++) {
-        rc = summary_add(summary, db_text(projects, i, "project_id"), err);
-    }
-    return rc;
-}
-
-// The current month when no window is given; the future costs nothing yet.
-static enum rc
-summary_window(struct request *request, struct summary *summary, struct err *err)
-{
-    int64_t now_us;
-    enum rc rc = interval_db_now(summary->db, &now_us, err);
-    if (rc) {
-        return rc;
-    }
-    summary->from_us = month_start_us(now_us, 0);
-    summary->to_us = month_start_us(now_us, 1);
-    rc = parse_time(request, "begin", &summary->from_us, err);
-    rc = rc ? rc : parse_time(request, "end", &summary->to_us, err);
-    summary->to_us = MIN(summary->to_us, now_us);
-    summary->from_us = MIN(summary->from_us, summary->to_us);
-    return rc;
-}
-
-static enum rc
 get_summary(struct request *request, struct reply *reply, struct err *err)
 {
     g_autoptr(GPtrArray) groups = g_ptr_array_new_with_free_func(group_free);
@@ -266,6 +160,97 @@ get_summary(struct request *request, struct reply *reply, struct err *err)
     }
     rc = rc ? rc : summary_add_all(&summary, filter, err);
     return rc ? rc : summary_reply(request, &summary, reply, err);
+}
+
+// ---- the first version's reports
+
+// Whose: the token's own project; admins name one by tenant_id or ask for all by all_tenants.
+static enum rc
+report_project(struct request *request, const char **ret_project_id, struct err *err)
+{
+    const char *tenant_id = request_query(request, "tenant_id"),
+               *all_text = request_query(request, "all_tenants");
+    bool all = false;
+    if (all_text && !parse_bool(all_text, &all)) {
+        return fault(err, RC_INVALID, "query parameter 'all_tenants' is not a boolean");
+    }
+    bool is_own = !all && (!tenant_id || !strcmp(tenant_id, request_project(request)));
+    *ret_project_id = all ? NULL : tenant_id ? tenant_id : request_project(request);
+    return is_own ? RC_OK : request_allow(request, "billing:rating:all", NULL, err);
+}
+
+static enum rc
+report_load(struct request *request, struct summary *summary, struct err *err)
+{
+    const char *project_id = NULL;
+    summary->type = request_query(request, "service");
+    enum rc rc = report_project(request, &project_id, err);
+    rc = rc ? rc : request_db(request, &summary->db, err);
+    rc = rc ? rc : summary_window(request, summary, err);
+    return rc ? rc : summary_add_all(summary, project_id, err);
+}
+
+static enum rc
+get_total(struct request *request, struct reply *reply, struct err *err)
+{
+    g_autoptr(GPtrArray) groups = g_ptr_array_new_with_free_func(group_free);
+    struct summary summary = {.groups = groups};
+    char text[32];
+    enum rc rc = report_load(request, &summary, err);
+    if (!rc) {
+        nano_to_text(groups->len ? ((struct group *)groups->pdata[0])->nano : 0, text);
+        reply->text = g_strdup(text);
+    }
+    return rc;
+}
+
+static json_t *
+report_row(const struct summary *summary, const struct group *group)
+{
+    char begin[32], end[32], rate[32];
+    iso8601_format(summary->from_us, false, begin);
+    iso8601_format(summary->to_us, false, end);
+    begin[strlen(begin) - 1] = end[strlen(end) - 1] = 0; // this version's times have no zone
+    nano_to_text(group->nano, rate);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "begin", begin, "end", end, "tenant_id",
+                     summary->by & BY_PROJECT ? group->project_id : "ALL", "res_type",
+                     summary->by & BY_TYPE ? group->type : "ALL", "rate", rate);
+}
+
+static enum rc
+get_report(struct request *request, struct reply *reply, struct err *err)
+{
+    g_autoptr(GPtrArray) groups = g_ptr_array_new_with_free_func(group_free);
+    struct summary summary = {.groups = groups};
+    enum rc rc = parse_groupby(request, &summary.by, err);
+    rc = rc ? rc : report_load(request, &summary, err);
+    if (rc) {
+        return rc;
+    }
+    json_t *rows = json_array();
+    for (guint i = 0; i < groups->len; i++) {
+        json_array_append_new(rows, report_row(&summary, groups->pdata[i]));
+    }
+    reply->json = json_pack("{s:o}", "summary", rows);
+    return RC_OK;
+}
+
+static enum rc
+get_tenants(struct request *request, struct reply *reply, struct err *err)
+{
+    struct summary window;
+    g_autoptr(db_result) projects = NULL;
+    enum rc rc = request_db(request, &window.db, err);
+    rc = rc ? rc : summary_window(request, &window, err);
+    rc = rc ? rc : interval_db_projects(window.db, window.from_us, window.to_us, &projects, err);
+    if (rc) {
+        return rc;
+    }
+    reply->json = json_array();
+    for (int i = 0; i < db_n_rows(projects); i++) {
+        json_array_append_new(reply->json, json_string(db_text(projects, i, "project_id")));
+    }
+    return RC_OK;
 }
 
 static enum rc
@@ -291,6 +276,8 @@ get_metrics(struct request *request, struct reply *reply, struct err *err)
     return RC_OK;
 }
 
+static const char *const report_query[] = {"begin",   "end",     "tenant_id", "all_tenants",
+                                           "service", "groupby", NULL};
 static const char *const summary_query[] = {"begin",  "end",   "groupby",         "filters",
                                             "offset", "limit", "response_format", NULL};
 
@@ -307,6 +294,14 @@ const struct route rating_routes[] = {
      .summary = "a rating module"},
     {.method = "GET", .path = "/v1/info/metrics", .handle = get_metrics, .policy = "billing:rating:get", .status = 200,
      .summary = "meters that are rated"},
+    {.method = "GET", .path = "/v2/info/metrics", .handle = get_metrics, .policy = "billing:rating:get", .status = 200,
+     .summary = "meters that are rated"},
+    {.method = "GET", .path = "/v1/report/summary", .handle = get_report, .policy = "billing:rating:get", .status = 200,
+     .query = report_query, .summary = "rated usage of a window, added up by res_type and tenant_id"},
+    {.method = "GET", .path = "/v1/report/total", .handle = get_total, .policy = "billing:rating:get", .status = 200,
+     .query = report_query, .summary = "rated usage of a window as one number"},
+    {.method = "GET", .path = "/v1/report/tenants", .handle = get_tenants, .policy = "billing:rating:all", .status = 200,
+     .query = report_query, .summary = "projects with usage in a window"},
     {.method = "GET", .path = "/v2/summary", .handle = get_summary, .policy = "billing:rating:get", .status = 200, .query = summary_query,
      .summary = "rated usage of a window, added up by type and project"},
     {0},

@@ -320,6 +320,14 @@ def test_the_cloudkitty_summary_agrees(world):
     assert abs(row[3] - float(exact("floatingip", 3, 10**7))) < 1e-9
     status, _, _ = world.stack.request("GET", "billing", f"/v2/summary?filters=project_id:{project()}", token=person.token)
     assert status == 403
+    status, _, total = world.stack.request("GET", "billing", "/v1/report/total", token=person.token)
+    assert status == 200 and abs(total - row[3]) < 1e-12
+    status, _, body = world.stack.request("GET", "billing", "/v1/report/summary?groupby=res_type", token=person.token)
+    assert status == 200 and [(r["tenant_id"], r["res_type"]) for r in body["summary"]] == [("ALL", "floatingip")]
+    for path in ("/v1/report/tenants", "/v1/report/total?all_tenants=true", f"/v1/report/summary?tenant_id={project()}"):
+        assert world.stack.request("GET", "billing", path, token=person.token)[0] == 403
+    status, _, tenants = world.stack.request("GET", "billing", "/v1/report/tenants", token=world.stack.admin_token())
+    assert status == 200 and person.project_id in tenants
     status, _, versions = world.stack.request("GET", "billing", "/")
     assert status == 200 and [v["id"] for v in versions] == ["v1", "v2"]
 

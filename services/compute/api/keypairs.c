@@ -12,7 +12,7 @@ struct keypair_body {
     const char *name, *public_key, *type, *user_id;
 };
 enum { F_NAME, F_PUBLIC_KEY, F_TYPE, F_USER };
-static const char *const key_types[] = {"ssh", NULL};
+static const char *const key_types[] = {"ssh", "x509", NULL};
 
 // clang-format off
 static const struct field keypair_fields[] = {
@@ -87,11 +87,18 @@ keypair_document(const struct keypair_new *keypair, const char *private_key, uns
 }
 
 static enum rc
+make_key(struct request *request, bool is_x509, char **ret_private, char **ret_public,
+         struct err *err)
+{
+    return is_x509 ? keygen_x509(request_auth(request)->user_name, ret_private, ret_public, err)
+                   : keygen_rsa(ret_private, ret_public, err);
+}
+
+static enum rc
 keypair_create(struct request *request, struct reply *reply, struct err *err)
 {
     const struct keypair_body *body = request_body(request);
-    struct keypair_new keypair = {
-        .project_id = request_project(request), .name = body->name, .type = "ssh"};
+    struct keypair_new keypair = {.project_id = request_project(request), .name = body->name};
     g_autofree char *generated = NULL, *fingerprint = NULL;
     char *private_key = NULL;
     struct db *db;
@@ -100,12 +107,18 @@ keypair_create(struct request *request, struct reply *reply, struct err *err)
         (rc = request_db(request, &db, err)) != RC_OK) {
         return rc;
     }
+    keypair.type = body->type ? body->type : "ssh";
     keypair.public_key = body->public_key;
+    bool is_x509 = strcmp(keypair.type, "x509") == 0;
     if (!body->public_key) {
-        rc = keygen_rsa(&private_key, &generated, err);
+        rc = make_key(request, is_x509, &private_key, &generated, err);
         keypair.public_key = generated;
     }
-    if (rc == RC_OK && (rc = keygen_fingerprint(keypair.public_key, &fingerprint, err)) == RC_OK) {
+    if (rc == RC_OK) {
+        rc = is_x509 ? keygen_x509_fingerprint(keypair.public_key, &fingerprint, err)
+                     : keygen_fingerprint(keypair.public_key, &fingerprint, err);
+    }
+    if (rc == RC_OK) {
         keypair.fingerprint = fingerprint;
         rc = keypair_db_create(db, &keypair, err);
     }

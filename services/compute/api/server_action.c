@@ -297,6 +297,57 @@ static const struct {
     {"removeSecurityGroup", act_remove_security_group},
 };
 
+// Nova's other actions. Those that need a state no server here can have are refused as from the
+// wrong state.
+static const struct {
+    const char *name, *verb;
+    bool needs_other_state;
+} refused_actions[] = {
+    {"pause", "pause"},
+    {"unpause", "unpause", true},
+    {"suspend", "suspend"},
+    {"resume", "resume", true},
+    {"shelve", "shelve"},
+    {"shelveOffload", "shelveOffload", true},
+    {"unshelve", "unshelve", true},
+    {"restore", "restore", true},
+    {"rescue", "rescue"},
+    {"unrescue", "unrescue", true},
+    {"resize", "resize"},
+    {"confirmResize", "confirmResize", true},
+    {"revertResize", "revertResize", true},
+    {"rebuild", "rebuild"},
+    {"migrate", "migrate"},
+    {"os-migrateLive", "os-migrateLive"},
+    {"evacuate", "evacuate"},
+    {"createImage", "createImage"},
+    {"createBackup", "createBackup"},
+    {"resetNetwork", "resetNetwork"},
+    {"injectNetworkInfo", "injectNetworkInfo"},
+};
+
+static enum rc
+refuse_action(struct request *request, const char *name, struct err *err)
+{
+    struct server_brief server;
+    struct db *db;
+    for (size_t i = 0; i < N_ELEMENTS(refused_actions); i++) {
+        if (strcmp(refused_actions[i].name, name) != 0) {
+            continue;
+        }
+        enum rc rc = server_find(request, &db, &server, err);
+        if (rc != RC_OK) {
+            return rc;
+        }
+        if (refused_actions[i].needs_other_state) {
+            return fault(err, RC_CONFLICT, "Cannot '%s' instance %s while it is in vm_state %s",
+                         refused_actions[i].verb, server.id, life_vm_state(server.state));
+        }
+        return fault(err, RC_NOT_IMPLEMENTED, "Action '%s' is not offered by this cloud.", name);
+    }
+    return fault(err, RC_INVALID, "There is no such action: %.100s", name);
+}
+
 enum rc
 server_action(struct request *request, struct reply *reply, struct err *err)
 {
@@ -310,5 +361,5 @@ server_action(struct request *request, struct reply *reply, struct err *err)
             return actions[i].act(request, reply, json_object_iter_value(only), err);
         }
     }
-    return fault(err, RC_INVALID, "There is no such action: %.100s", json_object_iter_key(only));
+    return refuse_action(request, json_object_iter_key(only), err);
 }

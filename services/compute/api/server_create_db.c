@@ -57,6 +57,8 @@ check_quota(struct db *db, const struct server_new *new, struct err *err)
         {&compute_quotas[QUOTA_INSTANCES], n},
         {&compute_quotas[QUOTA_CORES], n * new->lookup->vcpus},
         {&compute_quotas[QUOTA_RAM], n * new->lookup->ram_mib},
+        {&compute_quotas[QUOTA_METADATA_ITEMS],
+         (int64_t)json_object_size(json_object_get(new->common, "metadata"))},
     };
     return quota_check(db, new->auth->project_id, requests, G_N_ELEMENTS(requests), err);
 }

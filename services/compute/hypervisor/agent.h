@@ -35,7 +35,8 @@ struct agent {
 struct track {
     unsigned attempts;   // failed ones in a row
     int64_t due_ms;      // no attempt before this, whoever wakes us; monotonic
-    int64_t shutdown_ms; // when the guest was asked to shut down, monotonic; -1: not asked
+    int64_t shutdown_ms; // when the guest was first asked to shut down, monotonic; -1: not asked
+    int64_t asked_ms;    // when it was asked last
     char reported[160];  // the last state the scheduler was told; "": none
 };
 

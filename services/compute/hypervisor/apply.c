@@ -58,16 +58,19 @@ apply_step(struct agent *agent, struct server_record *record, enum step step, st
 
 // ---- what there is
 
-// Since the guest was asked to shut down; forgotten as soon as it is down.
-static int64_t
-shutdown_elapsed_ms(struct agent *agent, const char *server_id, bool is_up)
+// When the guest was asked to shut down; forgotten as soon as it is down.
+static void
+observe_shutdown(struct agent *agent, const char *server_id, struct actual *actual)
 {
+    bool is_up = actual->power == POWER_RUNNING || actual->power == POWER_PAUSED;
     g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&agent->mutex);
     struct track *track = track_get(agent, server_id);
     if (!is_up) {
         track->shutdown_ms = -1;
     }
-    return track->shutdown_ms < 0 ? -1 : monotonic_ms() - track->shutdown_ms;
+    int64_t now_ms = monotonic_ms();
+    actual->shutdown_ms = track->shutdown_ms < 0 ? -1 : now_ms - track->shutdown_ms;
+    actual->asked_ms = now_ms - track->asked_ms;
 }
 
 static bool
@@ -99,8 +102,7 @@ apply_observe(struct agent *agent, const struct server_record *record, struct ac
     if (rc) {
         return rc;
     }
-    bool is_up = actual.power == POWER_RUNNING || actual.power == POWER_PAUSED;
-    actual.shutdown_ms = shutdown_elapsed_ms(agent, order->server_id, is_up);
+    observe_shutdown(agent, order->server_id, &actual);
     auto_guest_paths paths = guest_paths_new(agent->state_dir, order->server_id);
     bool files = agent->driver->uses_files;
     actual.has_files = files && file_exists(paths.dir);
@@ -226,7 +228,11 @@ step_shutdown(struct agent *agent, struct server_record *record, struct err *err
     enum rc rc = agent->driver->shutdown(agent->driver_self, id, err);
     if (rc == RC_OK) {
         g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&agent->mutex);
-        track_get(agent, id)->shutdown_ms = monotonic_ms();
+        struct track *track = track_get(agent, id);
+        track->asked_ms = monotonic_ms();
+        if (track->shutdown_ms < 0) {
+            track->shutdown_ms = track->asked_ms;
+        }
     }
     return rc;
 }

@@ -92,20 +92,24 @@ plan_start(const struct wanted *wanted, const struct actual *actual)
     return next;
 }
 
-// Asks, waits, then pulls the plug.
+// Asks, waits, asks again, then pulls the plug.
 static struct plan
 plan_shutdown(const struct wanted *wanted, const struct actual *actual)
 {
     struct plan next = {.outcome = OUTCOME_PENDING};
     int64_t left_ms = wanted->shutdown_timeout_ms - actual->shutdown_ms;
+    int64_t quiet_ms =
+        wanted->shutdown_again_ms ? wanted->shutdown_again_ms - actual->asked_ms : left_ms;
     if (actual->power == POWER_PAUSED || wanted->shutdown_timeout_ms == 0) {
         add_if(&next, true, STEP_DESTROY);
     } else if (actual->shutdown_ms < 0) {
         add_if(&next, true, STEP_SHUTDOWN);
     } else if (left_ms <= 0) {
         add_if(&next, true, STEP_DESTROY);
+    } else if (quiet_ms <= 0) {
+        add_if(&next, true, STEP_SHUTDOWN);
     } else {
-        next.wait_ms = left_ms;
+        next.wait_ms = MIN(left_ms, quiet_ms);
     }
     return next;
 }

@@ -47,6 +47,7 @@ struct wanted {
     bool reboot_hard;
     bool config_drive;
     int64_t shutdown_timeout_ms; // how long a guest may take to obey
+    int64_t shutdown_again_ms;   // asked again so often: a guest that boots does not hear; 0: once
 };
 struct actual {
     enum power power;
@@ -55,7 +56,8 @@ struct actual {
     bool host_rebooted;         // since the guest was started: then it is started again
     int64_t started_generation; // 0: not started
     int64_t reboot_done;        // -1: never started
-    int64_t shutdown_ms;        // since the guest was asked to shut down; -1: not asked
+    int64_t shutdown_ms;        // since the guest was first asked to shut down; -1: not asked
+    int64_t asked_ms;           // since it was asked last
 };
 struct plan {
     enum step steps[N_STEPS];

@@ -11,6 +11,7 @@
 #define BACKOFF_MAX_MS 15000
 #define BUSY_MS 500 // another server is at it
 #define REPORT_AGAIN_MS 2000
+#define SHUTDOWN_AGAIN_MS 5000
 
 static const char *const STATE_NAMES[] = {
     [OUTCOME_RUNNING] = "running", [OUTCOME_STOPPED] = "stopped", [OUTCOME_ABSENT] = "absent"};
@@ -41,6 +42,7 @@ wanted_from_order(const struct agent *agent, const struct order *order)
         .reboot_hard = order->reboot_hard,
         .config_drive = order->config_drive,
         .shutdown_timeout_ms = 1000 * conf_int(agent->conf, "agent", "shutdown_timeout_s"),
+        .shutdown_again_ms = SHUTDOWN_AGAIN_MS,
     };
 }
 

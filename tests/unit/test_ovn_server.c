@@ -152,6 +152,25 @@ START_TEST(a_restarted_server_is_found_again)
 }
 END_TEST
 
+START_TEST(a_frozen_server_costs_no_more_than_the_timeout)
+{
+    struct err late = {0};
+    apply_all(ovn);
+    kill(nb_pid, SIGSTOP);
+    int64_t start = monotonic_ms();
+    struct nb_network renamed = net;
+    renamed.name = "renamed";
+    renamed.revision++;
+    ck_assert_int_eq(ovn_apply_network(ovn, &renamed, &late), RC_UNAVAILABLE);
+    ck_assert_int_lt(monotonic_ms() - start, 5000);
+    kill(nb_pid, SIGCONT);
+    ok(ovn_apply_network(ovn, &renamed, &err));
+    assert_all_there();
+    assert_nb("get Logical_Switch neutron-" NET " 'external_ids:\"neutron:network_name\"'",
+              "renamed");
+}
+END_TEST
+
 START_TEST(port_status_is_told)
 {
     apply_all(ovn);
@@ -363,6 +382,7 @@ main(void)
     tcase_add_test(tests, what_nobody_desires_goes_and_foreign_rows_stay);
     tcase_add_test(tests, a_new_empty_database_is_filled_again);
     tcase_add_test(tests, a_restarted_server_is_found_again);
+    tcase_add_test(tests, a_frozen_server_costs_no_more_than_the_timeout);
     tcase_add_test(tests, port_status_is_told);
     tcase_add_test(tests, many_writers_make_one_set_of_rows);
     tcase_add_test(tests, bulk_ports_are_fast_and_complete);

@@ -231,6 +231,23 @@ def test_what_is_in_use_stays(person, external):
     person.drop("networks", network["id"])
 
 
+def test_extra_routes_must_be_reachable(person):
+    network, subnet = lan(person, "10.14.0.0/24")
+    router = person.make("routers")
+    person.ask("PUT", f"/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]})
+    good = {"destination": "192.168.0.0/24", "nexthop": "10.14.0.9"}
+    assert person.change("routers", router["id"], routes=[good])["routes"] == [good]
+    bad = {"router": {"routes": [{"destination": "192.168.0.0/24", "nexthop": "10.99.0.9"}]}}
+    assert person.refused("PUT", f"/routers/{router['id']}", bad)[:2] == (400, "InvalidRoutes")
+    more = {"destination": "192.168.1.0/24", "nexthop": "10.14.0.9"}
+    status, _, body = person.ask("PUT", f"/routers/{router['id']}/add_extraroutes", {"router": {"routes": [more]}})
+    assert status == 200 and body["router"]["routes"] == [good, more]
+    status, _, body = person.ask("PUT", f"/routers/{router['id']}/remove_extraroutes", {"router": {"routes": [good]}})
+    assert status == 200 and body["router"]["routes"] == [more]
+    busy = person.refused("PUT", f"/routers/{router['id']}/remove_router_interface", {"subnet_id": subnet["id"]})
+    assert busy[:2] == (409, "RouterInterfaceInUseByRoute")
+
+
 def test_a_floating_ip_follows_its_port(cloud, person, external):
     network, subnet = lan(person, "10.6.0.0/24")
     port = person.make("ports", network_id=network["id"])

@@ -296,7 +296,9 @@ static enum rc
 before_delete(struct resource_op *op, struct err *err)
 {
     const char *owner = value_text(op, "device_owner");
-    if (g_str_has_prefix(owner, "network:router_") || g_str_equal(owner, "network:floatingip")) {
+    bool is_metadata = g_str_equal(owner, "network:distributed") && !neutron_is_admin(op->request);
+    if (is_metadata || g_str_has_prefix(owner, "network:router_") ||
+        g_str_equal(owner, "network:floatingip")) {
         return fault_typed(
             err, RC_CONFLICT, "ServicePortInUse",
             "Port %s cannot be deleted directly via the port API: has device owner %s.", op->id,

@@ -53,3 +53,6 @@ enum rc router_db_set_snat(struct db *db, const char *id, bool enable, struct er
 // Is the address in a subnet that the router is connected to, and not its own?
 enum rc router_db_reaches(struct db *db, const char *id, const char *nexthop, bool *ret_reaches,
                           struct err *err) CHECKED;
+// The extra routes as they are; ret_routes: new reference.
+enum rc router_db_read_routes(struct db *db, const char *id, json_t **ret_routes,
+                              struct err *err) CHECKED;

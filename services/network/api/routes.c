@@ -3,6 +3,7 @@
 #include "services/network/api/neutron.h"
 #include "services/network/api/port.h"
 #include "services/network/api/router_interface.h"
+#include "services/network/api/router_routes.h"
 #include "services/network/api/security_group.h"
 #include "services/network/api/usage.h"
 
@@ -25,6 +26,8 @@ const struct route neutron_resource_routes[] = {
 const struct route neutron_action_routes[] = {
     {.method = "PUT", .path = "/v2.0/routers/{id}/add_router_interface", .handle = router_interface_add, .status = 200, .summary = "add an interface to a router"},
     {.method = "PUT", .path = "/v2.0/routers/{id}/remove_router_interface", .handle = router_interface_remove, .status = 200, .summary = "remove an interface from a router"},
+    {.method = "PUT", .path = "/v2.0/routers/{id}/add_extraroutes", .handle = router_routes_add, .status = 200, .summary = "add routes to a router"},
+    {.method = "PUT", .path = "/v2.0/routers/{id}/remove_extraroutes", .handle = router_routes_remove, .status = 200, .summary = "remove routes from a router"},
     {.method = "GET", .path = "/internal/v1/usage", .handle = usage_page, .policy = "internal:usage", .status = 200, .summary = "usage facts again, for billing"},
     {0},
 };

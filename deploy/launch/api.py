@@ -16,6 +16,10 @@ class ApiError(LaunchError):
         self.body = body
 
 
+class Unreachable(LaunchError, ConnectionError):
+    """Nobody answered."""
+
+
 def _decode(data, content_type):
     text = data.decode(errors="replace")
     if "json" in (content_type or "") and text:
@@ -39,7 +43,7 @@ def request(method, url, body=None, token=None, headers=None, timeout=30, data=N
         with error:
             return error.code, error.headers, _decode(error.read(), error.headers.get("Content-Type"))
     except OSError as error:
-        raise LaunchError(f"{method} {url}: {error}") from None
+        raise Unreachable(f"{method} {url}: {error}") from None
 
 
 def call(method, url, body=None, token=None, **more):

@@ -8,6 +8,7 @@ extern const struct route images_routes[];    // images, tags, actions
 extern const struct route members_routes[];
 extern const struct route file_routes[]; // upload and download
 extern const struct route ticket_routes[];
+extern const struct route import_routes[];
 
 // GET /v2/images
 enum rc images_list(struct request *request, struct reply *reply, struct err *err);
@@ -19,9 +20,6 @@ enum rc images_patch(struct request *request, struct reply *reply, struct err *e
 struct image_service;
 // True when the ticket opens this image now.
 bool ticket_is_valid(const struct image_service *image, const char *image_id, const char *ticket);
-// The upload pipeline's row of the file table.
-extern const struct stream_ops upload_ops;
-// Renews the leases of this process' uploads.
-void upload_renew(void *context);
+extern const struct stream_ops upload_ops, stage_ops; // PUT file, PUT stage
 // Ends an upload whose client went away: for the cleaners' pool.
 void upload_clean(void *upload, void *context);

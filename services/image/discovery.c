@@ -34,8 +34,13 @@ schemas_show(struct request *request, struct reply *reply, struct err *err)
 static enum rc
 info_import(struct request *request, struct reply *reply, struct err *err)
 {
-    reply->json = json_pack("{s:{s:s, s:s, s:[]}}", "import-methods", "description",
-                            "Import methods available.", "type", "array", "value");
+    g_auto(GStrv) methods = g_strsplit(IMPORT_METHODS, ",", -1);
+    json_t *values = json_array();
+    for (char **each = methods; *each; each++) {
+        json_array_append_new(values, json_string(*each));
+    }
+    reply->json = json_pack("{s:{s:s, s:s, s:o}}", "import-methods", "description",
+                            "Import methods available.", "type", "array", "value", values);
     return RC_OK;
 }
 

@@ -123,6 +123,7 @@ file_get(struct request *request, struct reply *reply, struct err *err)
 const struct route file_routes[] = {
     {.method = "GET", .path = "/v2/images/{image_id}/file", .handle = file_get, .flags = ROUTE_PUBLIC, .status = 200,
      .summary = "download an image's data"},
+    {.method = "PUT", .path = "/v2/images/{image_id}/stage", .stream = &stage_ops, .status = 204, .summary = "stage data for an import"},
     {.method = "PUT", .path = "/v2/images/{image_id}/file", .stream = &upload_ops, .status = 204, .summary = "upload an image's data"},
     {0},
 };

@@ -9,14 +9,18 @@
 #define UPLOAD_LEASE_S 20 // an upload whose process is silent for this long has failed
 #define RENEW_INTERVAL_MS 4000
 #define SWEEP_INTERVAL_MS 5000
+#define IMPORT_METHODS "glance-direct,web-download"
 #define OPENSTACK_STREAM "application/octet-stream"
 
 struct image_service {
     struct service *service;
     struct store *store;
     char *ticket_key;
-    GThreadPool *cleaners; // ends broken uploads away from the HTTP threads
-    int64_t size_cap;      // bytes of one image
+    GThreadPool *cleaners;    // ends broken uploads away from the HTTP threads
+    GThreadPool *fetchers;    // imports from URLs
+    const char *import_ports; // "80,443"
+    bool import_private;      // may fetch from loopback and private networks
+    int64_t size_cap;         // bytes of one image
     int64_t ticket_ttl_s;
     int n_uploads_max;
     bool require_format_match;

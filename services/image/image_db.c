@@ -10,9 +10,10 @@ const struct quota_resource image_quotas[] = {
     [QUOTA_COUNT] =
         {"image_count_total", 1000,
          "SELECT count(*) FROM image WHERE owner = $1 AND status NOT IN ('deleted', 'killed')"},
-    [QUOTA_SIZE] = {"image_size_total", INT64_C(10) << 40,
-                    "SELECT COALESCE(sum(COALESCE(size, upload_size, 0)), 0)::bigint FROM image"
-                    " WHERE owner = $1 AND status NOT IN ('deleted', 'killed')"},
+    [QUOTA_SIZE] =
+        {"image_size_total", INT64_C(10) << 40,
+         "SELECT COALESCE(sum(COALESCE(size, staged_size, upload_size, 0)), 0)::bigint FROM image"
+         " WHERE owner = $1 AND status NOT IN ('deleted', 'killed')"},
     {0},
 };
 
@@ -172,8 +173,8 @@ image_db_set_status(struct db *db, const image_row *row, const char *status, str
     bool deletes = !strcmp(status, "deleted");
     const char *sql =
         deletes
-            ? "UPDATE image SET status = $3, deleted_at = now(), updated_at = now(), blob = NULL, "
-              "upload_id = NULL, upload_owner = NULL, upload_until = NULL, upload_size = NULL "
+            ? "UPDATE image SET status = $3, deleted_at = now(), updated_at = now(), blob = "
+              "NULL, " NO_UPLOAD ", " NO_STAGED " "
               "WHERE id = $1::uuid AND status = $2"
             : "UPDATE image SET status = $3, updated_at = now() WHERE id = $1::uuid AND status = "
               "$2";

@@ -89,15 +89,24 @@ enum rc image_db_list(struct db *db, const struct image_list *list, char **ret_i
                       char **ret_last, struct err *err) CHECKED;
 
 // ---- uploads
+enum upload_kind { UPLOAD_FILE, UPLOAD_STAGE, UPLOAD_FETCH };
 struct upload_row {
+    enum upload_kind kind;
     const char *image_id;
     char upload_id[UUID_SIZE];
     int64_t size; // as announced; -1 unknown
 };
-// queued → saving, leased to this process. RC_CONFLICT: not queued; RC_TOO_LARGE: the announced
-// size does not fit the quota. ret_room: bytes that the owner's quota leaves.
+struct task {
+    const char *image_id, *owner, *user_id, *request_id;
+    const char *upload_id; // NULL: done already
+    const char *status;
+    json_t *input;
+};
+// queued → saving, uploading or importing by the upload's kind, leased to this process.
+// RC_CONFLICT: not queued; RC_TOO_LARGE: the announced size does not fit the quota. ret_room: bytes
+// that the owner's quota leaves. task: NULL, or told of the fetch.
 enum rc upload_db_begin(struct db *db, const image_row *image, const struct upload_row *upload,
-                        int64_t *ret_room, struct err *err) CHECKED;
+                        const struct task *task, int64_t *ret_room, struct err *err) CHECKED;
 struct upload_facts {
     const struct upload_row *upload;
     const char *owner, *name;
@@ -108,11 +117,16 @@ struct upload_facts {
 // A row for the blob, so that a file of that name never goes unnoticed. Outside db_tx.
 enum rc upload_db_announce(struct db *db, const struct upload_facts *facts,
                            struct err *err) CHECKED;
-// saving → active with data and usage; places the blob. RC_GONE: the image or the lease is not ours
-// any more.
+// Places the blob and makes it the image's: active with data and usage, or staged. RC_GONE: the
+// image or the lease is not ours any more.
 enum rc upload_db_store(struct db *db, const struct upload_facts *facts, struct err *err) CHECKED;
-// saving → queued, if it is still this upload.
-enum rc upload_db_fail(struct db *db, const struct upload_row *upload, struct err *err) CHECKED;
+// Back to queued, if it is still this upload. reason: for the task of a fetch.
+enum rc upload_db_fail(struct db *db, const struct upload_row *upload, const char *reason,
+                       struct err *err) CHECKED;
+// Staged data becomes the image's, with usage, in one transaction. RC_CONFLICT: nothing is staged.
+enum rc import_db_direct(struct db *db, const image_row *image, const struct task *task,
+                         struct err *err) CHECKED;
+enum rc task_db_list(struct db *db, const char *image_id, char **ret_json, struct err *err) CHECKED;
 // ids: uuid[] literal.
 enum rc upload_db_renew(struct db *db, const char *ids, struct err *err) CHECKED;
 

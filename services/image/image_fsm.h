@@ -8,6 +8,8 @@
 enum image_status {
     IMAGE_QUEUED,
     IMAGE_SAVING,
+    IMAGE_UPLOADING, // data is being staged, or is
+    IMAGE_IMPORTING, // data is being fetched
     IMAGE_ACTIVE,
     IMAGE_DEACTIVATED,
     IMAGE_KILLED,
@@ -16,6 +18,8 @@ enum image_status {
 };
 enum image_event {
     IMAGE_UPLOAD,     // PUT file begins
+    IMAGE_STAGE,      // PUT stage begins
+    IMAGE_FETCH,      // import from a URL begins
     IMAGE_STORE,      // all bytes are safe
     IMAGE_FAIL,       // the upload broke off, was refused, or its process died
     IMAGE_DEACTIVATE, // actions/deactivate

@@ -147,6 +147,7 @@ images_create(struct request *request, struct reply *reply, struct err *err)
     }
     if (rc == RC_OK) {
         reply_header_format(reply, "Location", "%s/v2/images/%s", request_base_url(request), id);
+        reply_header(reply, "OpenStack-image-import-methods", IMPORT_METHODS);
         reply_header(reply, "OpenStack-image-store-ids", STORE_ID);
     }
     return rc;

@@ -3,9 +3,11 @@
 #include "common/http/usage_routes.h"
 #include "services/image/access.h"
 #include "services/image/api.h"
+#include "services/image/fetch.h"
 #include "services/image/sweep.h"
 
 #define N_CLEANERS 2
+#define N_FETCHERS 4
 
 static const struct setting settings[] = {
     // clang-format off
@@ -15,6 +17,8 @@ static const struct setting settings[] = {
     {"image", "max_uploads",          SETTING_INT,  "64",            1, 4096, "",       "uploads at once; further ones are answered 503. Each takes up to 5 MiB"},
     {"image", "ticket_ttl",           SETTING_INT,  "86400",         60, 31536000, "s", "how long a download URL given to a host is good"},
     {"image", "require_format_match", SETTING_BOOL, "true",          0, 0, "",          "refuse data that is not of the image's disk_format; dangerous data is always refused"},
+    {"import", "ports",               SETTING_TEXT, "80,443",        0, 0, "",          "TCP ports that web-download may fetch from, comma-separated"},
+    {"import", "allow_private",       SETTING_BOOL, "false",         0, 0, "",          "web-download may fetch from loopback and private addresses: only where no tenant can reach a service by it"},
     {0},
     // clang-format on
 };
@@ -31,6 +35,9 @@ load_ticket_key(struct image_service *image, struct err *err)
 static void
 image_service_free(struct image_service *image)
 {
+    if (image->fetchers) {
+        g_thread_pool_free(image->fetchers, FALSE, TRUE);
+    }
     if (image->cleaners) {
         g_thread_pool_free(image->cleaners, FALSE, TRUE);
     }
@@ -51,6 +58,8 @@ start(struct service *service, void **ret_context, struct err *err)
     image->ticket_ttl_s = conf_int(conf, "image", "ticket_ttl");
     image->n_uploads_max = (int)conf_int(conf, "image", "max_uploads");
     image->require_format_match = conf_bool(conf, "image", "require_format_match");
+    image->import_ports = conf_text(conf, "import", "ports");
+    image->import_private = conf_bool(conf, "import", "allow_private");
     image->public_url = conf_text(conf, "image", "url");
     image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&image->mutex);
@@ -62,6 +71,7 @@ start(struct service *service, void **ret_context, struct err *err)
         image_service_free(image);
         return rc;
     }
+    image->fetchers = g_thread_pool_new(fetch_run, NULL, N_FETCHERS, FALSE, NULL);
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, FALSE, NULL);
     sweep_adopt(image);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);
@@ -87,7 +97,8 @@ healthy(void *context, char *ret_detail, size_t size)
 }
 
 static const struct route *const routes[] = {
-    discovery_routes, images_routes, members_routes, file_routes, ticket_routes, usage_routes, NULL,
+    discovery_routes, images_routes, members_routes, file_routes,
+    import_routes,    ticket_routes, usage_routes,   NULL,
 };
 static const struct service_def definition = {
     .name = "image",

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Interoperable import: staged data, and data fetched from a URL."""
+
+import hashlib
+import http.server
+import os
+import threading
+
+import pytest
+
+from tests.lib.stack import free_ports, wait_until
+
+SERVICES = ["identity", "image"]
+STREAM = {"Content-Type": "application/octet-stream"}
+PORT = free_ports(["web"])["web"]
+SETTINGS = {"image": {"import": {"ports": f"80,443,{PORT}", "allow_private": "true"}}}
+DATA = os.urandom(2_000_000)
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/away":
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+            self.end_headers()
+            return
+        self.send_response(200 if self.path in ("/disk", "/slow") else 404)
+        self.send_header("Content-Length", str(len(DATA)))
+        self.end_headers()
+        self.wfile.write(DATA[:1000])
+        if self.path == "/slow":
+            self.server.hold.wait(60)
+        self.wfile.write(DATA[1000:])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def web():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Pages)
+    server.hold = threading.Event()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.url = f"http://127.0.0.1:{PORT}"
+    yield server
+    server.hold.set()
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def owner(stack):
+    return stack.person()
+
+
+def create(stack, person):
+    return stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": "bare"}, token=person.token)
+
+
+def show(stack, person, image):
+    return stack.call("GET", "image", f"/v2/images/{image['id']}", token=person.token)
+
+
+def ask(stack, person, image, name, **more):
+    return stack.request("POST", "image", f"/v2/images/{image['id']}/import", {"method": {"name": name, **more}}, token=person.token)
+
+
+def task(stack, person, image):
+    return stack.call("GET", "image", f"/v2/images/{image['id']}/tasks", token=person.token)["tasks"][-1]
+
+
+def stage(stack, person, image, data):
+    return stack.request("PUT", "image", f"/v2/images/{image['id']}/stage", data=data, token=person.token, headers=STREAM)[0]
+
+
+def eventually(condition, seconds=20):
+    wait_until(condition, seconds, f"the condition did not hold within {seconds} s")
+
+
+def test_staged_data_becomes_the_images(stack, owner):
+    image = create(stack, owner)
+    assert ask(stack, owner, image, "glance-direct")[0] == 409
+    assert stage(stack, owner, image, DATA) == 204
+    now = show(stack, owner, image)
+    assert (now["status"], now["size"], now["checksum"]) == ("uploading", None, None)
+    assert stage(stack, owner, image, b"again") == 409
+    assert stack.request("GET", "image", image["file"], token=owner.token)[0] == 204
+    # Long after, the staged bytes are still there.
+    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
+    stack.sql("image", "INSERT INTO blob (sha512, size, created_at) VALUES (%s, 0, now() - interval '1 hour')", "0" * 128)
+    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE sha512 = %s", "0" * 128))
+    status, headers, _ = ask(stack, owner, image, "glance-direct")
+    assert status == 202
+    now = show(stack, owner, image)
+    assert (now["status"], now["size"], now["os_hash_value"]) == ("active", len(DATA), hashlib.sha512(DATA).hexdigest())
+    told = task(stack, owner, image)
+    assert (told["status"], told["request_id"]) == ("success", headers["X-Openstack-Request-Id"])
+    assert ask(stack, owner, image, "glance-direct")[0] == 409
+    rows = stack.sql("image", "SELECT quantity FROM usage_interval WHERE resource_id = %s AND to_us IS NULL", image["id"])
+    assert [r["quantity"] for r in rows] == [len(DATA)]
+
+
+def test_a_staged_image_may_be_deleted(stack, owner):
+    image = create(stack, owner)
+    assert stage(stack, owner, image, os.urandom(1000)) == 204
+    assert stack.request("DELETE", "image", f"/v2/images/{image['id']}", token=owner.token)[0] == 204
+    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
+    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE size = 1000"))
+
+
+def test_data_is_fetched_from_a_url(stack, owner, web):
+    image = create(stack, owner)
+    assert ask(stack, owner, image, "web-download", uri=web.url + "/disk")[0] == 202
+    eventually(lambda: show(stack, owner, image)["status"] == "active")
+    assert show(stack, owner, image)["checksum"] == hashlib.md5(DATA).hexdigest()
+    assert task(stack, owner, image)["status"] == "success"
+
+
+@pytest.mark.parametrize("path", ["/none", "/away"])
+def test_a_failed_fetch_says_so_and_may_be_tried_again(stack, owner, web, path):
+    image = create(stack, owner)
+    assert ask(stack, owner, image, "web-download", uri=web.url + path)[0] == 202
+    eventually(lambda: task(stack, owner, image)["status"] == "failure")
+    now = show(stack, owner, image)
+    assert (now["status"], now["os_glance_failed_import"]) == ("queued", "local") and task(stack, owner, image)["message"]
+    assert ask(stack, owner, image, "web-download", uri=web.url + "/disk")[0] == 202
+    eventually(lambda: show(stack, owner, image)["status"] == "active")
+    assert "os_glance_failed_import" not in show(stack, owner, image)
+
+
+@pytest.mark.parametrize("method, status", [
+    ({"name": "web-download", "uri": "file:///etc/passwd"}, 400), ({"name": "web-download", "uri": "ftp://host/x"}, 400),
+    ({"name": "web-download", "uri": "http://127.0.0.1:22/"}, 400), ({"name": "web-download", "uri": "http://u:p@host/"}, 400),
+    ({"name": "web-download"}, 400), ({"name": "copy-image"}, 400), ({}, 400), ("x", 400)])
+def test_what_import_refuses(stack, owner, method, status):
+    image = create(stack, owner)
+    answer = stack.request("POST", "image", f"/v2/images/{image['id']}/import", {"method": method}, token=owner.token)
+    assert answer[0] == status and show(stack, owner, image)["status"] == "queued"
+
+
+def test_kill_9_in_a_fetch_fails_its_task(stack, owner, web):
+    image = create(stack, owner)
+    assert ask(stack, owner, image, "web-download", uri=web.url + "/slow")[0] == 202
+    assert show(stack, owner, image)["status"] == "importing"
+    stack.kill("image")
+    stack.start("image")
+    eventually(lambda: stack.request("GET", "image", "/v2/images", token=owner.token)[0] == 200)
+    eventually(lambda: show(stack, owner, image)["status"] == "queued", 30)
+    assert task(stack, owner, image)["status"] == "failure"
+
+
+def test_without_leave_private_addresses_are_not_fetched(stack, owner, web):
+    """The same service with the default settings."""
+    from tests.lib.stack import Stack
+    with Stack(["identity", "image"], settings={"image": {"import": {"ports": f"80,443,{PORT}"}}}) as strict:
+        person = strict.person()
+        image = create(strict, person)
+        assert ask(strict, person, image, "web-download", uri=web.url + "/disk")[0] == 202
+        eventually(lambda: task(strict, person, image)["status"] == "failure")
+        assert show(strict, person, image)["status"] == "queued"

@@ -336,6 +336,7 @@ on_order(struct agent *agent, const struct message *message, struct err *err)
         struct track *track = track_get(agent, order->server_id);
         track->attempts = 0;
         track->due_ms = 0;
+        track->shutdown_ms = -1; // a guest that may go on and is stopped later gets its full time
     } else {
         server_report_again(agent, order->server_id);
     }

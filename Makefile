@@ -9,6 +9,7 @@ include mk/toolchain.mk
 include mk/programs.mk
 include mk/tests.mk
 include mk/docs.mk
+include mk/fuzz.mk
 include mk/lint.mk
 include mk/cloud.mk
 

@@ -3,8 +3,11 @@
 // is the same 401.
 #include "services/identity/auth.h"
 #include "common/base/util.h"
+#include "services/identity/appcred_db.h"
 #include "services/identity/catalog_cache.h"
 #include <string.h>
+
+#define APPCRED "application_credential"
 
 static enum rc
 denied(struct err *err)
@@ -17,6 +20,7 @@ denied(struct err *err)
 struct person {
     db_result *row;
     struct auth_context *by_token; // NULL: by password alone
+    db_result *appcred;            // by application credential
     int64_t asked_at_us;
 };
 
@@ -25,6 +29,7 @@ person_done(struct person *person)
 {
     db_result_free(person->row);
     auth_context_unref(person->by_token);
+    db_result_free(person->appcred);
 }
 
 static bool
@@ -78,11 +83,37 @@ check_token(const struct identity *identity, struct db *db, const struct login *
     if (rc) { // Keystone says 404 here
         return rc == RC_UNAUTHORIZED ? fault(err, RC_NOT_FOUND, "Could not find token.") : rc;
     }
+    if (strstr(person->by_token->methods, APPCRED)) { // its token must not grow into the user's own
+        return denied(err);
+    }
     if (person->row) {
         return !strcmp(db_text(person->row, 0, "id"), person->by_token->user_id) ? RC_OK
                                                                                  : denied(err);
     }
     const struct named user = {.id = person->by_token->user_id};
+    rc = auth_db_find_user(db, &user, &person->row, err);
+    return rc == RC_NOT_FOUND ? denied(err) : rc;
+}
+
+// The same work for unknown credentials. Services do not know access rules: what is limited by them
+// opens nothing.
+static enum rc
+check_appcred(struct db *db, const struct login *login, struct person *person, struct err *err)
+{
+    enum rc rc = appcred_db_for_login(db, login, &person->appcred, err);
+    if (rc && rc != RC_NOT_FOUND) {
+        return rc;
+    }
+    const char *hash = rc == RC_OK ? db_text(person->appcred, 0, "secret_hash") : NULL;
+    if (!password_matches(login->appcred_secret, hash)) {
+        return denied(err);
+    }
+    int64_t expires_us = db_int(person->appcred, 0, "expires_us");
+    if ((expires_us && expires_us <= person->asked_at_us) ||
+        db_bool(person->appcred, 0, "has_rules")) {
+        return denied(err);
+    }
+    const struct named user = {.id = db_text(person->appcred, 0, "user_id")};
     rc = auth_db_find_user(db, &user, &person->row, err);
     return rc == RC_NOT_FOUND ? denied(err) : rc;
 }
@@ -94,6 +125,7 @@ find_person(const struct identity *identity, struct db *db, const struct login *
     enum rc rc =
         login->has_password ? auth_check_password(identity, db, login, &person->row, err) : RC_OK;
     rc = rc == RC_OK && login->has_token ? check_token(identity, db, login, person, err) : rc;
+    rc = rc == RC_OK && login->has_appcred ? check_appcred(db, login, person, err) : rc;
     if (rc == RC_OK &&
         (!db_bool(person->row, 0, "enabled") || !db_bool(person->row, 0, "domain_enabled"))) {
         rc = denied(err);
@@ -169,11 +201,40 @@ fill_place(enum scope_kind scope, struct place *place, struct auth_context *toke
     take_roles(place, token);
 }
 
+// Of the roles held now, those that the credential stands for.
+static enum rc
+find_appcred_place(struct db *db, const struct person *person, struct place *place,
+                   struct auth_context *token, struct err *err)
+{
+    const struct named project = {.id = db_text(person->appcred, 0, "project_id")};
+    enum rc rc =
+        query_place(db, db_text(person->row, 0, "id"), SCOPE_PROJECT, &project, place, err);
+    if (rc) {
+        return rc;
+    }
+    json_auto_t *allowed = db_json(person->appcred, 0, "role_ids");
+    for (size_t i = json_array_size(place->roles); i-- > 0;) {
+        const char *id = json_string_value(json_array_get(json_array_get(place->roles, i), 0));
+        bool found = false;
+        for (size_t j = 0; j < json_array_size(allowed) && !found; j++) {
+            found = !strcmp(json_string_value(json_array_get(allowed, j)), id);
+        }
+        if (!found) {
+            json_array_remove(place->roles, i);
+        }
+    }
+    fill_place(SCOPE_PROJECT, place, token);
+    return json_array_size(place->roles) ? RC_OK : denied(err);
+}
+
 // Without a scope: the user's default project when there is one and it may be entered, else none.
 static enum rc
 find_place(struct db *db, const struct login *login, const struct person *person,
            struct place *place, struct auth_context *token, struct err *err)
 {
+    if (person->appcred) {
+        return find_appcred_place(db, person, place, token, err);
+    }
     enum scope_kind scope = login->scope;
     struct named target = login->target;
     const char *user_id = db_text(person->row, 0, "id"),
@@ -198,7 +259,9 @@ find_place(struct db *db, const struct login *login, const struct person *person
 static char *
 methods_of(const struct login *login, const struct person *person)
 {
-    g_autoptr(GString) methods = g_string_new(login->has_password ? "password" : "");
+    g_autoptr(GString) methods = g_string_new(login->has_password ? "password"
+                                              : person->appcred   ? APPCRED
+                                                                  : "");
     if (person->by_token) {
         g_auto(GStrv) older = g_strsplit(person->by_token->methods, ",", 8);
         for (char **method = older; *method; method++) {
@@ -223,6 +286,10 @@ fill_person(const struct identity *identity, const struct person *person,
     token->user_domain_name = db_text(person->row, 0, "domain_name");
     token->issued_at_us = person->asked_at_us;
     token->expires_at_us = person->asked_at_us + identity->token_life_us;
+    int64_t ends_us = person->appcred ? db_int(person->appcred, 0, "expires_us") : 0;
+    if (ends_us) {
+        token->expires_at_us = MIN(token->expires_at_us, ends_us);
+    }
     if (person->by_token) { // a token never outlives the one it was made from
         token->expires_at_us = MIN(token->expires_at_us, person->by_token->expires_at_us);
         token->audit_parent_id = person->by_token->audit_parent_id[0]
@@ -297,7 +364,7 @@ log_in(const struct request *request, const struct login *login, struct person *
     g_autofree char *methods = methods_of(login, person), *audit_id = random_token(16);
     fill_person(identity, person, &token);
     token.methods = methods;
-    token.audit_id = audit_id;
+    token.audit_id = person->appcred ? db_text(person->appcred, 0, "audit_id") : audit_id;
     return issue(request, db, &token, reply, err);
 }
 

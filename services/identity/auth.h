@@ -11,10 +11,11 @@ struct named {
     const char *id, *name, *domain_id, *domain_name;
 };
 struct login {
-    bool has_password, has_token;
+    bool has_password, has_token, has_appcred; // has_appcred: alone
     struct named user;
     const char *password;
     const char *token;
+    const char *appcred_id, *appcred_name, *appcred_secret; // by id, or by name and user
     enum scope_kind scope;
     struct named target;
 };

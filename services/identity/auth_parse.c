@@ -92,6 +92,28 @@ parse_token(json_t *identity, struct login *login, struct err *err)
 }
 
 static enum rc
+parse_appcred(json_t *identity, struct login *login, struct err *err)
+{
+    json_t *object = NULL, *user = NULL;
+    enum rc rc = object_at(identity, "application_credential", true, &object, err);
+    rc = rc ? rc : text_at(object, "id", &login->appcred_id, err);
+    rc = rc ? rc : text_at(object, "name", &login->appcred_name, err);
+    rc = rc ? rc : text_at(object, "secret", &login->appcred_secret, err);
+    if (rc == RC_OK && !login->appcred_secret) {
+        rc = bad(err, "secret", "it is missing");
+    }
+    if (rc == RC_OK && !login->appcred_id) {
+        rc = object_at(object, "user", true, &user, err);
+        rc = rc ? rc : parse_named(user, "user", true, &login->user, err);
+        rc = rc || login->appcred_name
+                 ? rc
+                 : bad(err, "application_credential", "it has neither id nor name");
+    }
+    login->has_appcred = true;
+    return rc;
+}
+
+static enum rc
 parse_methods(json_t *identity, struct login *login, struct err *err)
 {
     json_t *methods = json_object_get(identity, "methods");
@@ -103,8 +125,9 @@ parse_methods(json_t *identity, struct login *login, struct err *err)
         enum rc rc =
             !method ? bad(err, "methods", "it holds something that is not a text")
             : !strcmp(method, "password") ? parse_password(identity, login, err)
-            : !strcmp(method, "token")
-                ? parse_token(identity, login, err)
+            : !strcmp(method, "token")    ? parse_token(identity, login, err)
+            : !strcmp(method, "application_credential")
+                ? parse_appcred(identity, login, err)
                 : fault_typed(err, RC_UNAUTHORIZED, "method",
                               "Attempted to authenticate with an unsupported method: %.40s.",
                               method);
@@ -157,6 +180,11 @@ login_parse(json_t *root, struct login *ret_login, struct err *err)
     } else if (rc == RC_OK && scope && !json_is_null(scope)) {
         rc = json_is_object(scope) ? parse_scope(scope, &login, err)
                                    : bad(err, "scope", "it is not an object");
+    }
+    if (rc == RC_OK && login.has_appcred &&
+        (login.has_password || login.has_token || login.scope != SCOPE_DEFAULT)) {
+        rc = bad(err, "application_credential",
+                 "it stands alone, without scope: its project is the scope");
     }
     if (rc == RC_OK) {
         *ret_login = login;

@@ -47,10 +47,10 @@ before_update(struct resource_op *op, struct err *err)
     json_t *type = json_object_get(op->values, "type");
     const char *now = json_string_value(type ? type : json_object_get(op->old, "type"));
     bool changes = type || json_object_get(op->values, "blob");
-    return now && !strcmp(now, "ec2") && changes
-               ? fault(err, RC_FORBIDDEN,
-                       "an ec2 credential's type and blob cannot be changed: delete it, create another")
-               : RC_OK;
+    return now && !strcmp(now, "ec2") && changes ? fault(err, RC_FORBIDDEN,
+                                                         "an ec2 credential's type and blob cannot "
+                                                         "be changed: delete it, create another")
+                                                 : RC_OK;
 }
 
 static const struct attribute attributes[] = {

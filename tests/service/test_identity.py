@@ -339,3 +339,82 @@ def test_public_keys_verify_our_tokens(stack, world):
     jwt = pytest.importorskip("jwt")
     claims = jwt.decode(world.token(), jwt.PyJWK(key).key, algorithms=["ES256"])
     assert claims["sub"] == world.user["id"]
+
+
+# ---- application credentials, EC2 keys, limits
+
+
+def make_appcred(world, token=None, **fields):
+    path = f"/v3/users/{world.user['id']}/application_credentials"
+    return world.call("POST", path, {"application_credential": {"name": uuid.uuid4().hex, **fields}}, token or world.token())
+
+
+def appcred_login(world, credential, secret, scope=None):
+    auth = {"identity": {"methods": ["application_credential"], "application_credential": {"id": credential["id"], "secret": secret}}}
+    status, headers, body = world.stack.request("POST", "identity", "/v3/auth/tokens", {"auth": {**auth, **({"scope": scope} if scope else {})}})
+    return status, headers.get("X-Subject-Token"), body
+
+
+def test_an_application_credential_stands_for_some_roles_until_it_is_deleted(world):
+    status, _, body = make_appcred(world, roles=[{"name": "reader"}])
+    made = body["application_credential"]
+    assert status == 201 and [r["name"] for r in made["roles"]] == ["reader"]
+    status, token, body = appcred_login(world, made, made["secret"])
+    assert status == 201 and [r["name"] for r in body["token"]["roles"]] == ["reader"]
+    assert body["token"]["project"]["id"] == world.project["id"] and body["token"]["methods"] == ["application_credential"]
+    path = f"/v3/users/{world.user['id']}/application_credentials/{made['id']}"
+    assert "secret" not in world.call("GET", path)[2]["application_credential"]
+    assert rescope(world.stack, token, {"project": {"id": world.project["id"]}})[0] == 401  # it must not grow
+    assert make_appcred(world, token)[0] == 403
+    assert world.call("DELETE", path)[0] == 204
+    assert not world.is_valid(token) and appcred_login(world, made, made["secret"])[0] == 401
+
+
+def test_an_application_credential_never_exceeds_its_user(world):
+    made = make_appcred(world)[2]["application_credential"]
+    assert appcred_login(world, made, "wrong")[0] == 401
+    assert appcred_login(world, made, made["secret"], {"project": {"id": world.project["id"]}})[0] == 400
+    assert make_appcred(world, roles=[{"name": "admin"}])[0] == 400
+    assert make_appcred(world, expires_at="2001-01-01T00:00:00")[0] == 400
+    assert make_appcred(world, token=world.admin)[0] == 403
+    world.call("DELETE", world.grant)
+    assert appcred_login(world, made, made["secret"])[0] == 401
+
+
+def test_a_credential_with_access_rules_opens_nothing_yet(world):
+    rule = {"service": "compute", "method": "GET", "path": "/v2.1/servers"}
+    made = make_appcred(world, access_rules=[rule])[2]["application_credential"]
+    assert appcred_login(world, made, made["secret"])[0] == 401
+    [shown] = world.call("GET", f"/v3/users/{world.user['id']}/access_rules")[2]["access_rules"]
+    path = f"/v3/users/{world.user['id']}/access_rules/{shown['id']}"
+    assert world.call("DELETE", path)[0] == 403
+    world.call("DELETE", f"/v3/users/{world.user['id']}/application_credentials/{made['id']}")
+    assert world.call("DELETE", path)[0] == 204
+
+
+def test_ec2_keys_belong_to_their_user(world):
+    path, token = f"/v3/users/{world.user['id']}/credentials/OS-EC2", world.token()
+    status, _, body = world.call("POST", path, {"tenant_id": world.project["id"]}, token)
+    access = body["credential"]["access"]
+    assert status == 201 and world.call("GET", f"{path}/{access}", token=token)[2] == body
+    assert world.call("POST", path, {"tenant_id": "no-such"}, token)[0] == 404
+    other = World(world.stack, world.admin)
+    assert world.call("GET", path, token=other.token())[0] == 403
+    assert world.call("DELETE", f"{path}/{access}", token=token)[0] == 204 and world.call("GET", f"{path}/{access}", token=token)[0] == 404
+
+
+def test_unified_limits_go_to_the_services(world):
+    service = world.make("services", "service", type="limited-" + uuid.uuid4().hex[:6])
+    body = {"limits": [{"service_id": service["id"], "project_id": world.project["id"], "resource_name": "things", "resource_limit": 4}]}
+    status, _, made = world.call("POST", "/v3/limits", body)
+    assert status == 201, made
+    path = f"/v3/limits/{made['limits'][0]['id']}"
+
+    def fed():
+        events = world.stack.call("GET", "identity", "/internal/v1/feed?after=0")["events"]
+        return [e["value"] for e in events if e["kind"] == "limit" and e["service"] == service["type"]]
+    assert fed() == [4]
+    assert world.call("PATCH", path, {"limit": {"resource_limit": 9}})[0] == 200 and fed() == [9]
+    assert world.call("POST", "/v3/limits", body)[0] == 409
+    assert world.call("DELETE", path)[0] == 204 and fed() == [None]
+    assert world.call("POST", "/v3/limits", body, world.token())[0] == 403

@@ -362,6 +362,23 @@ def test_what_is_deleted_leaves_ovn(cloud, person):
     assert cloud.sql("network", "SELECT 1 FROM ovn_work WHERE id IN (%s, %s)", network["id"], port["id"]) == []
 
 
+def test_a_network_taken_from_the_dhcp_agent_is_not_answered(cloud, admin, person):
+    network, _ = lan(person, "10.15.0.0/24")
+    port = person.make("ports", network_id=network["id"])
+    _, _, body = admin.ask("GET", f"/networks/{network['id']}/dhcp-agents")
+    agent = body["agents"][0]["id"]
+    eventually(lambda: settled(cloud))
+    assert nb(cloud, "--bare", "--columns=dhcpv4_options", "list", "logical_switch_port", port["id"]).strip()
+    assert admin.ask("DELETE", f"/agents/{agent}/dhcp-networks/{network['id']}")[0] == 204
+    eventually(lambda: settled(cloud))
+    assert not nb(cloud, "--bare", "--columns=dhcpv4_options", "list", "logical_switch_port", port["id"]).strip()
+    assert admin.refused("DELETE", f"/agents/{agent}/dhcp-networks/{network['id']}")[0] == 409
+    assert admin.ask("POST", f"/agents/{agent}/dhcp-networks", {"network_id": network["id"]})[0] == 201
+    eventually(lambda: settled(cloud))
+    assert nb(cloud, "--bare", "--columns=dhcpv4_options", "list", "logical_switch_port", port["id"]).strip()
+    assert person.list("agents") == [] and person.refused("GET", f"/networks/{network['id']}/dhcp-agents")[0] == 403
+
+
 def test_nothing_is_lost_while_ovn_is_away(cloud, person):
     from launch import process
     process.stop(cloud.cloud, "ovn-nb")

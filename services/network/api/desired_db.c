@@ -24,7 +24,8 @@ const char *const desired_sql[N_NB_KINDS] = {
 
     [NB_SUBNET] = "SELECT json_build_object('id', s.id, 'name', s.name, 'network_id', "
                   "s.network_id, 'ip_version', s.ip_version, "
-                  "'cidr', s.cidr, 'gateway_ip', host(s.gateway_ip), 'enable_dhcp', s.enable_dhcp, "
+                  "'cidr', s.cidr, 'gateway_ip', host(s.gateway_ip), 'enable_dhcp', s.enable_dhcp "
+                  "AND n.dhcp_served, "
                   "'dns_nameservers', s.dns_nameservers, 'host_routes', s.host_routes, 'mtu', "
                   "n.mtu, 'metadata_address', "
                   "(SELECT host(f.ip) FROM fixed_ip f JOIN port p ON p.id = f.port_id WHERE "
@@ -47,8 +48,8 @@ const char *const desired_sql[N_NB_KINDS] = {
                     "p.allowed_address_pairs, "
                     "'dhcp_options', p.extra_dhcp_opts, 'host', p.host_id, 'migrating_to', "
                     "p.profile->>'migrating_to', "
-                    "'dhcp', coalesce((SELECT s.enable_dhcp FROM fixed_ip f JOIN subnet s ON s.id "
-                    "= f.subnet_id "
+                    "'dhcp', coalesce((SELECT s.enable_dhcp AND n.dhcp_served FROM fixed_ip f "
+                    "JOIN subnet s ON s.id = f.subnet_id JOIN network n ON n.id = s.network_id "
                     "WHERE f.port_id = p.id ORDER BY family(f.ip), f.position LIMIT 1), "
                     "false), " REVISION(
                         "port",

@@ -29,14 +29,3 @@ info_db_ip_availability(struct db *db, const char *id, const char *name, json_t 
     }
     return rc;
 }
-
-enum rc
-info_db_hosts(struct db *db, db_result **ret_rows, struct err *err)
-{
-    return db_run(db,
-                  "SELECT host_id AS host, bool_or(status = 'ACTIVE') AS alive, "
-                  "to_char(min(created_at), 'YYYY-MM-DD HH24:MI:SS') AS first_at, "
-                  "to_char(max(updated_at), 'YYYY-MM-DD HH24:MI:SS') AS last_at "
-                  "FROM port WHERE host_id <> '' GROUP BY host_id ORDER BY host_id LIMIT 10000",
-                  DB_NONE, ret_rows, err);
-}

@@ -192,7 +192,8 @@ service_db_change(struct db *db, unsigned version, const struct service_change *
         "disabled_reason END,"
         " forced_down = coalesce($5::boolean, forced_down)"
         " WHERE ($1::uuid IS NULL OR service_id = $1) AND ($2::text IS NULL OR host = $2)"
-        " AND coalesce($6, 'nova-compute') = 'nova-compute' AND coalesce($1, $2) IS NOT NULL",
+        " AND coalesce($6, 'nova-compute') = 'nova-compute' AND ($1::uuid IS NOT NULL OR $2::text "
+        "IS NOT NULL)",
         DB_ARGS(db_s(change->service_id), db_s(change->host), db_s(change->disabled),
                 db_s(change->reason), db_s(change->forced_down), db_s(change->binary)),
         NULL, err);

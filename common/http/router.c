@@ -159,14 +159,16 @@ static enum rc
 refuse(struct request *request, const GPtrArray *others, struct err *err)
 {
     g_autoptr(GString) allow = g_string_new(NULL);
+    bool hidden = false; // there in another microversion: for this one it does not exist
     for (unsigned i = 0; i < others->len; i++) {
         const struct route *route = others->pdata[i];
         bool other_version = strcmp(route->method, request->method) == 0;
+        hidden |= other_version;
         if (!other_version && !strstr(allow->str, route->method)) {
             g_string_append_printf(allow, "%s%s", allow->len ? ", " : "", route->method);
         }
     }
-    if (allow->len == 0) {
+    if (hidden || allow->len == 0) {
         return fault(err, RC_NOT_FOUND, "The resource could not be found: %s %.200s",
                      request->method, request->url);
     }

@@ -4,11 +4,23 @@
 #include "services/identity/identity_resource.h"
 #include <string.h>
 
+// A column as it will be: written now, else as it was.
+static const char *
+text_of(const struct resource_op *op, const char *column)
+{
+    json_t *value = json_object_get(op->values, column);
+    return json_string_value(value ? value : json_object_get(op->old, column));
+}
+
 // The blob is {"access", "secret"}; the row is found by the digest of the access key.
 static enum rc
 check_ec2(struct resource_op *op, struct err *err)
 {
-    const char *blob_text = json_string_value(json_object_get(op->values, "blob"));
+    const char *type = text_of(op, "type"), *blob_text = text_of(op, "blob");
+    if (!type || strcmp(type, "ec2")) {
+        json_object_set_new(op->values, "digest", json_null());
+        return RC_OK;
+    }
     json_auto_t *blob = blob_text ? json_loads(blob_text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     const char *access = json_string_value(json_object_get(blob, "access"));
     if (!access || !json_is_string(json_object_get(blob, "secret"))) {
@@ -16,12 +28,12 @@ check_ec2(struct resource_op *op, struct err *err)
                      "invalid input for field 'blob': an ec2 credential has an object with access "
                      "and secret");
     }
-    if (!json_is_string(json_object_get(op->values, "project_id"))) {
+    if (!text_of(op, "project_id")) {
         return fault(err, RC_INVALID,
                      "invalid input for field 'project_id': an ec2 credential needs one");
     }
-    g_autofree char *id = sha256_hex(access, strlen(access));
-    json_object_set_new(op->values, "digest", json_string(id));
+    g_autofree char *digest = sha256_hex(access, strlen(access));
+    json_object_set_new(op->values, "digest", json_string(digest));
     return RC_OK;
 }
 
@@ -37,20 +49,7 @@ before_create(struct resource_op *op, struct err *err)
             err, RC_FORBIDDEN,
             "You are not authorized to perform the requested action: identity:create_credential.");
     }
-    const char *type = json_string_value(json_object_get(op->values, "type"));
-    return type && !strcmp(type, "ec2") ? check_ec2(op, err) : RC_OK;
-}
-
-static enum rc
-before_update(struct resource_op *op, struct err *err)
-{
-    json_t *type = json_object_get(op->values, "type");
-    const char *now = json_string_value(type ? type : json_object_get(op->old, "type"));
-    bool changes = type || json_object_get(op->values, "blob");
-    return now && !strcmp(now, "ec2") && changes ? fault(err, RC_FORBIDDEN,
-                                                         "an ec2 credential's type and blob cannot "
-                                                         "be changed: delete it, create another")
-                                                 : RC_OK;
+    return check_ec2(op, err);
 }
 
 static const struct attribute attributes[] = {
@@ -76,7 +75,7 @@ static const struct resource credential = {
     .default_sort = "id",
     .attributes = attributes,
     .before_create = before_create,
-    .before_update = before_update,
+    .before_update = check_ec2,
 };
 
 const struct route credential_routes[] = {IDENTITY_ROUTES(credential, "/v3/credentials", 0), {0}};

@@ -5,6 +5,7 @@
 #include "services/image/api.h"
 #include "services/image/fetch.h"
 #include "services/image/sweep.h"
+#include "services/image/image_fsm.h"
 
 #define N_CLEANERS 2
 #define N_FETCHERS 4
@@ -100,6 +101,8 @@ static const struct route *const routes[] = {
     discovery_routes, images_routes, members_routes, file_routes,
     import_routes,    ticket_routes, usage_routes,   NULL,
 };
+static const struct fsm *const life_cycles[] = {&image_fsm, NULL};
+
 static const struct service_def definition = {
     .name = "image",
     .parts = SERVICE_DB | SERVICE_BUS | SERVICE_AUTH | SERVICE_HTTP | SERVICE_OUTBOX,
@@ -112,6 +115,7 @@ static const struct service_def definition = {
     .start = start,
     .stop = stop,
     .healthy = healthy,
+    .life_cycles = life_cycles,
 };
 
 int

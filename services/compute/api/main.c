@@ -4,6 +4,7 @@
 #include "common/http/usage_routes.h"
 #include "common/service/service.h"
 #include "services/compute/api/api.h"
+#include "services/compute/core/life.h"
 
 #define CACHE_MS 1000
 #define CACHE_ENTRIES 1024
@@ -87,6 +88,8 @@ stop(struct service *service, void *context)
     g_free(compute);
 }
 
+static const struct fsm *const life_cycles[] = {&life_fsm, NULL};
+
 int
 main(int argc, char **argv)
 {
@@ -105,6 +108,7 @@ main(int argc, char **argv)
         .start = start,
         .stop = stop,
         .on_reply = nova_on_reply,
+        .life_cycles = life_cycles,
     };
     return service_main(&def, argc, argv);
 }

@@ -9,6 +9,7 @@ static gpointer keeper_run(gpointer data);
 struct bus *
 bus_new(const struct bus_config *config)
 {
+    bus_counts_register();
     struct bus *bus = g_new0(struct bus, 1);
     bus->config = (struct bus_config){
         .host = g_strdup(config->host),

@@ -80,6 +80,7 @@ consumer_run(gpointer data)
         }
         consumer_drop(consumer, !rc);
         if (rc) {
+            bus_counts.lost++;
             complain(consumer, "message queue lost, connecting again", "-", &err);
             int64_t delay = retry_delay_ms(failures, g_random_int());
             bus_wait_stop(consumer->bus, MIN(delay, CONNECT_DELAY_MAX_MS));
@@ -154,6 +155,7 @@ consumer_handle(struct consumer *consumer, struct delivery *delivery, struct err
 static enum rc
 consumer_reject(struct consumer *consumer, uint64_t tag, struct err *err)
 {
+    bus_counts.refused++;
     return link_status(amqp_basic_nack(consumer->link.conn, BUS_CHANNEL, tag, false, false),
                        "reject a message of", err);
 }
@@ -164,6 +166,7 @@ consumer_settle(struct consumer *consumer, struct delivery *delivery, enum rc rc
                 const struct err *failure, struct err *err)
 {
     if (rc && rc_is_retryable(rc) && ++delivery->attempts < ATTEMPTS_MAX) {
+        bus_counts.retried++;
         delivery->due_ms = monotonic_ms() + retry_delay_ms(delivery->attempts, g_random_int());
         g_queue_push_tail(&consumer->parked, delivery);
         return RC_OK;
@@ -175,6 +178,7 @@ consumer_settle(struct consumer *consumer, struct delivery *delivery, enum rc rc
     } else {
         int status = amqp_basic_ack(consumer->link.conn, BUS_CHANNEL, delivery->tag, false);
         settled = link_status(status, "acknowledge a message of", err);
+        bus_counts.consumed += !settled;
     }
     delivery_free(delivery);
     return settled;

@@ -30,6 +30,13 @@ bool bus_is_stopping(struct bus *bus);
 // Sleeps until the bus stops or the time passed; true when stopping.
 bool bus_wait_stop(struct bus *bus, int64_t timeout_ms);
 
+// What this process' buses did; shown by /metrics.
+struct bus_counts {
+    _Atomic int64_t published, unconfirmed, consumed, retried, refused, lost;
+};
+extern struct bus_counts bus_counts;
+void bus_counts_register(void); // once a process
+
 // A message ready for the wire; texts borrowed but `text`.
 struct outgoing {
     char *text;

@@ -53,6 +53,8 @@ publisher_send(struct bus *bus, const struct outgoing *outgoings, size_t n, size
         rc = send_window(bus, outgoings + *ret_n_confirmed, n - *ret_n_confirmed, &n_sent, err);
         *ret_n_confirmed += n_sent;
     }
+    bus_counts.published += (int64_t)*ret_n_confirmed;
+    bus_counts.unconfirmed += (int64_t)(n - *ret_n_confirmed);
     if (rc) {
         publisher_drop(publisher, false);
     } else if (publisher->link.conn) {

@@ -223,7 +223,7 @@ relay_round(struct outbox_relay *relay, struct err *err)
     // In slices, so that a stop is seen soon.
     for (int waited = 0; !rc && waited < IDLE_MS && !relay_wait_stop(relay, 0); waited += 200) {
         rc = db_wait_notify(relay->db, 200, &notified, err);
-        if (!rc && notified && relay->leading) {
+        if (!rc && notified) { // also without the lead: it may be free now
             break;
         }
     }

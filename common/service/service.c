@@ -125,6 +125,8 @@ parse_options(int argc, char **argv, struct options *options)
         {"openapi", 0, 0, G_OPTION_ARG_NONE, &options->openapi, "print the OpenAPI document", NULL},
         {"settings", 0, 0, G_OPTION_ARG_NONE, &options->settings, "print a table of all settings",
          NULL},
+        {"life-cycles", 0, 0, G_OPTION_ARG_NONE, &options->life_cycles,
+         "print the life cycles as Graphviz graphs", NULL},
         {NULL},
     };
     g_autoptr(GOptionContext) parser = g_option_context_new(NULL);

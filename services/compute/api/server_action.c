@@ -190,9 +190,8 @@ act_lock(struct request *request, struct reply *reply, json_t *argument, struct 
     const char *reason = json_string_value(json_object_get(argument, "locked_reason"));
     struct server_brief server;
     struct db *db;
-    if (json_is_object(argument) &&
-        (request_version(request) < 73 || json_object_size(argument) != (reason ? 1 : 0) ||
-         (reason && strlen(reason) > 255))) {
+    if ((reason && (request_version(request) < 73 || strlen(reason) > 255)) ||
+        json_object_size(argument) != (reason ? 1 : 0)) {
         return fault(err, RC_INVALID, "Invalid input for field 'lock'");
     }
     enum rc rc = server_find(request, &db, &server, err);

@@ -54,11 +54,12 @@ nova_error_body(const struct request *request, const struct err *err, struct rep
     }
 }
 
-// Nova's older name of the microversion header, still read by some clients.
+// Nova's older names of the microversion and request id headers, still read by some clients.
 void
 nova_on_reply(struct request *request, struct reply *reply)
 {
     reply_header_format(reply, "X-OpenStack-Nova-API-Version", "2.%u", request_version(request));
+    reply_header(reply, "X-Compute-Request-Id", request_id(request));
     reply_header(reply, "Vary", "X-OpenStack-Nova-API-Version");
 }
 

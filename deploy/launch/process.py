@@ -64,7 +64,9 @@ def log_path(cloud, name):
 
 def start(cloud, name, argv, *, env=None, cwd=None, cgroups=(), pass_fds=(), stop="term", log=True):
     """Starts argv in a session of its own with its log in var/log. stop: "term" (TERM to the process), "int", or
-    "session" (TERM to every process of its session). Returns the pid."""
+    "session" (TERM to every process of its session). What an ended process of that name left behind is ended first.
+    Returns the pid."""
+    stop_all(cloud, [name], 5)
     record = str(record_path(cloud, name))
 
     def remember():

@@ -356,6 +356,7 @@ log_in(const struct request *request, const struct login *login, struct person *
                                  .role_ids = no_roles};
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : auth_db_begin(db, &person->asked_at_us, err);
     rc = rc ? rc : find_person(identity, db, login, person, err);
     rc = rc ? rc : find_place(db, login, person, place, &token, err);
     if (rc) {
@@ -376,8 +377,7 @@ create_token(struct request *request, struct reply *reply, struct err *err)
     if (rc) {
         return rc;
     }
-    // Stamped before anything is read: what is revoked while we read also ends this token.
-    struct person person = {.asked_at_us = now_us()};
+    struct person person = {0};
     struct place place = {0};
     rc = log_in(request, &login, &person, &place, reply, err);
     place_done(&place);

@@ -23,6 +23,10 @@ struct login {
 enum rc login_parse(json_t *root, struct login *ret_login, struct err *err) CHECKED;
 
 // auth_db.c
+// The time a new token is issued at, by the clock that stamps revocations. Waits for revocations
+// that are being committed: what is read afterwards is either as they left it, or they are stamped
+// later and end the token.
+enum rc auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err) CHECKED;
 // One row: id, name, enabled, domain_id, domain_name, domain_enabled, default_project_id,
 // password_hash, n_failures, failed_s (seconds since the last failure). RC_NOT_FOUND.
 enum rc auth_db_find_user(struct db *db, const struct named *user, db_result **ret_row,

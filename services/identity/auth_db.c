@@ -3,6 +3,22 @@
 #include "services/identity/auth.h"
 
 enum rc
+auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(
+        db,
+        "WITH barrier AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(hashtext('feed_event ' "
+        "|| current_schema())))"
+        " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us FROM barrier",
+        DB_NONE, &rows, err);
+    if (rc == RC_OK) {
+        *ret_now_us = db_int(rows, 0, "now_us");
+    }
+    return rc;
+}
+
+enum rc
 auth_db_find_user(struct db *db, const struct named *user, db_result **ret_row, struct err *err)
 {
     return db_run_one(

@@ -4,7 +4,7 @@
 import pytest
 
 from tests.lib.compute import CLOUD, NO_OVN, Agent, Tenant, hosts_up, nothing_left
-from tests.lib.stack import Stack
+from tests.lib.stack import Stack, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,63 @@ def test_power_follows_actions(stack, tenant):
     assert [a["action"] for a in reply["instanceActions"]] == ["reboot", "reboot", "start", "stop", "create"]
     tenant.delete(server_id)
     tenant.wait_gone(server_id)
+
+
+def test_a_given_port_is_bound_and_given_back(stack, tenant):
+    port = stack.call("POST", "network", "/v2.0/ports", {"port": {"network_id": tenant.network}}, tenant.token)["port"]
+    server_id = tenant.create(name="given", networks=[{"port": port["id"]}])
+    assert tenant.request("POST", "/servers", tenant.body(networks=[{"port": port["id"]}]))[0] in (400, 409)
+    server = tenant.wait(server_id, "ACTIVE")
+    assert server["addresses"]["net"][0]["addr"] == port["fixed_ips"][0]["ip_address"]
+    bound = stack.call("GET", "network", f"/v2.0/ports/{port['id']}", token=tenant.token)["port"]
+    assert bound["device_id"] == server_id and bound["device_owner"] == "compute:nova"
+    shown = tenant.request("GET", f"/servers/{server_id}/os-interface")[2]["interfaceAttachments"]
+    assert [i["port_id"] for i in shown] == [port["id"]]
+    tenant.delete(server_id)
+    tenant.wait_gone(server_id)
+    free = stack.call("GET", "network", f"/v2.0/ports/{port['id']}", token=tenant.token)["port"]
+    assert free["device_id"] == "" and free["device_owner"] == ""
+    stack.call("DELETE", "network", f"/v2.0/ports/{port['id']}", token=tenant.token)
+
+
+def test_an_address_can_be_asked_for(stack, tenant):
+    server_id = tenant.create(name="asked", networks=[{"uuid": tenant.network, "fixed_ip": "10.1.0.77"}])
+    assert tenant.wait(server_id, "ACTIVE")["addresses"]["net"][0]["addr"] == "10.1.0.77"
+    second = tenant.create(name="asked-too", networks=[{"uuid": tenant.network, "fixed_ip": "10.1.0.77"}])
+    assert "10.1.0.77" in tenant.wait(second, "ERROR")["fault"]["message"]
+    for made in (server_id, second):
+        tenant.delete(made)
+        tenant.wait_gone(made)
+    nothing_left(stack, tenant)
+
+
+def test_few_messages_lead_to_active(stack, tenant):
+    before = stack.sql("compute", "SELECT last_value AS n FROM pg_sequences WHERE schemaname = 'compute' AND sequencename LIKE 'outbox%%'")
+    server_id = tenant.create(name="few")
+    tenant.wait(server_id, "ACTIVE")
+    after = stack.sql("compute", "SELECT last_value AS n FROM pg_sequences WHERE schemaname = 'compute' AND sequencename LIKE 'outbox%%'")
+    assert after[0]["n"] - (before[0]["n"] or 0) == 2  # schedule and order; the agent's and the network's word make four
+    tenant.delete(server_id)
+    tenant.wait_gone(server_id)
+
+
+def test_a_floating_address_is_shown(stack, tenant):
+    admin = stack.admin_token()
+    outside = stack.call("POST", "network", "/v2.0/networks", {"network": {"name": "outside", "router:external": True}}, admin)["network"]
+    stack.call("POST", "network", "/v2.0/subnets", {"subnet": {"network_id": outside["id"], "ip_version": 4, "cidr": "198.51.100.0/24"}}, admin)
+    subnet = stack.call("GET", "network", f"/v2.0/subnets?network_id={tenant.network}", token=tenant.token)["subnets"][0]
+    router = stack.call("POST", "network", "/v2.0/routers", {"router": {"external_gateway_info": {"network_id": outside["id"]}}}, tenant.token)["router"]
+    stack.call("PUT", "network", f"/v2.0/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]}, tenant.token)
+    server_id = tenant.create(name="floating")
+    tenant.wait(server_id, "ACTIVE")
+    port = tenant.ports()[0]["id"]
+    made = stack.call("POST", "network", "/v2.0/floatingips", {"floatingip": {"floating_network_id": outside["id"], "port_id": port}}, tenant.token)["floatingip"]
+
+    def shown():
+        return [a["addr"] for a in tenant.show(server_id)["addresses"]["net"] if a["OS-EXT-IPS:type"] == "floating"]
+    wait_until(lambda: shown() == [made["floating_ip_address"]], 20, "the address is shown")
+    stack.call("DELETE", "network", f"/v2.0/floatingips/{made['id']}", token=tenant.token)
+    wait_until(lambda: shown() == [], 20, "the address is gone")
+    tenant.delete(server_id)
+    tenant.wait_gone(server_id)
+    nothing_left(stack, tenant)

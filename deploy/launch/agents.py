@@ -11,7 +11,7 @@ def name_of(host):
 
 def settings(cloud, host):
     home = cloud.var / "hosts" / host
-    return {
+    conf = {
         "service": {"listen": "127.0.0.1", "log_level": "info"},
         "bus": services.bus(cloud, f"host-{host}", "/"),
         "agent": {"host": host, "state_dir": home / "state", "address": hosts.address(host)},
@@ -19,6 +19,7 @@ def settings(cloud, host):
         # The simulated hosts' Open vSwitch runs its datapath in user space (host-init.sh).
         "ovs": {"netns": "/proc/1/ns/net", "checksum_offload": "false"},
     }
+    return services.merge(conf, cloud.more.get("hypervisor", {}))
 
 
 def start(cloud, host):

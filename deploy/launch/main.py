@@ -8,7 +8,7 @@ import sys
 import time
 
 from . import agents, api, demo, hosts, ovn, postgres, process, rabbit, seed, services
-from .settings import ROOT, Cloud, LaunchError
+from .settings import PROFILES, ROOT, Cloud, LaunchError
 
 CENTRAL = ("ovn-northd", "ovn-sb", "ovn-nb", "rabbitmq", "epmd", "postgres")
 
@@ -140,7 +140,7 @@ def main():
     parser = argparse.ArgumentParser(prog="cloud", description="the one-machine cloud")
     parser.add_argument("--var", default=str(ROOT / "var"), help="where everything private lives")
     parser.add_argument("--port-offset", type=int, default=0, help="added to every port")
-    parser.add_argument("--profile", default="default", help="default, two-hosts or three-hosts")
+    parser.add_argument("--profile", default="default", help=", ".join(PROFILES))
     parser.add_argument("command", choices=["up", "down", "status", "demo", "ssh"])
     parser.add_argument("words", nargs=argparse.REMAINDER)
     os.environ["PATH"] = "/usr/sbin:/sbin:/usr/bin:/bin:" + os.environ.get("PATH", "")

@@ -70,9 +70,14 @@ def settings(cloud, service, database="haneul", vhost="/", more=None):
         "identity": {"url": cloud.url("identity"), "user": ACCOUNT_OF.get(service, service),
                      "password": cloud.secret("service")},
     }
-    for extra in (OWN.get(service, lambda c: {})(cloud), more or {}):
-        for group, values in extra.items():
-            conf.setdefault(group, {}).update(values)
+    for extra in (OWN[service](cloud), cloud.more.get(service, {}), more or {}):
+        merge(conf, extra)
+    return conf
+
+
+def merge(conf, extra):
+    for group, values in extra.items():
+        conf.setdefault(group, {}).update(values)
     return conf
 
 

@@ -25,11 +25,16 @@ PORTS = {
     "epmd": 14369,
     "smtp": 10025,
 }
-# Profiles say how large a cloud is; the environment may override one value at a time.
+# Profiles say how large a cloud is and which settings differ; HANEUL_HOSTS overrides the number of hosts.
 PROFILES = {
     "default": {"hosts": 1},
     "two-hosts": {"hosts": 2},
     "three-hosts": {"hosts": 3},
+    # What Tempest's security compliance tests expect of the cloud.
+    "conformance": {"hosts": 2, "settings": {"identity": {"security": {
+        "lockout_attempts": 2, "lockout_duration": 5, "unique_passwords": 2}}}},
+    # No guests: for measuring the control plane alone.
+    "simulated": {"hosts": 1, "settings": {"hypervisor": {"agent": {"driver": "simulated"}}}},
 }
 MAX_HOSTS = 9
 # A UNIX socket's path may have 107 characters, and the longest of ours adds 35 to var's.
@@ -57,6 +62,7 @@ class Cloud:
         self.n_hosts = int(os.environ.get("HANEUL_HOSTS") or PROFILES[profile]["hosts"])
         if not 1 <= self.n_hosts <= MAX_HOSTS:
             raise LaunchError(f"HANEUL_HOSTS is {self.n_hosts}, not between 1 and {MAX_HOSTS}")
+        self.more = PROFILES[profile].get("settings", {})
         self.ports = ports or {name: port + offset for name, port in PORTS.items()}
         # Names that the kernel shares between clouds (network namespaces, cgroups) carry this.
         self.tag = hashlib.sha256(str(self.var).encode()).hexdigest()[:6]

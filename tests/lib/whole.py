@@ -128,6 +128,10 @@ class Whole:
         self._admin = None
 
     def up(self):
+        # The guest is built once for all runs from this tree.
+        built = ROOT / "build/guest"
+        process.run(["bash", ROOT / "deploy/guest-image.sh", built], timeout=600)
+        shutil.copy2(built / "disk.qcow2", self.cloud.dir("guest"))
         main.up(self.cloud)
 
     def close(self):

@@ -257,12 +257,15 @@ desired_apply(struct db *db, struct ovn *ovn, enum nb_kind kind, const char *id,
 {
     g_autoptr(db_result) rows = NULL;
     enum rc rc = db_run(db, desired_sql[kind], DB_ARGS(db_s(id)), &rows, err);
-    if (rc != RC_OK) {
-        return rc;
-    }
-    if (db_n_rows(rows) == 0) {
+    if (rc == RC_OK && db_n_rows(rows) == 0) {
         *ret_exists = false;
-        return ovn_delete(ovn, kind, id, err);
+        rc = ovn_delete(ovn, kind, id, err);
+        // It may have been made again under the same id, and applied, before this deletion.
+        g_clear_pointer(&rows, db_result_free);
+        rc = rc == RC_OK ? db_run(db, desired_sql[kind], DB_ARGS(db_s(id)), &rows, err) : rc;
+    }
+    if (rc != RC_OK || db_n_rows(rows) == 0) {
+        return rc;
     }
     struct sink sink = {.ovn = ovn};
     json_auto_t *o = db_json(rows, 0, "o");

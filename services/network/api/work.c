@@ -52,7 +52,26 @@ apply_row(struct work *work, struct db *db, struct work_row *row, struct err *er
     if (rc != RC_OK && monotonic_ms() - started >= work->timeout_ms / 2) {
         atomic_store(&work->hesitate_until_ms, monotonic_ms() + HESITATION_MS);
     }
-    return rc == RC_OK ? work_db_confirm(db, row, !exists, err) : rc;
+    row->outcome = rc != RC_OK ? WORK_PENDING : exists ? WORK_APPLIED : WORK_GONE;
+    return rc;
+}
+
+// What was deleted while it was being applied leaves OVN again.
+static void
+finish_rows(struct work *work, struct db *db, const struct work_row *rows, size_t n)
+{
+    g_autoptr(db_result) stale = NULL;
+    struct err err;
+    rc_ignore(work_db_confirm(db, rows, n, &err)); // else the sweeper does it again
+    if (work_db_find_stale(db, rows, n, &stale, &err) != RC_OK) {
+        return;
+    }
+    for (int i = 0; i < db_n_rows(stale); i++) {
+        bool exists = false;
+        int64_t revision;
+        rc_ignore(desired_apply(db, work->ovn, work_db_kind(db_text(stale, i, "kind")),
+                                db_text(stale, i, "id"), &exists, &revision, &err));
+    }
 }
 
 static void
@@ -73,6 +92,7 @@ apply_rows(struct work *work, struct db *db, struct work_row *rows, size_t n)
         }
         rc_ignore(work_db_postpone(db, &rows[i], &err));
     }
+    finish_rows(work, db, rows, n);
 }
 
 void

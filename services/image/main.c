@@ -4,8 +4,8 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/fetch.h"
-#include "services/image/sweep.h"
 #include "services/image/image_fsm.h"
+#include "services/image/sweep.h"
 
 #define N_CLEANERS 2
 #define N_FETCHERS 4

@@ -5,12 +5,14 @@ import hashlib
 import http.server
 import os
 import threading
+import urllib.request
 
 import pytest
 
 from tests.lib.stack import free_ports, wait_until
 
 SERVICES = ["identity", "image"]
+INSTANCES = {"image": 2}
 STREAM = {"Content-Type": "application/octet-stream"}
 PORT = free_ports(["web"])["web"]
 SETTINGS = {"image": {"import": {"ports": f"80,443,{PORT}", "allow_private": "true"}}}
@@ -97,6 +99,19 @@ def test_staged_data_becomes_the_images(stack, owner):
     assert ask(stack, owner, image, "glance-direct")[0] == 409
     rows = stack.sql("image", "SELECT quantity FROM usage_interval WHERE resource_id = %s AND to_us IS NULL", image["id"])
     assert [r["quantity"] for r in rows] == [len(DATA)]
+
+
+def test_what_one_process_staged_another_imports_and_serves(stack, owner):
+    image, data = create(stack, owner), os.urandom(300_000)
+    assert stage(stack, owner, image, data) == 204
+    body = {"method": {"name": "glance-direct"}}
+    assert stack.request("POST", "image-2", f"/v2/images/{image['id']}/import", body, token=owner.token)[0] == 202
+    assert show(stack, owner, image)["status"] == "active"
+    ticket = stack.call("POST", "image-2", f"/internal/v1/images/{image['id']}/ticket", {"project_id": owner.project_id}, token=stack.service_token())
+    with urllib.request.urlopen(ticket["url"], timeout=10) as reply:  # its base is the first process
+        assert reply.read() == data
+    assert stack.request("DELETE", "image-2", f"/v2/images/{image['id']}", token=owner.token)[0] == 204
+    assert stack.request("GET", "image", image["file"], token=owner.token)[0] == 404
 
 
 def test_a_staged_image_may_be_deleted(stack, owner):

@@ -240,3 +240,42 @@ def test_a_blob_that_no_row_knows_is_swept(stack, owner):
     path.write_bytes(b"left by a crash")
     stack.sql("image", "INSERT INTO blob (sha512, size, created_at) VALUES (%s, 15, now() - interval '1 hour')", name)
     eventually(lambda: not path.exists(), 15)
+
+
+def test_kill_9_at_any_moment_leaves_nothing_half_made(stack, owner):
+    """Uploads of all sizes run while the service is killed again and again; then rows, files and usage must agree."""
+    images, answers = [], []
+    for round_ in range(6):
+        batch = [create(stack, owner) for _ in range(4)]
+        images += batch
+
+        def run(image, size):
+            try:
+                answers.append((image["id"], upload(stack, owner, image, os.urandom(size))[0]))
+            except Exception:  # killed: the connection breaks
+                pass
+
+        threads = [threading.Thread(target=run, args=(image, size)) for image, size in zip(batch, (10, 200_000, 3_000_000, 20_000_000))]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.03 * round_ ** 2)  # the moment of the kill is the case, not a wait
+        stack.kill("image")
+        for thread in threads:
+            thread.join()
+        stack.start("image")
+        eventually(lambda: stack.request("GET", "image", "/v2/images", token=owner.token)[0] == 200, 10)
+    eventually(lambda: not stack.sql("image", "SELECT 1 FROM image WHERE status = 'saving'"), RECOVERY_S)
+    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
+    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE sha512 NOT IN (SELECT blob FROM image WHERE blob IS NOT NULL)"), 15)
+    eventually(lambda: temporary_files(stack) == [], 10)
+    rows = stack.sql("image", "SELECT id::text, status, blob, size FROM image WHERE id = ANY (%s::uuid[])", [image["id"] for image in images])
+    for row in rows:
+        assert row["status"] in ("queued", "active")
+        usage = stack.sql("image", "SELECT quantity FROM usage_interval WHERE resource_id = %s AND to_us IS NULL", row["id"])
+        assert [u["quantity"] for u in usage] == ([row["size"]] if row["status"] == "active" else [])
+        if row["status"] == "active":
+            path = Path(stack.cloud.dir("images"), "blobs", row["blob"][:2], row["blob"])
+            assert hashlib.sha512(path.read_bytes()).hexdigest() == row["blob"]
+    active = {row["id"] for row in rows if row["status"] == "active"}
+    assert {image for image, status in answers if status == 204} <= active
+    assert set(blobs(stack)) == {row["sha512"] for row in stack.sql("image", "SELECT sha512 FROM blob")}

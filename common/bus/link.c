@@ -11,8 +11,7 @@
 enum {
     CONNECT_TIMEOUT_S = 3,
     RPC_TIMEOUT_S = 10,
-    HEARTBEAT_S = 30,
-    // Longer than the longest handler should take: nobody sends heartbeats meanwhile.
+    HEARTBEAT_S = 60, // longer than a handler may take: nobody sends heartbeats meanwhile
     CHANNEL_MAX = 8,
     PEER_SILENT_MS = 20000, // an unacknowledged write for this long ends the connection
 };

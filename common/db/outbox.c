@@ -8,6 +8,7 @@
 
 enum {
     BATCH = 256,
+    FACTS = 200,           // usage facts in a message
     BODY_MAX = 900 * 1024, // leaves room for the envelope below the bus' limit
     IDLE_MS = 2000,        // how often rows are looked for when no notification came
     RETRY_MIN_MS = 100,
@@ -185,23 +186,20 @@ relay_messages(struct outbox_relay *relay, bool *ret_more, struct err *err)
     return rc;
 }
 
+// Facts that are there together travel together: several meters of one resource are one message.
 static enum rc
 relay_usage(struct outbox_relay *relay, bool *ret_more, struct err *err)
 {
     enum rc rc = usage_feed_number(relay->db, err);
     g_autoptr(db_result) rows = NULL;
-    rc = rc ? rc : usage_feed_unpublished(relay->db, BATCH, &rows, err);
+    rc = rc ? rc : usage_feed_unpublished(relay->db, FACTS, &rows, err);
     if (rc || !db_n_rows(rows)) {
         return rc;
     }
     size_t n_confirmed;
     rc = publish_rows(relay, rows, &n_confirmed, err);
-    if (n_confirmed) {
-        int64_t last = db_int(rows, (int)n_confirmed - 1, "sequence");
-        enum rc marked = usage_feed_published(relay->db, last, rc ? NULL : err);
-        rc = rc ? rc : marked;
-    }
-    *ret_more = *ret_more || n_confirmed == BATCH;
+    rc = rc ? rc : usage_feed_published(relay->db, db_int(rows, 0, "sequence"), err);
+    *ret_more = *ret_more || db_int(rows, 0, "n") == FACTS;
     return rc;
 }
 

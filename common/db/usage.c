@@ -105,11 +105,16 @@ usage_feed_unpublished(struct db *db, int n, db_result **ret_rows, struct err *e
 {
     return db_run(
         db,
-        "SELECT f.sequence, md5(current_schema() || ' usage ' || f.sequence)::uuid AS message_id,"
-        " 'usage.' || current_schema() AS routing_key, 'usage.fact' AS type, f.request_id,"
-        " " FACT_JSON " AS body"
-        " FROM usage_fact f WHERE NOT f.published AND f.sequence IS NOT NULL ORDER BY f.sequence "
-        "LIMIT $1",
+        "SELECT count(*) AS n, max(p.sequence) AS sequence,"
+        " md5(current_schema() || ' usage ' || min(p.sequence) || ' ' || max(p.sequence))::uuid AS "
+        "message_id,"
+        " 'usage.' || current_schema() AS routing_key, 'usage.facts' AS type,"
+        " CASE WHEN min(p.request_id) = max(p.request_id) THEN min(p.request_id) END AS request_id,"
+        " jsonb_build_object('service', current_schema(), 'facts', jsonb_agg(p.fact ORDER BY "
+        "p.sequence)) AS body"
+        " FROM (SELECT f.sequence, f.request_id, " FACT_JSON " AS fact FROM usage_fact f"
+        "   WHERE NOT f.published AND f.sequence IS NOT NULL ORDER BY f.sequence LIMIT $1) p "
+        "HAVING count(*) > 0",
         DB_ARGS(db_i(n)), ret_rows, err);
 }
 

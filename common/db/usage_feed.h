@@ -7,8 +7,8 @@
 // Only by the relay's leader on the leader's connection: gives facts without a number the next
 // ones, densely.
 enum rc usage_feed_number(struct db *db, struct err *err) CHECKED;
-// At most n facts in order of sequence with columns message_id, routing_key, type, request_id,
-// body, sequence.
+// At most n facts in order of sequence as one message: a row with columns message_id, routing_key,
+// type, request_id, body, sequence (the last one's) and n; no row when there is none.
 enum rc usage_feed_unpublished(struct db *db, int n, db_result **ret_rows, struct err *err) CHECKED;
 // Marks all up to and including `sequence`.
 enum rc usage_feed_published(struct db *db, int64_t sequence, struct err *err) CHECKED;

@@ -9,37 +9,18 @@
 enum { PAGE = 500, ROUNDS_MAX = 10000, RETRY_MS = 100 };
 #define KEY_PREFIX "usage."
 
-enum rc
-ingest_message(const struct message *message, void *context, struct err *err)
-{
-    struct billing *billing = context;
-    struct fact fact;
-    struct db *db;
-    if (g_str_has_prefix(message->user_id, "host-") || strcmp(message->type, "usage.fact")) {
-        return fault(err, RC_FORBIDDEN, "not a usage fact of a service");
-    }
-    enum rc rc = fact_decode(message->body, &fact, err);
-    if (!rc && (!g_str_has_prefix(message->routing_key, KEY_PREFIX) ||
-                strcmp(message->routing_key + strlen(KEY_PREFIX), fact.service))) {
-        rc = fault(err, RC_FORBIDDEN, "a usage fact of '%s' came as '%s'", fact.service,
-                   message->routing_key);
-    }
-    struct fact_batch batch = {&fact, 1};
-    rc = rc ? rc : db_get(billing->db, &db, err);
-    return rc ? rc : db_tx(db, fact_db_take, &batch, err);
-}
-
+// Facts of one service, all or none. ret_contiguous (may be NULL) is written when there were any.
 static enum rc
-take_page(struct db *db, const struct source *source, json_t *items, int64_t *contiguous,
-          struct err *err)
+take_facts(struct db *db, const char *service, json_t *items, int64_t *ret_contiguous,
+           struct err *err)
 {
     size_t n = json_array_size(items);
     g_autofree struct fact *facts = g_new0(struct fact, n);
     for (size_t i = 0; i < n; i++) {
         enum rc rc = fact_decode(json_array_get(items, i), &facts[i], err);
-        if (!rc && strcmp(facts[i].service, source->name)) {
-            rc = fault(err, RC_BAD_GATEWAY, "'%s' answers with facts of '%s'", source->name,
-                       facts[i].service);
+        if (!rc && strcmp(facts[i].service, service)) {
+            rc = fault(err, RC_FORBIDDEN, "a usage fact of '%s' came from '%s'", facts[i].service,
+                       service);
         }
         if (rc) {
             return rc;
@@ -47,10 +28,27 @@ take_page(struct db *db, const struct source *source, json_t *items, int64_t *co
     }
     struct fact_batch batch = {facts, n};
     enum rc rc = n ? db_tx(db, fact_db_take, &batch, err) : RC_OK;
-    if (!rc && n) {
-        *contiguous = batch.contiguous;
+    if (!rc && n && ret_contiguous) {
+        *ret_contiguous = batch.contiguous;
     }
     return rc;
+}
+
+enum rc
+ingest_message(const struct message *message, void *context, struct err *err)
+{
+    struct billing *billing = context;
+    struct db *db;
+    if (g_str_has_prefix(message->user_id, "host-") || strcmp(message->type, "usage.facts") ||
+        !g_str_has_prefix(message->routing_key, KEY_PREFIX)) {
+        return fault(err, RC_FORBIDDEN, "not usage facts of a service");
+    }
+    json_t *items = json_object_get(message->body, "facts");
+    if (!json_is_array(items)) {
+        return fault(err, RC_INVALID, "a message of usage facts has none");
+    }
+    enum rc rc = db_get(billing->db, &db, err);
+    return rc ? rc : take_facts(db, message->routing_key + strlen(KEY_PREFIX), items, NULL, err);
 }
 
 // One page from where we are. ret_done: nothing more is there, and all of it has a number.
@@ -70,7 +68,7 @@ ask_page(struct billing *billing, const struct source *source, struct db *db, bo
     rc = client_call(billing->client, &call, &page, err);
     int64_t before = contiguous, last = json_integer_value(json_object_get(page, "last"));
     json_t *facts = json_object_get(page, "facts");
-    rc = rc ? rc : take_page(db, source, facts, &contiguous, err);
+    rc = rc ? rc : take_facts(db, source->name, facts, &contiguous, err);
     if (!rc && json_array_size(facts) && contiguous == before) {
         return fault(err, RC_BAD_GATEWAY,
                      "'%s' does not answer with the facts after %" G_GINT64_FORMAT, source->name,

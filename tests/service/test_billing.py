@@ -81,8 +81,11 @@ class World:
             bus["host"], bus["port"], bus["vhost"], pika.PlainCredentials(bus["user"], bus["password"])))
         channel = link.channel()
         channel.confirm_delivery()
-        for fact in facts:
-            envelope = {"id": str(uuid.uuid4()), "type": "usage.fact", "version": 1, "time_us": now_us(), "body": fact}
+        while facts:
+            n = random.randint(1, 5)
+            part, facts = facts[:n], facts[n:]
+            envelope = {"id": str(uuid.uuid4()), "type": "usage.facts", "version": 1, "time_us": now_us(),
+                        "body": {"service": user, "facts": part}}
             channel.basic_publish("haneul", key or f"usage.{user}", json.dumps(envelope), pika.BasicProperties(user_id=user))
         link.close()
 
@@ -245,7 +248,8 @@ def test_a_fact_in_anothers_name_is_refused(world):
     account = project()
     forged = dict(world.compute.facts[0], service="compute", sequence=10**6, project_id=account, interval_id=str(uuid.uuid4()))
     world.publish([forged], user="network", key="usage.network")
-    world.publish([{"service": "compute"}, None, "x", dict(forged, quantity=-1), dict(forged, to_us=1)])
+    for broken in ({"service": "compute"}, None, "x", dict(forged, quantity=-1), dict(forged, to_us=1)):
+        world.publish([broken])
     start = now_us() - 10**9
     world.publish(world.compute.life(account, "server.vcpu", 1, start, start + 10**6))
     world.wait_ingested()

@@ -107,6 +107,17 @@ def test_a_network_has_neutrons_defaults(person):
     assert person.show("networks", network["id"])["subnets"] == [subnet["id"]]
 
 
+def test_numbers_may_come_as_text(admin, person):
+    network = person.make("networks", mtu="1400", availability_zone_hints=["nova"])
+    assert network["mtu"] == 1400
+    assert person.make("subnets", network_id=network["id"], ip_version="4", cidr="10.0.0.0/24")["ip_version"] == 4
+    vlan = admin.make("networks", **{"provider:network_type": "vlan", "provider:physical_network": "physnet1",
+                                     "provider:segmentation_id": "101"})
+    assert vlan["provider:segmentation_id"] == 101 and vlan["mtu"] == 1500
+    assert person.refused("POST", "/networks", {"network": {"availability_zone_hints": ["moon"]}})[:2] == (
+        404, "AvailabilityZoneNotFound")
+
+
 @pytest.mark.parametrize("attributes, wanted", [
     ({"cidr": "10.0.0.0/33"}, (400, "HTTPBadRequest")),
     ({"cidr": "2001:db8::/64"}, (400, "InvalidInput")),

@@ -25,6 +25,24 @@ value_bool(const struct resource_op *op, const char *column)
     return json_is_true(value || !op->old ? value : json_object_get(op->old, column));
 }
 
+enum rc
+neutron_check_zones(const struct resource_op *op, struct err *err)
+{
+    const struct neutron *neutron = request_context(op->request);
+    json_t *hints = json_object_get(op->values, "availability_zone_hints");
+    size_t i;
+    json_t *hint;
+    json_array_foreach(hints, i, hint)
+    {
+        const char *zone = json_string_value(hint);
+        if (g_strcmp0(zone, neutron->zone) != 0) {
+            return fault_typed(err, RC_NOT_FOUND, "AvailabilityZoneNotFound",
+                               "AvailabilityZone %.100s could not be found.", zone ? zone : "");
+        }
+    }
+    return RC_OK;
+}
+
 static enum rc
 then_ovn(struct request *request, enum rc rc)
 {

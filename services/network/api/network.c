@@ -25,7 +25,7 @@ static const struct attribute attributes[] = {
     {.name = "port_security_enabled", .type = ATTR_BOOL, .flags = ATTR_RW | ATTR_FILTER, .default_json = "true"},
     {.name = "mtu", .type = ATTR_INT, .flags = ATTR_RW | ATTR_FS, .min = 68, .max = 65535},
     {.name = "provider:network_type", .type = ATTR_TEXT, .flags = ATTR_CREATE | ATTR_FS | ATTR_ADMIN_SET | ATTR_ADMIN_SEE, .column = "network_type", .values = network_types},
-    {.name = "provider:physical_network", .type = ATTR_TEXT, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS | ATTR_ADMIN_SET | ATTR_ADMIN_SEE, .column = "physical_network", .max = 64},
+    {.name = "provider:physical_network", .type = ATTR_TEXT, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS | ATTR_ADMIN_SET | ATTR_ADMIN_SEE, .column = "physical_network", .min = 1, .max = 64},
     {.name = "provider:segmentation_id", .type = ATTR_INT, .flags = ATTR_CREATE | ATTR_NULLABLE | ATTR_FS | ATTR_ADMIN_SET | ATTR_ADMIN_SEE, .column = "segmentation_id", .min = 1, .max = 16777215},
     {.name = "availability_zone_hints", .type = ATTR_ARRAY, .flags = ATTR_CREATE, .default_json = "[]"},
     {.name = "availability_zones", .type = ATTR_ARRAY, .flags = ATTR_VIRTUAL,
@@ -76,8 +76,11 @@ before_create(struct resource_op *op, struct err *err)
     enum rc rc = network_quota_check(op->db, op->project_id, "network", 1, err);
     const char *physical = input_text(op, "provider:physical_network");
     const char *type = input_text(op, "provider:network_type");
-    json_t *segment = input_get(op, "provider:segmentation_id");
+    json_t *segment = json_object_get(op->values, "segmentation_id");
     type = type ? type : physical ? "flat" : "geneve";
+    if (rc == RC_OK) {
+        rc = neutron_check_zones(op, err);
+    }
     if (rc == RC_OK) {
         rc = check_provider(type, physical, segment, err);
     }
@@ -93,7 +96,7 @@ before_create(struct resource_op *op, struct err *err)
         }
         value_set(op, "segmentation_id", json_integer(next));
     }
-    if (!json_is_integer(input_get(op, "mtu"))) {
+    if (!json_is_integer(json_object_get(op->values, "mtu"))) {
         value_set(op, "mtu", json_integer(neutron->mtu - (physical ? 0 : TUNNEL_OVERHEAD)));
     }
     return RC_OK;

@@ -31,6 +31,9 @@ void neutron_error_body(const struct request *request, const struct err *err, st
 // Administrators and the service accounts of other services see and do everything.
 bool neutron_is_admin(const struct request *request);
 
+// availability_zone_hints may name the one zone only. RC_NOT_FOUND AvailabilityZoneNotFound.
+enum rc neutron_check_zones(const struct resource_op *op, struct err *err) CHECKED;
+
 // The engine's handlers, followed by OVN: what the transaction changed is there when the reply goes
 // out, or soon after.
 enum rc neutron_create(struct request *request, struct reply *reply, struct err *err);

@@ -67,7 +67,7 @@ choose_cidr(struct resource_op *op, struct subnet_plan *plan, int *ret_version, 
     const char *cidr = input_text(op, "cidr");
     const char *pool = input_text(op, "subnetpool_id");
     bool use_default = json_is_true(input_get(op, "use_default_subnetpool"));
-    json_t *version = input_get(op, "ip_version");
+    json_t *version = json_object_get(op->values, "ip_version");
     if (json_is_integer(version) && json_integer_value(version) == 5) {
         return fault(err, RC_INVALID,
                      "Invalid input for ip_version. Reason: '5' is not in [4, 6].");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ES256 JSON Web Signatures: identity issues, everybody verifies. Pure: no I/O. (OpenSSL itself: libjwt
-// parses the PEM again for every token.)
+// ES256 JSON Web Signatures: identity issues, everybody verifies. Pure: no I/O. (By OpenSSL itself:
+// libjwt parses the PEM again for every token.)
 #pragma once
 #include "common/auth/auth.h"
 

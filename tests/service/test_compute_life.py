@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.lib.compute import CLOUD, NO_OVN, Agent, Tenant, hosts_up, nothing_left
+from tests.lib.compute import CLOUD, NO_OVN, Agent, Tenant, hosts_up, image, nothing_left
 from tests.lib.stack import Stack, wait_until
 
 
@@ -110,6 +110,28 @@ def test_a_floating_address_is_shown(stack, tenant):
     wait_until(lambda: shown() == [made["floating_ip_address"]], 20, "the address is shown")
     stack.call("DELETE", "network", f"/v2.0/floatingips/{made['id']}", token=tenant.token)
     wait_until(lambda: shown() == [], 20, "the address is gone")
+    tenant.delete(server_id)
+    tenant.wait_gone(server_id)
+    nothing_left(stack, tenant)
+
+
+def test_a_rebuilt_server_keeps_its_place_and_address(stack, tenant):
+    server_id = tenant.create(name="old")
+    before = tenant.wait(server_id, "ACTIVE")
+    other = image(stack, tenant.person)
+    reply = tenant.act(server_id, {"rebuild": {"imageRef": other, "name": "new", "metadata": {"k": "v"}}})
+    assert reply["server"]["adminPass"] and reply["server"]["name"] == "new"
+    after = tenant.wait(server_id, "ACTIVE")
+    assert after["image"]["id"] == other and after["metadata"] == {"k": "v"}
+    assert after["addresses"] == before["addresses"] and after["hostId"] == before["hostId"]
+    assert len(usage(stack, server_id)) == 3  # one life, one bill
+    tenant.act(server_id, {"os-stop": None})
+    tenant.wait(server_id, "SHUTOFF")
+    tenant.act(server_id, {"rebuild": {"imageRef": tenant.image}})
+    tenant.wait(server_id, "SHUTOFF")
+    tenant.act(server_id, {"os-start": None})
+    tenant.wait(server_id, "ACTIVE")
+    tenant.act(server_id, {"rebuild": {"imageRef": "x"}}, 400)
     tenant.delete(server_id)
     tenant.wait_gone(server_id)
     nothing_left(stack, tenant)

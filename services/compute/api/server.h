@@ -7,6 +7,9 @@
 enum rc server_create(struct request *request, struct reply *reply, struct err *err);
 enum rc server_update(struct request *request, struct reply *reply, struct err *err);
 enum rc server_delete(struct request *request, struct reply *reply, struct err *err);
+// Action "rebuild".
+enum rc server_rebuild(struct request *request, struct reply *reply, json_t *argument,
+                       struct err *err);
 enum rc server_action(struct request *request, struct reply *reply, struct err *err);
 
 // {"server": …} at the request's microversion.

@@ -161,6 +161,65 @@ server_db_rename(struct db *db, const char *id, const struct server_rename *chan
         NULL, err);
 }
 
+static enum rc
+check_rebuild(struct db *db, const struct server_brief *server,
+              const struct server_rebuild *rebuild, struct err *err)
+{
+    g_autoptr(db_result) row = NULL;
+    enum rc rc = db_run_one(
+        db,
+        "SELECT ram_mib, disk_gib, $2::text IS NULL OR EXISTS (SELECT FROM keypair k WHERE"
+        " k.user_id = $3 AND k.name = $2) AS key_ok FROM server WHERE id = $1",
+        DB_ARGS(db_s(server->id), db_s(rebuild->key_name), db_s(rebuild->user_id)), &row, err);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    if (!db_bool(row, 0, "key_ok")) {
+        return fault(err, RC_INVALID, "Invalid key_name provided.");
+    }
+    if (rebuild->min_ram_mib > db_int(row, 0, "ram_mib")) {
+        return fault(err, RC_INVALID, "Flavor's memory is too small for requested image.");
+    }
+    int64_t disk = db_int(row, 0, "disk_gib");
+    return disk && rebuild->min_disk_gib > disk
+               ? fault(err, RC_INVALID, "Flavor's disk is too small for requested image.")
+               : RC_OK;
+}
+
+enum rc
+server_db_rebuild(struct db *db, const struct server_brief *server, void *argument, struct err *err)
+{
+    const struct server_rebuild *rebuild = argument;
+    struct server_rename rename = {
+        .name = rebuild->name,
+        .disk_config = rebuild->disk_config,
+        .access_ipv4 = rebuild->access_ipv4,
+        .access_ipv6 = rebuild->access_ipv6,
+        .description = rebuild->description,
+        .sets_description = rebuild->sets_description,
+        .hostname = rebuild->hostname,
+    };
+    enum rc rc = check_rebuild(db, server, rebuild, err);
+    if (rc != RC_OK || (rc = server_db_rename(db, server->id, &rename, err)) != RC_OK) {
+        return rc;
+    }
+    return db_run(db,
+                  "UPDATE server SET image_id = $2, image = $3::jsonb, metadata = "
+                  "coalesce($4::jsonb, metadata),"
+                  " user_data = CASE WHEN $5::boolean THEN $6 ELSE user_data END,"
+                  " key_name = CASE WHEN $7::boolean THEN $8 ELSE key_name END,"
+                  " key_type = CASE WHEN $7::boolean THEN (SELECT type FROM keypair k WHERE "
+                  "k.user_id = $9 AND k.name = $8)"
+                  " ELSE key_type END, key_data = CASE WHEN $7::boolean THEN (SELECT public_key "
+                  "FROM keypair k WHERE"
+                  " k.user_id = $9 AND k.name = $8) ELSE key_data END WHERE id = $1",
+                  DB_ARGS(db_s(server->id), db_s(rebuild->image_id), db_s(rebuild->image_json),
+                          db_s(rebuild->metadata_json), db_b(rebuild->sets_user_data),
+                          db_s(rebuild->user_data), db_b(rebuild->sets_key),
+                          db_s(rebuild->key_name), db_s(rebuild->user_id)),
+                  NULL, err);
+}
+
 enum rc
 server_db_lock(struct db *db, const char *id, bool locked, const char *reason, struct err *err)
 {
@@ -245,6 +304,9 @@ step_in_tx(struct db *db, void *argument, struct err *err)
         .project_id = stepping->actor->auth->project_id,
     };
     rc = write_step(db, &server, stepping, err);
+    if (rc == RC_OK && stepping->actor->also) {
+        rc = stepping->actor->also(db, &server, stepping->actor->argument, err);
+    }
     if (rc == RC_OK && start.action) {
         rc = action_db_start(db, &start, err);
     }

@@ -27,6 +27,18 @@ struct server_rename { // NULL: unchanged; "" clears where that is allowed
     const char *name, *access_ipv4, *access_ipv6, *disk_config, *description, *hostname;
     bool sets_description;
 };
+struct server_rebuild { // NULL: unchanged
+    const char *image_id, *image_json, *name, *metadata_json, *description, *disk_config;
+    const char *access_ipv4, *access_ipv6, *hostname;
+    const char *key_name, *user_data;
+    const char *user_id; // whose key
+    bool sets_key, sets_user_data, sets_description;
+    int64_t min_ram_mib, min_disk_gib; // what the image needs
+};
+// For server_actor.also; argument: struct server_rebuild. RC_INVALID: the image does not fit, no
+// such key.
+enum rc server_db_rebuild(struct db *db, const struct server_brief *server, void *argument,
+                          struct err *err) CHECKED;
 enum rc server_db_rename(struct db *db, const char *id, const struct server_rename *change,
                          struct err *err) CHECKED;
 enum rc server_db_lock(struct db *db, const char *id, bool locked, const char *reason,
@@ -48,6 +60,10 @@ struct server_actor {                   // who asks, for which server
     const char *server_id, *project_id; // project NULL: any
     const struct auth_context *auth;
     const char *request_id;
+    // What else the transaction writes; may be NULL.
+    enum rc (*also)(struct db *db, const struct server_brief *server, void *argument,
+                    struct err *err);
+    void *argument;
 };
 enum rc server_db_step(struct db *db, const struct server_actor *actor,
                        const struct server_step *step, struct err *err) CHECKED;

@@ -13,6 +13,8 @@ struct wanted_port { // one NIC of a new server
 // The image's JSON as the image API shows it, new reference. RC_INVALID: missing, not active.
 enum rc check_image(struct request *request, const char *image_id, json_t **ret_image,
                     struct err *err) CHECKED;
+// What is kept of an image in the server's row; new reference.
+json_t *image_kept(json_t *image);
 // Fills names; RC_INVALID: no such network or port, no subnet; RC_CONFLICT: port in use;
 // RC_FORBIDDEN: external.
 enum rc check_port(struct request *request, struct wanted_port *port, struct err *err) CHECKED;

@@ -108,7 +108,7 @@ array_or_empty(json_t *array)
 
 // What later steps need of the image: placement hints and the fault's wording; the rest comes with
 // its ticket.
-static json_t *
+json_t *
 image_kept(json_t *image)
 {
     static const char *const kept[] = {

@@ -4,8 +4,8 @@
 #include "common/base/util.h"
 #include "services/compute/core/life.h"
 
-#define ALL (VIEW_BRIEF | VIEW_DETAIL | VIEW_SHOW | VIEW_UPDATE)
-#define FULL (VIEW_DETAIL | VIEW_SHOW | VIEW_UPDATE)
+#define ALL (VIEW_BRIEF | VIEW_DETAIL | VIEW_SHOW | VIEW_UPDATE | VIEW_REBUILD)
+#define FULL (VIEW_DETAIL | VIEW_SHOW | VIEW_UPDATE | VIEW_REBUILD)
 #define READ (VIEW_DETAIL | VIEW_SHOW)
 #define FULL_FROM 75 // from 2.75 on the reply of an update has everything
 
@@ -64,6 +64,8 @@ static const struct view_row view_rows[] = {
     {"security_groups", "coalesce((SELECT json_agg(json_build_object('name', g->>'name')) FROM jsonb_array_elements(s.security_groups) g), '[]')::text",
                         READ, 0, 0, false, "jsonb_array_length(s.security_groups) > 0"},
     {"key_name", TEXT("s.key_name"), READ},
+    {"key_name", TEXT("s.key_name"), VIEW_REBUILD, 54, 74},
+    {"user_data", TEXT("s.user_data"), VIEW_REBUILD, 57, 0},
     {"config_drive", "CASE WHEN s.config_drive THEN '\"True\"' ELSE '\"\"' END", READ},
     {"OS-EXT-AZ:availability_zone", "coalesce(to_json(coalesce(" HOST_FIELD("h.zone") ", s.zone))::text, '\"\"')", READ},
     {"OS-SRV-USG:launched_at", TIME_US("s.launched_at"), READ},
@@ -88,7 +90,7 @@ static const struct view_row view_rows[] = {
     {"description", TEXT("s.description"), FULL, 19, 0},
     {"tags", "to_json(s.tags)::text", FULL, 26, 0},
     {"trusted_image_certificates", "'null'", FULL, 63, 0},
-    {"server_groups", "CASE WHEN s.group_id IS NULL THEN '[]' ELSE '[\"' || s.group_id || '\"]' END", VIEW_SHOW | VIEW_UPDATE, 71, 0},
+    {"server_groups", "CASE WHEN s.group_id IS NULL THEN '[]' ELSE '[\"' || s.group_id || '\"]' END", VIEW_SHOW | VIEW_UPDATE | VIEW_REBUILD, 71, 0},
     {"locked_reason", TEXT("s.locked_reason"), FULL, 73, 0},
 };
 // clang-format on
@@ -96,10 +98,11 @@ static const struct view_row view_rows[] = {
 static bool
 belongs(const struct view_row *row, enum server_view view, unsigned version, bool is_admin)
 {
-    if (view == VIEW_UPDATE && version >= FULL_FROM) {
-        view = VIEW_SHOW;
+    unsigned views = view;
+    if (version >= FULL_FROM && (view == VIEW_UPDATE || view == VIEW_REBUILD)) {
+        views = (views & VIEW_REBUILD) | VIEW_SHOW;
     }
-    return row->views & view && version >= row->min_version &&
+    return row->views & views && version >= row->min_version &&
            (!row->max_version || version <= row->max_version) && (is_admin || !row->is_admin);
 }
 

@@ -6,10 +6,11 @@
 #include <stdbool.h>
 
 enum server_view {
-    VIEW_BRIEF = 1,  // GET /servers
-    VIEW_DETAIL = 2, // GET /servers/detail
-    VIEW_SHOW = 4,   // GET /servers/{id}
-    VIEW_UPDATE = 8, // PUT /servers/{id}
+    VIEW_BRIEF = 1,    // GET /servers
+    VIEW_DETAIL = 2,   // GET /servers/detail
+    VIEW_SHOW = 4,     // GET /servers/{id}
+    VIEW_UPDATE = 8,   // PUT /servers/{id}
+    VIEW_REBUILD = 16, // the reply to the action
 };
 // Appends an SQL expression over alias s (server) that gives the item's JSON text. $1 is the base
 // URL.

@@ -58,7 +58,7 @@ report_db_differences(struct db *db, const struct host_report *report, db_result
         " AND ((r.power_state = 'running' AND s.power_state <> 1) OR (r.power_state IN "
         "('shutdown', 'crashed')"
         " AND s.power_state = 1) OR (r.power_state = 'running' AND s.task_state IN ('spawning', "
-        "'powering-on'))))"
+        "'powering-on', 'rebuild_spawning'))))"
         " UNION ALL SELECT r.server_id, 'unknown', greatest(r.generation, coalesce((SELECT "
         "max(d.generation)"
         " FROM server d WHERE d.id = r.server_id), 0)) + 1, r.power_state FROM r"

@@ -178,14 +178,34 @@ step_power(struct scheduler *scheduler, struct job *job, struct outcome *outcome
     return send_order(scheduler, job, outcome, err);
 }
 
+static bool
+is_absent(const struct job *job)
+{
+    return g_strcmp0(job_text(job, "agent_state"), "absent") == 0 &&
+           job_int(job, "agent_generation") == job->generation;
+}
+
+static enum rc
+step_rebuild(struct scheduler *scheduler, struct job *job, struct outcome *outcome, struct err *err)
+{
+    struct db *db;
+    if (!is_absent(job)) {
+        return step_power(scheduler, job, outcome, err);
+    }
+    enum rc rc = db_get(scheduler->pool, &db, err);
+    if (rc == RC_OK) {
+        rc = work_db_rebuild_spawn(db, job, err);
+    }
+    outcome->goes_on = rc == RC_OK || rc == RC_CONFLICT;
+    return rc == RC_CONFLICT ? RC_OK : rc;
+}
+
 static enum rc
 step_delete(struct scheduler *scheduler, struct job *job, struct outcome *outcome, struct err *err)
 {
-    bool is_absent = g_strcmp0(job_text(job, "agent_state"), "absent") == 0 &&
-                     job_int(job, "agent_generation") == job->generation;
     struct db *db;
     // A host that is down is told when it is back: its report lists what nobody knows any more.
-    if (job_text(job, "host") && job_host_is_up(job) && !is_absent) {
+    if (job_text(job, "host") && job_host_is_up(job) && !is_absent(job)) {
         return send_order(scheduler, job, outcome, err);
     }
     enum rc rc = ports_unmake(scheduler, job, err);
@@ -209,6 +229,11 @@ static const step_fn steps[N_LIFE_STATES] = {
     [LIFE_POWERING_OFF] = step_power,
     [LIFE_ERROR_POWERING_OFF] = step_power,
     [LIFE_POWERING_ON] = step_power,
+    [LIFE_REBUILDING] = step_rebuild,
+    [LIFE_STOPPED_REBUILDING] = step_rebuild,
+    [LIFE_ERROR_REBUILDING] = step_rebuild,
+    [LIFE_REBUILD_SPAWNING] = step_power,
+    [LIFE_STOPPED_REBUILD_SPAWNING] = step_power,
     [LIFE_BUILDING_DELETING] = step_delete,
     [LIFE_ACTIVE_DELETING] = step_delete,
     [LIFE_STOPPED_DELETING] = step_delete,

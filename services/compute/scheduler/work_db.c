@@ -182,6 +182,29 @@ work_db_spawn(struct db *db, struct job *job, struct err *err)
     return rc;
 }
 
+static enum rc
+rebuild_spawn_in_tx(struct db *db, void *argument, struct err *err)
+{
+    const struct job *job = argument;
+    int next = fsm_next(&life_fsm, job->state, LIFE_EV_ABSENT);
+    enum rc rc = server_db_move(db, job->id, job->state, next, ORDER_DUE_S, err);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    return db_run(
+        db,
+        "UPDATE server SET generation = generation + 1, ordered_at = NULL, agent_state = '',"
+        " desired = $2 WHERE id = $1",
+        DB_ARGS(db_s(job->id), db_s(next == LIFE_STOPPED_REBUILD_SPAWNING ? "stopped" : "running")),
+        NULL, err);
+}
+
+enum rc
+work_db_rebuild_spawn(struct db *db, const struct job *job, struct err *err)
+{
+    return db_tx(db, rebuild_spawn_in_tx, (void *)job, err);
+}
+
 struct ordering {
     const struct job *job;
     json_t *order;

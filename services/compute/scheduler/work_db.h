@@ -29,6 +29,8 @@ enum rc work_db_store_ticket(struct db *db, const char *server_id, json_t *ticke
                              struct err *err) CHECKED;
 // NETWORKING → SPAWNING with a first generation. RC_CONFLICT: the state has changed.
 enum rc work_db_spawn(struct db *db, struct job *job, struct err *err) CHECKED;
+// The old guest is gone: the new one is wanted, with a new generation.
+enum rc work_db_rebuild_spawn(struct db *db, const struct job *job, struct err *err) CHECKED;
 // The order in the outbox, noted in the row. RC_CONFLICT: a newer generation is wanted.
 enum rc work_db_order(struct db *db, const struct job *job, json_t *order, struct err *err) CHECKED;
 

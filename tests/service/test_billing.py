@@ -273,6 +273,23 @@ def test_kill_in_the_middle_of_ingestion_counts_everything_once(world):
     assert rows[0] == {"n": 400, "us": 400 * 10**6}
 
 
+def test_a_cut_database_connection_loses_nothing(world):
+    account, facts = project(), []
+    start = now_us() - 10**10
+    for i in range(300):
+        facts += world.compute.life(account, "server.vcpu", 1, start, start + 10**6)
+    sender = threading.Thread(target=world.publish, args=(facts,))
+    sender.start()
+    for _ in range(10):
+        world.stack.sql("billing", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user"
+                        " AND datname = current_database() AND pid <> pg_backend_pid()")
+        time.sleep(0.1)
+    sender.join()
+    world.wait_ingested(60)
+    rows = world.stack.sql("billing", "SELECT count(*) AS n FROM interval WHERE project_id = %s AND to_us IS NOT NULL", account)
+    assert rows[0]["n"] == 300
+
+
 PRICE = {"meter": "test.meter", "kind": "graduated", "unit_quantity": 1, "unit_seconds": 1,
          "tiers": [{"up_to": 10, "price": "1.5"}, {"up_to": None, "price": "0.000000001"}]}
 

@@ -310,6 +310,18 @@ def test_a_quota_is_refused_before_anything_exists(admin, person):
     assert details["quota"]["network"] == {"limit": 100, "used": 1, "reserved": 0}
 
 
+def test_the_same_post_with_the_same_key_makes_one_thing(cloud, person):
+    def post(name, key):
+        return cloud.request("POST", "network", V2 + "/networks", {"network": {"name": name}}, token=person.token,
+                             headers={"Idempotency-Key": key})
+    status, _, first = post("once", "k1")
+    again, _, second = post("once", "k1")
+    assert status == again == 201 and first == second
+    assert post("other", "k1")[0] == 409
+    assert post("once", "k2")[2]["network"]["id"] != first["network"]["id"]
+    assert len(person.list("networks", "name=once")) == 2
+
+
 def test_bulk_makes_all_or_none(person):
     status, _, body = person.ask("POST", "/networks", {"networks": [{"name": "a"}, {"name": "b"}]})
     assert status == 201 and [n["name"] for n in body["networks"]] == ["a", "b"]

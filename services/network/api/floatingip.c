@@ -123,7 +123,10 @@ static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
     const char *network_id = input_text(op, "floating_network_id");
-    enum rc rc = network_quota_check(op->db, op->project_id, "floatingip", 1, err);
+    enum rc rc = neutron_claim(op, err);
+    if (rc == RC_OK) {
+        rc = network_quota_check(op->db, op->project_id, "floatingip", 1, err);
+    }
     if (rc == RC_OK) {
         rc = check_network(op, network_id, err);
     }

@@ -73,7 +73,10 @@ static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
     struct neutron *neutron = request_context(op->request);
-    enum rc rc = network_quota_check(op->db, op->project_id, "network", 1, err);
+    enum rc rc = neutron_claim(op, err);
+    if (rc == RC_OK) {
+        rc = network_quota_check(op->db, op->project_id, "network", 1, err);
+    }
     const char *physical = input_text(op, "provider:physical_network");
     const char *type = input_text(op, "provider:network_type");
     json_t *segment = json_object_get(op->values, "segmentation_id");

@@ -31,6 +31,9 @@ void neutron_error_body(const struct request *request, const struct err *err, st
 // Administrators and the service accounts of other services see and do everything.
 bool neutron_is_admin(const struct request *request);
 
+// First in before_create: the same POST with the same Idempotency-Key makes one thing. A repetition
+// ends the transaction, and neutron_create answers with what was made then.
+enum rc neutron_claim(struct resource_op *op, struct err *err) CHECKED;
 // availability_zone_hints may name the one zone only. RC_NOT_FOUND AvailabilityZoneNotFound.
 enum rc neutron_check_zones(const struct resource_op *op, struct err *err) CHECKED;
 

@@ -161,7 +161,10 @@ static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
     struct network_row network;
-    enum rc rc = check_network(op, &network, err);
+    enum rc rc = input_text(op, "id") ? RC_OK : neutron_claim(op, err);
+    if (rc == RC_OK) {
+        rc = check_network(op, &network, err);
+    }
     if (rc == RC_OK && op->project_id[0]) {
         rc = network_quota_check(op->db, op->project_id, "port", 1, err);
     }

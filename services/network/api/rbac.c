@@ -26,7 +26,10 @@ before_create(struct resource_op *op, struct err *err)
     bool is_admin = neutron_is_admin(op->request);
     const char *owner = is_admin ? NULL : request_project(op->request),
                *id = value_text(op, "object_id");
-    enum rc rc = network_quota_check(op->db, op->project_id, "rbac_policy", 1, err);
+    enum rc rc = neutron_claim(op, err);
+    if (rc == RC_OK) {
+        rc = network_quota_check(op->db, op->project_id, "rbac_policy", 1, err);
+    }
     if (rc == RC_OK && !is_admin && g_str_equal(value_text(op, "target_tenant"), "*")) {
         return fault(err, RC_FORBIDDEN,
                      "rule:create_rbac_policy:target_tenant is disallowed by policy");

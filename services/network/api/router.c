@@ -35,7 +35,10 @@ static const struct attribute attributes[] = {
 static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
-    enum rc rc = neutron_check_zones(op, err);
+    enum rc rc = neutron_claim(op, err);
+    if (rc == RC_OK) {
+        rc = neutron_check_zones(op, err);
+    }
     return rc == RC_OK ? network_quota_check(op->db, op->project_id, "router", 1, err) : rc;
 }
 

@@ -33,7 +33,10 @@ before_create(struct resource_op *op, struct err *err)
 {
     const char *name = value_text(op, "name");
     char default_id[40];
-    enum rc rc = security_group_db_ensure_default(op->db, op->project_id, default_id, err);
+    enum rc rc = neutron_claim(op, err);
+    if (rc == RC_OK) {
+        rc = security_group_db_ensure_default(op->db, op->project_id, default_id, err);
+    }
     if (rc == RC_OK && name && g_ascii_strcasecmp(name, "default") == 0) {
         return fault_typed(err, RC_CONFLICT, "SecurityGroupDefaultAlreadyExists",
                            "Default security group already exists.");

@@ -42,7 +42,10 @@ before_create(struct resource_op *op, struct err *err)
     if (json_is_null(json_object_get(op->values, "description"))) {
         value_set(op, "description", json_string(""));
     }
-    enum rc rc = rule_plan_normalise(op->values, err);
+    enum rc rc = neutron_claim(op, err);
+    if (rc == RC_OK) {
+        rc = rule_plan_normalise(op->values, err);
+    }
     if (rc == RC_OK) {
         rc = check_groups(op, err);
     }

@@ -132,7 +132,10 @@ static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
     const char *network_id = input_text(op, "network_id");
-    enum rc rc = lock_network(op, network_id, err);
+    enum rc rc = neutron_claim(op, err);
+    if (rc == RC_OK) {
+        rc = lock_network(op, network_id, err);
+    }
     if (rc == RC_OK) {
         rc = network_quota_check(op->db, op->project_id, "subnet", 1, err);
     }

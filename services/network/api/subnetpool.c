@@ -99,7 +99,10 @@ static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
     int version = 4;
-    enum rc rc = network_quota_check(op->db, op->project_id, "subnetpool", 1, err);
+    enum rc rc = neutron_claim(op, err);
+    if (rc == RC_OK) {
+        rc = network_quota_check(op->db, op->project_id, "subnetpool", 1, err);
+    }
     if (rc == RC_OK) {
         rc = check_prefixes(op, &version, err);
     }

@@ -25,16 +25,18 @@ struct view_row {
     "'\"' || to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US') || '\"'"
 #define HOST_FIELD(field) "(SELECT " field " FROM compute_host h WHERE h.host = s.host)"
 
-const char server_view_addresses[] =
-    "coalesce((SELECT '{' || string_agg(to_json(n.name)::text || ':[' || n.list || ']', ',' ORDER "
-    "BY n.first) || '}'"
-    " FROM (SELECT p.network_name AS name, min(p.position) AS first, string_agg(json_build_object("
-    "'version', family(a.ip::inet), 'addr', a.ip, 'OS-EXT-IPS:type', a.kind, "
-    "'OS-EXT-IPS-MAC:mac_addr', p.mac)::text,"
-    " ',' ORDER BY p.position, a.kind, a.ip) AS list FROM server_port p, LATERAL ("
-    "SELECT f->>'ip' AS ip, 'fixed' AS kind FROM jsonb_array_elements(p.fixed_ips) f UNION ALL"
-    " SELECT f #>> '{}', 'floating' FROM jsonb_array_elements(p.floating_ips) f) a"
-    " WHERE p.server_id = s.id AND p.mac IS NOT NULL GROUP BY p.network_name) n), '{}')";
+#define ADDRESSES(more)                                                                         \
+    "coalesce((SELECT '{' || string_agg(to_json(n.name)::text || ':[' || n.list || ']', ',' "   \
+    "ORDER BY n.first) || '}'"                                                                  \
+    " FROM (SELECT p.network_name AS name, min(p.position) AS first, "                          \
+    "string_agg(json_build_object("                                                             \
+    "'version', family(a.ip::inet), 'addr', a.ip" more ")::text,"                               \
+    " ',' ORDER BY p.position, a.kind, a.ip) AS list FROM server_port p, LATERAL ("             \
+    "SELECT f->>'ip' AS ip, 'fixed' AS kind FROM jsonb_array_elements(p.fixed_ips) f UNION ALL" \
+    " SELECT f #>> '{}', 'floating' FROM jsonb_array_elements(p.floating_ips) f) a"             \
+    " WHERE p.server_id = s.id AND p.mac IS NOT NULL GROUP BY p.network_name) n), '{}')"
+
+const char server_view_addresses[] = ADDRESSES("");
 
 // clang-format off
 static const struct view_row view_rows[] = {
@@ -53,7 +55,8 @@ static const struct view_row view_rows[] = {
                " 'original_name', s.flavor_name, 'extra_specs', s.extra_specs)::text", FULL, 47, 0},
     {"created", TIME("s.created_at"), FULL},
     {"updated", TIME("s.updated_at"), FULL},
-    {"addresses", server_view_addresses, FULL},
+    {"addresses", ADDRESSES(", 'OS-EXT-IPS:type', a.kind, 'OS-EXT-IPS-MAC:mac_addr', p.mac"), READ},
+    {"addresses", ADDRESSES(""), VIEW_UPDATE | VIEW_REBUILD, 0, FULL_FROM - 1},
     {"accessIPv4", "'\"' || coalesce(host(s.access_ipv4), '') || '\"'", FULL},
     {"accessIPv6", "'\"' || coalesce(host(s.access_ipv6), '') || '\"'", FULL},
     {"OS-DCF:diskConfig", TEXT("s.disk_config"), FULL},

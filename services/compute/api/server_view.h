@@ -17,5 +17,5 @@ enum server_view {
 void server_view_append(GString *sql, enum server_view view, unsigned version, bool is_admin);
 // The SQL expression of the API's status ("ACTIVE") over alias s, from the life-cycle table.
 const char *server_view_status(void);
-// The SQL expression of {"network": [address…]} over alias s.
+// The SQL expression of {"network": [{"version", "addr"}…]} over alias s.
 extern const char server_view_addresses[];

@@ -12,7 +12,7 @@ API = [name for name in SERVICES]
 
 # Rows that answer without a token by design: versions, health, sign-up, the identity feed (for services on the management network).
 OPEN = {
-    "identity": {"/", "/v3", "/v3/auth/tokens", "/v3/auth/jwks", "/internal/v1/feed"},
+    "identity": {"/", "/v3", "/v3/users/{id}/password", "/v3/users/{user_id}/password", "/v3/auth/tokens", "/v3/auth/jwks", "/internal/v1/feed"},
     "image": {"/", "/versions"},
     "network": {"/", "/v2.0"},
     "compute": {"/", "/v2.1", "/v2.1/", "/v2", "/v2/"},

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls to another Haneul service's HTTP API, with this service's own token (fetched and renewed), keep-alive, deadlines.
-// Only from slow rows, schedulers and sweepers: it blocks.
+// Calls to another Haneul service's HTTP API, with this service's own token (fetched and renewed),
+// keep-alive, deadlines. Only from slow rows, schedulers and sweepers: it blocks.
 #pragma once
 #include "common/base/err.h"
 #include <jansson.h>
 
 struct client_config {
     const char *identity_url;
-    const char *user, *password, *project; // service account in the Default domain; project "service"
+    const char *user, *password,
+        *project; // service account in the Default domain; project "service"
 };
 struct client; // thread-safe; one libcurl handle per thread
 struct client *client_new(const struct client_config *config);
@@ -22,8 +23,10 @@ struct call {
     const char *token;      // NULL: the service's own
     bool no_auth;
 };
-// 2xx: RC_OK, ret_json new reference (NULL for an empty body). Other statuses map to their rc with the peer's message;
-// RC_UNAVAILABLE: not reachable; RC_DEADLINE: no answer in time. ret_json may be NULL.
-enum rc client_call(struct client *client, const struct call *call, json_t **ret_json, struct err *err) CHECKED;
+// 2xx: RC_OK, ret_json new reference (NULL for an empty body). Other statuses map to their rc with
+// the peer's message; RC_UNAVAILABLE: not reachable; RC_DEADLINE: no answer in time. ret_json may
+// be NULL.
+enum rc client_call(struct client *client, const struct call *call, json_t **ret_json,
+                    struct err *err) CHECKED;
 // The service's current token; the caller frees.
 enum rc client_token(struct client *client, char **ret_token, struct err *err) CHECKED;

@@ -216,7 +216,8 @@ const struct route user_routes[] = {
      .path = "/v3/users/{id}/password",
      .handle = change_password,
      .body = &change_body,
-     .flags = ROUTE_SLOW | ROUTE_PUBLIC, // as in Keystone: who must change an expired password has no token
+     .flags = ROUTE_SLOW |
+              ROUTE_PUBLIC, // as in Keystone: who must change an expired password has no token
      .status = 204,
      .summary = "change one's own password"},
     {.method = "GET",

@@ -4,6 +4,7 @@
 
 #include "common/base/util.h"
 #include "services/compute/api/api.h"
+#include "services/compute/api/quota_db.h"
 
 #define LIVE "FROM server WHERE project_id = $1 AND deleted_at IS NULL"
 
@@ -204,7 +205,15 @@ store_limits(struct request *request, json_t *limits, struct err *err)
     json_auto_t *body = json_pack("{s:O}", "limits", limits);
     g_autofree char *url = g_strdup_printf("%s/internal/v1/limits", compute->identity_url);
     struct call call = {.method = "POST", .url = url, .body = body};
-    return client_call(compute->client, &call, NULL, err);
+    struct db *db;
+    enum rc rc = client_call(compute->client, &call, NULL, err);
+    if (rc != RC_OK || (rc = request_db(request, &db, err)) != RC_OK) {
+        return rc;
+    }
+    char *text = json_dumps(limits, JSON_COMPACT);
+    rc = quota_db_store(db, text, err);
+    free(text);
+    return rc;
 }
 
 static enum rc

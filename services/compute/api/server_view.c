@@ -7,7 +7,8 @@
 #define ALL (VIEW_BRIEF | VIEW_DETAIL | VIEW_SHOW | VIEW_UPDATE | VIEW_REBUILD)
 #define FULL (VIEW_DETAIL | VIEW_SHOW | VIEW_UPDATE | VIEW_REBUILD)
 #define READ (VIEW_DETAIL | VIEW_SHOW)
-#define FULL_FROM 75 // from 2.75 on the reply of an update has everything
+#define NOT_REBUILT 64 // a rebuild's reply has it under another name
+#define FULL_FROM 75   // from 2.75 on the reply of an update has everything
 
 struct view_row {
     const char *name;
@@ -87,7 +88,7 @@ static const struct view_row view_rows[] = {
     {"OS-EXT-SRV-ATTR:kernel_id", "'\"\"'", READ, 3, 0, true},
     {"OS-EXT-SRV-ATTR:ramdisk_id", "'\"\"'", READ, 3, 0, true},
     {"OS-EXT-SRV-ATTR:root_device_name", "'\"/dev/vda\"'", READ, 3, 0, true},
-    {"OS-EXT-SRV-ATTR:user_data", TEXT("s.user_data"), READ, 3, 0, true},
+    {"OS-EXT-SRV-ATTR:user_data", TEXT("s.user_data"), READ | NOT_REBUILT, 3, 0, true},
     {"locked", "s.locked::text", FULL, 9, 0},
     {"host_status", "'\"' || coalesce(" HOST_FIELD("CASE WHEN h.forced_down OR h.lease_until < now() THEN 'DOWN' WHEN h.disabled THEN 'MAINTENANCE' ELSE 'UP' END") ", '') || '\"'", READ, 16, 0, true},
     {"description", TEXT("s.description"), FULL, 19, 0},
@@ -102,6 +103,9 @@ static bool
 belongs(const struct view_row *row, enum server_view view, unsigned version, bool is_admin)
 {
     unsigned views = view;
+    if (view == VIEW_REBUILD && row->views & NOT_REBUILT) {
+        return false;
+    }
     if (version >= FULL_FROM && (view == VIEW_UPDATE || view == VIEW_REBUILD)) {
         views = (views & VIEW_REBUILD) | VIEW_SHOW;
     }

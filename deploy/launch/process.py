@@ -14,6 +14,11 @@ from pathlib import Path
 from .settings import LaunchError, write_file
 
 
+def _is_gone(fields):
+    """A zombie without other threads. While one is still ending, the process holds its sockets and files."""
+    return fields[0] in "ZX" and int(fields[17]) <= 1
+
+
 def start_time(pid):
     """The kernel's start time of a process, or None when there is none (a zombie is none)."""
     try:
@@ -21,7 +26,7 @@ def start_time(pid):
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = text[text.rindex(")") + 2:].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+    return None if _is_gone(fields) else int(fields[19])
 
 
 def record_path(cloud, name):
@@ -106,7 +111,7 @@ def session_members(pid, start):
             except OSError:
                 continue
             fields = text[text.rindex(")") + 2:].split()
-            if int(fields[3]) == pid and fields[0] not in "ZX" and int(fields[19]) >= start:
+            if int(fields[3]) == pid and not _is_gone(fields) and int(fields[19]) >= start:
                 members.append(int(entry.name))
     return members
 

@@ -21,6 +21,8 @@ LIBS_hypervisor := $(VIRT_LIBS)
 
 objs = $(patsubst %.c,$(O)/%.o,$(1))
 program_src = $(foreach d,$(DIRS_$(1)),$(filter-out %/main.c,$(wildcard $(d)/*.c)))
+# GLib's locks as ThreadSanitizer can see them.
+TSAN_OBJ := $(if $(filter tsan,$(BUILD)),$(O)/tests/lib/tsan_glib.o)
 # A program exists as soon as its main.c does.
 READY := $(foreach p,$(PROGRAMS),$(if $(wildcard $(firstword $(DIRS_$(p)))/main.c),$(p)))
 PROGRAM_BINS := $(foreach p,$(READY),$(O)/bin/haneul-$(p))
@@ -33,7 +35,7 @@ define program_rules
 $(1): $(O)/bin/haneul-$(1)
 $(O)/lib$(1).a: $(call objs,$(call program_src,$(1)))
 	@rm -f $$@; ar rcs $$@ $$^
-$(O)/bin/haneul-$(1): $(O)/$(firstword $(DIRS_$(1)))/main.o $(O)/lib$(1).a $(O)/migrations_$(1).o $(COMMON_LIB)
+$(O)/bin/haneul-$(1): $(O)/$(firstword $(DIRS_$(1)))/main.o $(O)/lib$(1).a $(O)/migrations_$(1).o $(TSAN_OBJ) $(COMMON_LIB)
 	@mkdir -p $$(@D)
 	@echo "  LD $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LIBS_$(1)) $(LIBS_ALL)
@@ -57,7 +59,7 @@ install: all ## install programs, migrations, documentation and systemd units un
 
 # A program made of common/ alone, for its service tests.
 TEST_PROGRAMS := $(O)/bin/haneul-test-things
-$(O)/bin/haneul-test-things: $(O)/tests/lib/things.o $(COMMON_LIB)
+$(O)/bin/haneul-test-things: $(O)/tests/lib/things.o $(TSAN_OBJ) $(COMMON_LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_ALL)
 DEPS += $(O)/tests/lib/things.d

@@ -11,15 +11,25 @@ $(O)/unit/%: $(O)/tests/unit/%.o $(UNIT_LIBS) $(COMMON_LIB)
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(UNIT_LIBS) $(COMMON_LIB) -Wl,--end-group $(CHECK_LIBS) $(VIRT_LIBS) $(LIBS_ALL)
 DEPS += $(patsubst %.c,$(O)/%.d,$(UNIT_SRC))
 
+# A sanitizer's report of any process fails the layer, whatever the tests say. GLib's slices hand memory from thread to
+# thread behind ThreadSanitizer's back.
+REPORTS := $(abspath $(O))/report
+SANITIZER_asan := ASAN_OPTIONS=detect_leaks=1:log_path=$(REPORTS) UBSAN_OPTIONS=print_stacktrace=1:log_path=$(REPORTS)
+SANITIZER_tsan := G_SLICE=always-malloc TSAN_OPTIONS=suppressions=$(CURDIR)/tests/lib/tsan.supp:history_size=4:log_path=$(REPORTS)
+define run_layer
+	@rm -f $(REPORTS).*
+	$(SANITIZER_$(BUILD)) HANEUL_BIN=$(abspath $(O))/bin $(PYTEST) $(1)
+	@for r in $(REPORTS).*; do [ ! -e $$r ] || { cat $$r; exit 1; }; done
+endef
 PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -q
 .PHONY: test test-unit test-service test-system test-fault
 test-unit: $(UNIT_BINS) ## pure code: tables of cases
 	@for t in $(UNIT_BINS); do $$t || exit 1; done
 test-service: all $(TEST_PROGRAMS) ## each service alone, against real PostgreSQL and RabbitMQ
-	HANEUL_BIN=$(abspath $(O))/bin $(PYTEST) tests/service
+	$(call run_layer,tests/service)
 test-system: all ## the whole cloud with real guests and unmodified clients
-	HANEUL_BIN=$(abspath $(O))/bin $(PYTEST) tests/system
+	$(call run_layer,tests/system)
 test-fault: all ## processes killed between any two steps
-	HANEUL_BIN=$(abspath $(O))/bin $(PYTEST) tests/fault
+	$(call run_layer,tests/fault)
 test: deps ## everything that must hold
 	$(MAKE) all test-unit test-service test-system test-fault

@@ -69,6 +69,8 @@ const struct policy_rule identity_policies[] = {
     {"identity:create_trust", "user_id:%(target.trust.trustor_user_id)s", ""},
     {"identity:get_trust", READER " or user_id:%(target.trust.trustor_user_id)s or user_id:%(target.trust.trustee_user_id)s", ""},
     {"identity:delete_trust", "rule:admin_required or user_id:%(target.trust.trustor_user_id)s", ""},
+    {"identity:get_domain_config", READER, ""}, {"identity:get_domain_config_default", READER, ""},
+    {"identity:create_domain_config", ADMIN, ""}, {"identity:update_domain_config", ADMIN, ""}, {"identity:delete_domain_config", ADMIN, ""},
     {"identity:ec2_credentials", "rule:admin_required or user_id:%(target.credential.user_id)s", ""},
     {"identity:create_registered_limits", ADMIN, ""}, {"identity:update_registered_limit", ADMIN, ""}, {"identity:delete_registered_limit", ADMIN, ""},
     {"identity:create_limits", ADMIN, ""}, {"identity:update_limit", ADMIN, ""}, {"identity:delete_limit", ADMIN, ""},

@@ -71,6 +71,8 @@ const struct policy_rule identity_policies[] = {
     {"identity:delete_trust", "rule:admin_required or user_id:%(target.trust.trustor_user_id)s", ""},
     {"identity:get_domain_config", READER, ""}, {"identity:get_domain_config_default", READER, ""},
     {"identity:create_domain_config", ADMIN, ""}, {"identity:update_domain_config", ADMIN, ""}, {"identity:delete_domain_config", ADMIN, ""},
+    {"identity:list_consumers", READER, ""}, {"identity:get_consumer", READER, ""},
+    {"identity:create_consumer", ADMIN, ""}, {"identity:update_consumer", ADMIN, ""}, {"identity:delete_consumer", ADMIN, ""},
     {"identity:ec2_credentials", "rule:admin_required or user_id:%(target.credential.user_id)s", ""},
     {"identity:create_registered_limits", ADMIN, ""}, {"identity:update_registered_limit", ADMIN, ""}, {"identity:delete_registered_limit", ADMIN, ""},
     {"identity:create_limits", ADMIN, ""}, {"identity:update_limit", ADMIN, ""}, {"identity:delete_limit", ADMIN, ""},

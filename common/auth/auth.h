@@ -11,13 +11,15 @@
 struct auth_context {
     const char *user_id, *user_name, *user_domain_id, *user_domain_name;
     const char *project_id, *project_name, *project_domain_id, *project_domain_name;
-    const char *domain_id, *domain_name; // domain scope
-    bool is_system;                      // system scope "all"
-    const char *const *roles;            // names, NULL-terminated, implied ones included
-    const char *const *role_ids;         // same order
-    const char *audit_id;                // of this token; parents' in audit_chain
-    const char *audit_parent_id;         // "" when none
-    const char *methods;                 // "password,token"
+    const char *domain_id, *domain_name;            // domain scope
+    bool is_system;                                 // system scope "all"
+    const char *const *roles;                       // names, NULL-terminated, implied ones included
+    const char *const *role_ids;                    // same order
+    const char *audit_id;                           // of this token; parents' in audit_chain
+    const char *audit_parent_id;                    // "" when none
+    const char *methods;                            // "password,token"
+    const char *trust_id, *trustor_id, *trustee_id; // of a token made by a trust, else "" or NULL
+    bool is_impersonating;                          // the trustee acts as the trustor
     int64_t issued_at_us, expires_at_us;
     bool is_admin;   // has role admin
     bool is_service; // has role service

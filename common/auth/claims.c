@@ -83,6 +83,10 @@ fill(struct context *context, json_t *claims)
     auth->audit_parent_id = keep_member(context, claims, "aud_parent");
     auth->issued_at_us = time_member(claims, "iat_us", "iat");
     auth->expires_at_us = time_member(claims, "exp_us", "exp");
+    auth->trust_id = keep_item(context, claims, "trust", 0);
+    auth->trustor_id = keep_item(context, claims, "trust", 1);
+    auth->trustee_id = keep_item(context, claims, "trust", 2);
+    auth->is_impersonating = json_is_true(json_array_get(json_object_get(claims, "trust"), 3));
     keep_roles(context, json_object_get(claims, "roles"));
     keep_methods(context, json_object_get(claims, "methods"));
     auth->is_admin = auth_has_role(auth, "admin");
@@ -157,6 +161,11 @@ claims_from_context(const struct auth_context *auth)
     }
     if (is_set(auth->audit_parent_id)) {
         json_object_set_new(claims, "aud_parent", json_string(auth->audit_parent_id));
+    }
+    if (is_set(auth->trust_id)) {
+        json_object_set_new(claims, "trust",
+                            json_pack("[s, s, s, b]", auth->trust_id, auth->trustor_id,
+                                      auth->trustee_id, auth->is_impersonating));
     }
     json_object_set_new(claims, "roles", roles_to_json(auth));
     json_object_set_new(claims, "methods", methods_to_json(auth));

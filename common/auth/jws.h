@@ -26,8 +26,9 @@ enum rc jws_verify(const struct key_ring *ring, const char *token, json_t **ret_
                    struct err *err) CHECKED;
 
 // Claims ↔ context. Claim names: sub, sub_name, udom[id,name], prj[id,name,dom_id,dom_name],
-// dom[id,name], sys, roles[[id,name]…], aud_id, aud_parent, methods[…], iat, exp (µs as iat_us,
-// exp_us beside the standard seconds).
+// dom[id,name], sys, roles[[id,name]…], aud_id, aud_parent,
+// trust[id,trustor,trustee,impersonating], methods[…], iat, exp (µs as iat_us, exp_us beside the
+// standard seconds).
 json_t *claims_from_context(const struct auth_context *context);
 enum rc context_from_claims(json_t *claims, struct auth_context **ret_context,
                             struct err *err) CHECKED;

@@ -59,23 +59,6 @@ struct making {
     struct appcred_row row;
 };
 
-// A role given by id or name that the user has there now, perhaps since the token was made; NULL:
-// it has not.
-static const char *
-own_role(json_t *held, json_t *role)
-{
-    const char *id = json_string_value(json_object_get(role, "id")),
-               *name = json_string_value(json_object_get(role, "name"));
-    for (size_t i = 0; i < json_array_size(held); i++) {
-        const char *held_id = json_string_value(json_array_get(json_array_get(held, i), 0));
-        const char *held_name = json_string_value(json_array_get(json_array_get(held, i), 1));
-        if (id ? !strcmp(id, held_id) : name && !strcmp(name, held_name)) {
-            return held_id;
-        }
-    }
-    return NULL;
-}
-
 static enum rc
 add_roles(struct db *db, const struct making *making, struct err *err)
 {
@@ -91,7 +74,7 @@ add_roles(struct db *db, const struct making *making, struct err *err)
                                &(struct named){.id = making->row.project_id}, &place, err);
     json_auto_t *held = rc ? NULL : db_json(place, 0, "roles");
     for (size_t i = 0; rc == RC_OK && i < json_array_size(making->body->roles); i++) {
-        const char *role_id = own_role(held, json_array_get(making->body->roles, i));
+        const char *role_id = auth_held_role(held, json_array_get(making->body->roles, i));
         rc = role_id ? appcred_db_add_role(db, making->row.id, role_id, err)
                      : fault(err, RC_INVALID,
                              "invalid input for field 'roles': item %zu is not a role that you "
@@ -131,6 +114,9 @@ check_request(const struct request *request, struct db *db, const struct appcred
     const struct auth_context *auth = request_auth(request);
     int64_t expires_us = 0;
     bool is_restricted = false;
+    if (auth->trust_id[0]) {
+        return fault(err, RC_FORBIDDEN, "a token of a trust cannot make an application credential");
+    }
     if (!auth->project_id[0]) {
         return fault(err, RC_INVALID, "an application credential needs a token with a project");
     }

@@ -4,25 +4,20 @@
 #include "services/identity/auth.h"
 #include "common/base/util.h"
 #include "services/identity/appcred_db.h"
+#include "services/identity/auth_place.h"
 #include "services/identity/catalog_cache.h"
+#include "services/identity/trust_db.h"
 #include <string.h>
 
 #define APPCRED "application_credential"
 
-static enum rc
-denied(struct err *err)
+enum rc
+auth_denied(struct err *err)
 {
     return fault(err, RC_UNAUTHORIZED, "The request you have made requires authentication.");
 }
 
 // ---- who
-
-struct person {
-    db_result *row;
-    struct auth_context *by_token; // NULL: by password alone
-    db_result *appcred;            // by application credential
-    int64_t asked_at_us;
-};
 
 static void
 person_done(struct person *person)
@@ -30,6 +25,7 @@ person_done(struct person *person)
     db_result_free(person->row);
     auth_context_unref(person->by_token);
     db_result_free(person->appcred);
+    db_result_free(person->trust);
 }
 
 static bool
@@ -65,7 +61,7 @@ auth_check_password(const struct identity *identity, struct db *db, const struct
     bool locked = rc == RC_OK && is_locked(identity, row);
     if (!password_matches(login->password, locked ? NULL : hash)) {
         rc = rc == RC_OK && !locked ? count_failure(identity, db, row, err) : RC_OK;
-        return rc ? rc : denied(err);
+        return rc ? rc : auth_denied(err);
     }
     rc = db_int(row, 0, "n_failures") ? auth_db_forget_failures(db, db_text(row, 0, "id"), err)
                                       : RC_OK;
@@ -83,16 +79,19 @@ check_token(const struct identity *identity, struct db *db, const struct login *
     if (rc) { // Keystone says 404 here
         return rc == RC_UNAUTHORIZED ? fault(err, RC_NOT_FOUND, "Could not find token.") : rc;
     }
+    if (person->by_token->trust_id[0]) {
+        return fault(err, RC_FORBIDDEN, "a token of a trust cannot make another token");
+    }
     if (strstr(person->by_token->methods, APPCRED)) { // its token must not grow into the user's own
-        return denied(err);
+        return auth_denied(err);
     }
     if (person->row) {
         return !strcmp(db_text(person->row, 0, "id"), person->by_token->user_id) ? RC_OK
-                                                                                 : denied(err);
+                                                                                 : auth_denied(err);
     }
     const struct named user = {.id = person->by_token->user_id};
     rc = auth_db_find_user(db, &user, &person->row, err);
-    return rc == RC_NOT_FOUND ? denied(err) : rc;
+    return rc == RC_NOT_FOUND ? auth_denied(err) : rc;
 }
 
 // The same work for unknown credentials. Services do not know access rules: what is limited by them
@@ -106,16 +105,16 @@ check_appcred(struct db *db, const struct login *login, struct person *person, s
     }
     const char *hash = rc == RC_OK ? db_text(person->appcred, 0, "secret_hash") : NULL;
     if (!password_matches(login->appcred_secret, hash)) {
-        return denied(err);
+        return auth_denied(err);
     }
     int64_t expires_us = db_int(person->appcred, 0, "expires_us");
     if ((expires_us && expires_us <= person->asked_at_us) ||
         db_bool(person->appcred, 0, "has_rules")) {
-        return denied(err);
+        return auth_denied(err);
     }
     const struct named user = {.id = db_text(person->appcred, 0, "user_id")};
     rc = auth_db_find_user(db, &user, &person->row, err);
-    return rc == RC_NOT_FOUND ? denied(err) : rc;
+    return rc == RC_NOT_FOUND ? auth_denied(err) : rc;
 }
 
 static enum rc
@@ -128,130 +127,9 @@ find_person(const struct identity *identity, struct db *db, const struct login *
     rc = rc == RC_OK && login->has_appcred ? check_appcred(db, login, person, err) : rc;
     if (rc == RC_OK &&
         (!db_bool(person->row, 0, "enabled") || !db_bool(person->row, 0, "domain_enabled"))) {
-        rc = denied(err);
+        rc = auth_denied(err);
     }
     return rc;
-}
-
-// ---- where
-
-// Texts of the new token's context are borrowed from these.
-struct place {
-    db_result *row;
-    json_t *roles;
-    const char **ids, **names;
-};
-
-static void
-place_done(struct place *place)
-{
-    db_result_free(place->row);
-    json_decref(place->roles);
-    g_free(place->ids);
-    g_free(place->names);
-}
-
-static void
-take_roles(struct place *place, struct auth_context *token)
-{
-    size_t n = json_array_size(place->roles);
-    place->ids = g_new0(const char *, n + 1);
-    place->names = g_new0(const char *, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        json_t *role = json_array_get(place->roles, i);
-        place->ids[i] = json_string_value(json_array_get(role, 0));
-        place->names[i] = json_string_value(json_array_get(role, 1));
-    }
-    token->role_ids = place->ids;
-    token->roles = place->names;
-}
-
-static enum rc
-query_place(struct db *db, const char *user_id, enum scope_kind scope, const struct named *target,
-            struct place *place, struct err *err)
-{
-    enum rc rc =
-        scope == SCOPE_PROJECT  ? auth_db_project_scope(db, user_id, target, &place->row, err)
-        : scope == SCOPE_DOMAIN ? auth_db_domain_scope(db, user_id, target, &place->row, err)
-                                : auth_db_system_scope(db, user_id, &place->row, err);
-    if (rc) {
-        return rc == RC_NOT_FOUND ? denied(err) : rc;
-    }
-    place->roles = db_json(place->row, 0, "roles");
-    bool enabled = scope == SCOPE_SYSTEM ||
-                   (db_bool(place->row, 0, "enabled") &&
-                    (scope == SCOPE_DOMAIN || db_bool(place->row, 0, "domain_enabled")));
-    return enabled && json_array_size(place->roles) ? RC_OK : denied(err);
-}
-
-static void
-fill_place(enum scope_kind scope, struct place *place, struct auth_context *token)
-{
-    const db_result *row = place->row;
-    if (scope == SCOPE_PROJECT) {
-        token->project_id = db_text(row, 0, "id");
-        token->project_name = db_text(row, 0, "name");
-        token->project_domain_id = db_text(row, 0, "domain_id");
-        token->project_domain_name = db_text(row, 0, "domain_name");
-    } else if (scope == SCOPE_DOMAIN) {
-        token->domain_id = db_text(row, 0, "id");
-        token->domain_name = db_text(row, 0, "name");
-    }
-    token->is_system = scope == SCOPE_SYSTEM;
-    take_roles(place, token);
-}
-
-// Of the roles held now, those that the credential stands for.
-static enum rc
-find_appcred_place(struct db *db, const struct person *person, struct place *place,
-                   struct auth_context *token, struct err *err)
-{
-    const struct named project = {.id = db_text(person->appcred, 0, "project_id")};
-    enum rc rc =
-        query_place(db, db_text(person->row, 0, "id"), SCOPE_PROJECT, &project, place, err);
-    if (rc) {
-        return rc;
-    }
-    json_auto_t *allowed = db_json(person->appcred, 0, "role_ids");
-    for (size_t i = json_array_size(place->roles); i-- > 0;) {
-        const char *id = json_string_value(json_array_get(json_array_get(place->roles, i), 0));
-        bool found = false;
-        for (size_t j = 0; j < json_array_size(allowed) && !found; j++) {
-            found = !strcmp(json_string_value(json_array_get(allowed, j)), id);
-        }
-        if (!found) {
-            json_array_remove(place->roles, i);
-        }
-    }
-    fill_place(SCOPE_PROJECT, place, token);
-    return json_array_size(place->roles) ? RC_OK : denied(err);
-}
-
-// Without a scope: the user's default project when there is one and it may be entered, else none.
-static enum rc
-find_place(struct db *db, const struct login *login, const struct person *person,
-           struct place *place, struct auth_context *token, struct err *err)
-{
-    if (person->appcred) {
-        return find_appcred_place(db, person, place, token, err);
-    }
-    enum scope_kind scope = login->scope;
-    struct named target = login->target;
-    const char *user_id = db_text(person->row, 0, "id"),
-               *home = db_text(person->row, 0, "default_project_id");
-    bool is_default = scope == SCOPE_DEFAULT && home;
-    if (is_default) {
-        scope = SCOPE_PROJECT;
-        target = (struct named){.id = home};
-    }
-    if (scope == SCOPE_DEFAULT || scope == SCOPE_UNSCOPED) {
-        return RC_OK;
-    }
-    enum rc rc = query_place(db, user_id, scope, &target, place, err);
-    if (rc == RC_OK) {
-        fill_place(scope, place, token);
-    }
-    return rc == RC_UNAUTHORIZED && is_default ? RC_OK : rc;
 }
 
 // ---- the token
@@ -286,7 +164,9 @@ fill_person(const struct identity *identity, const struct person *person,
     token->user_domain_name = db_text(person->row, 0, "domain_name");
     token->issued_at_us = person->asked_at_us;
     token->expires_at_us = person->asked_at_us + identity->token_life_us;
-    int64_t ends_us = person->appcred ? db_int(person->appcred, 0, "expires_us") : 0;
+    int64_t ends_us = person->appcred ? db_int(person->appcred, 0, "expires_us")
+                      : person->trust ? db_int(person->trust, 0, "expires_us")
+                                      : 0;
     if (ends_us) {
         token->expires_at_us = MIN(token->expires_at_us, ends_us);
     }
@@ -358,15 +238,18 @@ log_in(const struct request *request, const struct login *login, struct person *
     enum rc rc = request_db(request, &db, err);
     rc = rc ? rc : auth_db_begin(db, &person->asked_at_us, err);
     rc = rc ? rc : find_person(identity, db, login, person, err);
-    rc = rc ? rc : find_place(db, login, person, place, &token, err);
+    rc = rc ? rc : place_find(db, login, person, place, &token, err);
     if (rc) {
         return rc;
     }
     g_autofree char *methods = methods_of(login, person), *audit_id = random_token(16);
     fill_person(identity, person, &token);
     token.methods = methods;
-    token.audit_id = person->appcred ? db_text(person->appcred, 0, "audit_id") : audit_id;
-    return issue(request, db, &token, reply, err);
+    token.audit_id = person->appcred ? db_text(person->appcred, 0, "audit_id")
+                     : person->trust ? db_text(person->trust, 0, "audit_id")
+                                     : audit_id;
+    rc = person->trust ? trust_db_use(db, token.trust_id, err) : RC_OK;
+    return rc ? rc : issue(request, db, &token, reply, err);
 }
 
 static enum rc

@@ -3,7 +3,14 @@
 #pragma once
 #include "services/identity/identity.h"
 
-enum scope_kind { SCOPE_DEFAULT, SCOPE_UNSCOPED, SCOPE_PROJECT, SCOPE_DOMAIN, SCOPE_SYSTEM };
+enum scope_kind {
+    SCOPE_DEFAULT,
+    SCOPE_UNSCOPED,
+    SCOPE_PROJECT,
+    SCOPE_DOMAIN,
+    SCOPE_SYSTEM,
+    SCOPE_TRUST // target.id is the trust's
+};
 
 // A thing by its id, or by its name and its domain's id or name. Borrowed from the body; NULL: not
 // given.
@@ -55,5 +62,8 @@ enum rc auth_check_password(const struct identity *identity, struct db *db,
                             struct err *err) CHECKED;
 // {"name": items, "links": …}; the caller frees.
 char *auth_wrap(const struct request *request, const char *name, const char *items);
+// auth_place.c: the id of a role given by id or name when it is in held ([[id, name], …] of a
+// scope's row), else NULL.
+const char *auth_held_role(json_t *held, json_t *role);
 // token.c: {"token": …} of a context. catalog: JSON array text, NULL: none.
 json_t *token_json(const struct auth_context *auth);

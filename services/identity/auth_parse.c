@@ -141,16 +141,24 @@ parse_methods(json_t *identity, struct login *login, struct err *err)
 static enum rc
 parse_scope(json_t *scope, struct login *login, struct err *err)
 {
-    json_t *project = NULL, *domain = NULL, *system = NULL;
+    json_t *project = NULL, *domain = NULL, *system = NULL, *trust = NULL;
     enum rc rc = object_at(scope, "project", false, &project, err);
     rc = rc ? rc : object_at(scope, "domain", false, &domain, err);
     rc = rc ? rc : object_at(scope, "system", false, &system, err);
+    rc = rc ? rc : object_at(scope, "OS-TRUST:trust", false, &trust, err);
     if (rc) {
         return rc;
     }
-    int n_scopes = !!project + !!domain + !!system + !!json_object_get(scope, "unscoped");
+    int n_scopes = !!project + !!domain + !!system + !!trust + !!json_object_get(scope, "unscoped");
     if (n_scopes != 1) {
-        return bad(err, "scope", "it must be exactly one of project, domain, system and unscoped");
+        return bad(
+            err, "scope",
+            "it must be exactly one of project, domain, system, OS-TRUST:trust and unscoped");
+    }
+    if (trust) {
+        login->scope = SCOPE_TRUST;
+        rc = text_at(trust, "id", &login->target.id, err);
+        return rc || login->target.id ? rc : bad(err, "OS-TRUST:trust.id", "it is missing");
     }
     if (project) {
         login->scope = SCOPE_PROJECT;

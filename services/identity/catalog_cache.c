@@ -10,6 +10,7 @@
 struct catalog_cache {
     pthread_rwlock_t lock;   // guards all below
     char *scoped, *unscoped; // NULL: not known
+    GHashTable *filtered;    // projects that do not see all
     int64_t version;
 };
 
@@ -18,6 +19,7 @@ catalog_cache_new(void)
 {
     struct catalog_cache *cache = g_new0(struct catalog_cache, 1);
     pthread_rwlock_init(&cache->lock, NULL);
+    cache->filtered = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return cache;
 }
 
@@ -51,8 +53,10 @@ static enum rc
 load(struct catalog_cache *cache, struct db *db, struct err *err)
 {
     g_autofree char *scoped = NULL, *unscoped = NULL;
+    json_auto_t *filtered = NULL;
     int64_t version = 0;
     enum rc rc = catalog_db_texts(db, HOLE, &scoped, &unscoped, &version, err);
+    rc = rc ? rc : catalog_db_filtered(db, &filtered, err);
     if (rc) {
         return rc;
     }
@@ -62,6 +66,10 @@ load(struct catalog_cache *cache, struct db *db, struct err *err)
     cache->scoped = g_steal_pointer(&scoped);
     cache->unscoped = g_steal_pointer(&unscoped);
     cache->version = version;
+    g_hash_table_remove_all(cache->filtered);
+    for (size_t i = 0; i < json_array_size(filtered); i++) {
+        g_hash_table_add(cache->filtered, g_strdup(json_string_value(json_array_get(filtered, i))));
+    }
     pthread_rwlock_unlock(&cache->lock);
     return RC_OK;
 }
@@ -76,11 +84,13 @@ fill(const char *text, const char *project_id)
     return g_strjoinv(project_id, parts);
 }
 
+// NULL: not known.
 static char *
-find(struct catalog_cache *cache, const char *project_id)
+find(struct catalog_cache *cache, const char *project_id, bool *ret_filtered)
 {
     pthread_rwlock_rdlock(&cache->lock);
     const char *text = project_id[0] ? cache->scoped : cache->unscoped;
+    *ret_filtered = text && g_hash_table_contains(cache->filtered, project_id);
     char *filled = text ? fill(text, project_id) : NULL;
     pthread_rwlock_unlock(&cache->lock);
     return filled;
@@ -91,7 +101,12 @@ catalog_cache_text(struct catalog_cache *cache, struct db *db, const char *proje
                    char **ret_text, struct err *err)
 {
     for (;;) {
-        char *text = find(cache, project_id);
+        bool is_filtered = false;
+        char *text = find(cache, project_id, &is_filtered);
+        if (is_filtered) {
+            g_free(text);
+            return catalog_db_text_of(db, project_id, ret_text, err);
+        }
         if (text) {
             *ret_text = text;
             return RC_OK;

@@ -8,5 +8,10 @@ enum rc catalog_db_version(struct db *db, int64_t *ret_version, struct err *err)
 // endpoints, and its version, as of one moment. The caller frees the texts.
 enum rc catalog_db_texts(struct db *db, const char *hole, char **ret_scoped, char **ret_unscoped,
                          int64_t *ret_version, struct err *err) CHECKED;
+// ids: JSON array of the projects that see only some endpoints.
+enum rc catalog_db_filtered(struct db *db, json_t **ret_ids, struct err *err) CHECKED;
+// The catalog of one of them; the caller frees.
+enum rc catalog_db_text_of(struct db *db, const char *project_id, char **ret_text,
+                           struct err *err) CHECKED;
 enum rc catalog_db_service_type(struct db *db, const char *service_id, char **ret_type,
                                 struct err *err) CHECKED;

@@ -41,6 +41,9 @@ static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
     const struct auth_context *auth = request_auth(op->request);
+    if (auth->trust_id[0]) {
+        return fault(err, RC_FORBIDDEN, "a token of a trust cannot make credentials");
+    }
     json_t *user_id = json_object_get(op->values, "user_id");
     if (!json_is_string(user_id)) {
         json_object_set_new(op->values, "user_id", json_string(auth->user_id));

@@ -32,7 +32,9 @@ create(struct request *request, struct reply *reply, struct err *err)
     hex_id_new(secret);
     g_autofree char *id = sha256_hex(access, strlen(access));
     struct db *db = NULL;
-    enum rc rc = allow(request, err);
+    enum rc rc = request_auth(request)->trust_id[0]
+                     ? fault(err, RC_FORBIDDEN, "a token of a trust cannot make credentials")
+                     : allow(request, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : credential_db_may_enter(db, user_id, body->tenant_id, err);
     const struct ec2_row row = {id, user_id, body->tenant_id, access, secret};

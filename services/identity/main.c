@@ -1,10 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/start.h"
 
-static const struct route *const routes[] = {
-    discovery_routes, auth_routes,  tenancy_routes, user_routes,       group_routes,
-    role_routes,      grant_routes, catalog_routes, credential_routes, ec2_routes,
-    appcred_routes,   limit_routes, feed_routes,    account_routes,    NULL};
+static const struct route *const routes[] = {discovery_routes,
+                                             auth_routes,
+                                             tenancy_routes,
+                                             user_routes,
+                                             group_routes,
+                                             role_routes,
+                                             grant_routes,
+                                             catalog_routes,
+                                             credential_routes,
+                                             ec2_routes,
+                                             appcred_routes,
+                                             trust_routes,
+                                             domain_config_routes,
+                                             consumer_routes,
+                                             endpoint_filter_routes,
+                                             limit_routes,
+                                             feed_routes,
+                                             account_routes,
+                                             NULL};
 
 static const struct service_def identity = {
     .name = "identity",

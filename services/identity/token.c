@@ -66,5 +66,11 @@ token_json(const struct auth_context *auth)
         json_pack("{s:o, s:o, s:o, s:s, s:s}", "methods", methods_json(auth), "user", user,
                   "audit_ids", audit_ids, "expires_at", expires_at, "issued_at", issued_at);
     add_scope(token, auth);
+    if (auth->trust_id && auth->trust_id[0]) {
+        json_object_set_new(token, "OS-TRUST:trust",
+                            json_pack("{s:s, s:b, s:{s:s}, s:{s:s}}", "id", auth->trust_id,
+                                      "impersonation", auth->is_impersonating, "trustor_user", "id",
+                                      auth->trustor_id, "trustee_user", "id", auth->trustee_id));
+    }
     return token;
 }

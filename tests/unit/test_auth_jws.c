@@ -70,6 +70,32 @@ START_TEST(a_signed_token_verifies_to_the_same_context)
 }
 END_TEST
 
+START_TEST(a_trust_travels_with_its_token)
+{
+    struct key_ring *ring = signing_ring();
+    struct authenticator *auth = authenticator_new_local(ring);
+    struct auth_context in = sample(), *out = NULL, *plain_out = NULL;
+    g_autofree char *plain = sign(ring, &in);
+    in.trust_id = "t1";
+    in.trustor_id = "u1";
+    in.trustee_id = "u2";
+    in.is_impersonating = true;
+    g_autofree char *token = sign(ring, &in);
+    ck_assert_int_eq(authenticator_verify(auth, token, &out, NULL), RC_OK);
+    ck_assert_str_eq(out->trust_id, "t1");
+    ck_assert_str_eq(out->trustor_id, "u1");
+    ck_assert_str_eq(out->trustee_id, "u2");
+    ck_assert(out->is_impersonating);
+    ck_assert_int_eq(authenticator_verify(auth, plain, &plain_out, NULL), RC_OK);
+    ck_assert_str_eq(plain_out->trust_id, "");
+    ck_assert(!plain_out->is_impersonating);
+    auth_context_unref(plain_out);
+    auth_context_unref(out);
+    authenticator_free(auth);
+    key_ring_free(ring);
+}
+END_TEST
+
 static char *
 part(const char *json)
 {
@@ -268,6 +294,7 @@ main(void)
     TCase *tcase = tcase_create("all");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_signed_token_verifies_to_the_same_context);
+    tcase_add_test(tcase, a_trust_travels_with_its_token);
     tcase_add_test(tcase, another_header_is_refused);
     tcase_add_test(tcase, a_malformed_token_is_refused);
     tcase_add_test(tcase, any_changed_character_is_refused);

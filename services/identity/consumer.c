@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// OAuth 1.0a consumers: /v3/OS-OAUTH1/consumers. The secret is shown once, when it is made.
+#include "common/base/util.h"
+#include "services/identity/identity_resource.h"
+
+static const struct attribute attributes[] = {
+    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535},
+    {"secret", ATTR_TEXT, ATTR_CREATE | ATTR_HIDDEN, .max = 255},
+    {0},
+};
+static const struct resource consumer = {
+    .singular = "consumer",
+    .plural = "consumers",
+    .path = "/v3/OS-OAUTH1/consumers",
+    .table = "consumer",
+    .not_found_format = "Could not find consumer: %s.",
+    .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_KEEP_UNKNOWN,
+    .policy_list = "identity:list_consumers",
+    .policy_get = "identity:get_consumer",
+    .policy_create = "identity:create_consumer",
+    .policy_update = "identity:update_consumer",
+    .policy_delete = "identity:delete_consumer",
+    .default_sort = "id",
+    .attributes = attributes,
+};
+
+static enum rc
+create(struct request *request, struct reply *reply, struct err *err)
+{
+    json_t *given = json_object_get(request_json(request), "consumer");
+    if (!json_is_object(given)) {
+        return fault(err, RC_INVALID, "invalid input for field 'consumer': it is not an object");
+    }
+    g_autofree char *secret = random_token(32);
+    json_object_set_new(given, "secret", json_string(secret));
+    enum rc rc = resource_create(request, reply, err);
+    if (rc) {
+        return rc;
+    }
+    json_t *shown = reply->json ? reply->json : json_loads(reply->text, 0, NULL);
+    json_object_set_new(json_object_get(shown, "consumer"), "secret", json_string(secret));
+    g_clear_pointer(&reply->text, g_free);
+    reply->json = shown;
+    return RC_OK;
+}
+
+const struct route consumer_routes[] = {
+    HOOKED_ROUTES(consumer, "/v3/OS-OAUTH1/consumers", 0, create, resource_update, resource_delete),
+    {0},
+};

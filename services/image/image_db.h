@@ -113,6 +113,7 @@ struct upload_facts {
     const char *md5, *sha512;
     int64_t size, virtual_size; // virtual_size -1: unknown
     struct store *store;
+    const char *adopted; // NULL, or JSON: disk_format, container_format, properties to take over
 };
 // A row for the blob, so that a file of that name never goes unnoticed. Outside db_tx.
 enum rc upload_db_announce(struct db *db, const struct upload_facts *facts,

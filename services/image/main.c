@@ -43,6 +43,7 @@ image_service_free(struct image_service *image)
         g_thread_pool_free(image->cleaners, FALSE, TRUE);
     }
     g_hash_table_unref(image->uploads);
+    client_free(image->client);
     store_free(image->store);
     g_mutex_clear(&image->mutex);
     g_free(image->ticket_key);
@@ -62,6 +63,12 @@ start(struct service *service, void **ret_context, struct err *err)
     image->import_ports = conf_text(conf, "import", "ports");
     image->import_private = conf_bool(conf, "import", "allow_private");
     image->public_url = conf_text(conf, "image", "url");
+    const struct client_config client = {
+        .identity_url = conf_text(conf, "identity", "url"),
+        .user = conf_text(conf, "identity", "user"),
+        .password = conf_text(conf, "identity", "password"),
+    };
+    image->client = client_new(&client);
     image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&image->mutex);
     enum rc rc = store_new(conf_text(conf, "store", "path"), &image->store, err);

@@ -104,6 +104,7 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         .size = result->size,
         .virtual_size = result->verdict.virtual_size,
         .store = upload->service->store,
+        .adopted = upload->adopted,
     };
     enum rc rc = upload_db_announce(db, &facts, err);
     return rc == RC_OK ? upload_db_store(db, &facts, err) : rc;
@@ -150,6 +151,7 @@ upload_free(struct upload *upload)
     g_hash_table_remove(service->uploads, upload->row.upload_id);
     g_mutex_unlock(&service->mutex);
     image_row_free(upload->image);
+    g_free(upload->adopted);
     g_free(upload);
 }
 

@@ -103,16 +103,19 @@ store_row(struct db *db, const struct upload_facts *facts, struct err *err)
         facts->upload->kind == UPLOAD_STAGE
             ? "UPDATE image SET staged_size = $3, staged_virtual_size = $4, staged_checksum = $5, "
               "staged = $6, updated_at = now(), " NO_UPLOAD
-              " WHERE id = $1::uuid AND upload_id = $2::uuid AND status = 'uploading'"
+              " WHERE id = $1::uuid AND upload_id = $2::uuid AND status = 'uploading' AND "
+              "$7::jsonb IS NULL"
             : "UPDATE image SET status = 'active', size = $3, virtual_size = $4, checksum = $5, "
               "os_hash_algo = 'sha512', os_hash_value = $6, blob = $6, updated_at = "
-              "now(), " NO_UPLOAD
+              "now(), disk_format = COALESCE($7::jsonb->>'disk_format', disk_format), "
+              "container_format = COALESCE($7::jsonb->>'container_format', container_format), "
+              "properties = properties || COALESCE($7::jsonb->'properties', '{}'), " NO_UPLOAD
               " WHERE id = $1::uuid AND upload_id = $2::uuid AND status IN ('saving', 'importing')";
-    enum rc rc =
-        db_run(db, sql,
-               DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id),
-                       db_i(facts->size), virtual_size, db_s(facts->md5), db_s(facts->sha512)),
-               &result, err);
+    enum rc rc = db_run(db, sql,
+                        DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id),
+                                db_i(facts->size), virtual_size, db_s(facts->md5),
+                                db_s(facts->sha512), db_s(facts->adopted)),
+                        &result, err);
     if (rc == RC_OK && db_n_affected(result) != 1) {
         return fault(
             err, RC_GONE,

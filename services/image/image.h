@@ -25,6 +25,7 @@ struct image_service {
     bool import_private;      // may fetch from loopback and private networks
     int64_t size_cap;         // bytes of one image
     int64_t ticket_ttl_s;
+    int64_t stage_ttl_s; // data that is staged for longer goes
     int n_uploads_max;
     bool require_format_match;
     const char *public_url; // base of ticket URLs; "": as the client addressed us

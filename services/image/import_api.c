@@ -54,13 +54,32 @@ input_of(const struct request *request, const image_row *image)
                      request_json(request), "backend", STORE_ID);
 }
 
+// Formats that were not known when the data was staged are claims now.
+static enum rc
+check_staged(const struct image_service *service, struct db *db, const image_row *image,
+             struct err *err)
+{
+    g_autofree char *format = NULL;
+    char reason[256];
+    enum rc rc = import_db_staged_format(db, image->id, &format, err);
+    if (rc != RC_OK || !format) {
+        return rc;
+    }
+    const struct format_verdict verdict = {.format = disk_format_find(format)};
+    return format_claim_holds(&verdict, image->disk_format, image->container_format,
+                              service->require_format_match, reason)
+               ? RC_OK
+               : fault(err, RC_INVALID, "the image is refused: %s", reason);
+}
+
 static enum rc
 import_direct(struct request *request, struct db *db, image_row **image, struct err *err)
 {
     json_auto_t *input = input_of(request, *image);
     struct task task = task_of(request, *image, input);
     task.status = "success";
-    return import_db_direct(db, *image, &task, err);
+    enum rc rc = check_staged(image_service_of(request), db, *image, err);
+    return rc == RC_OK ? import_db_direct(db, *image, &task, err) : rc;
 }
 
 static enum rc

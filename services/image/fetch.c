@@ -214,10 +214,15 @@ transfer_all(struct fetch *fetch, struct err *err)
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
     CURLcode code = curl_easy_perform(curl);
+    long status = 0;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_cleanup(curl);
     curl_slist_free_all(headers);
-    if (code == CURLE_OK) {
+    if (code == CURLE_OK && status == 200) {
         return RC_OK;
+    }
+    if (code == CURLE_OK) {
+        return fault(err, RC_BAD_GATEWAY, "cannot fetch the image: the answer was %ld", status);
     }
     if (transfer.err.rc != RC_OK) {
         *err = transfer.err;

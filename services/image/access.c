@@ -9,6 +9,9 @@
     "(project_id:%(project_id)s or project_id:%(member_id)s or 'community':%(visibility)s or " \
     "'public':%(visibility)s or 'shared':%(visibility)s)"
 
+#define SPACE_READER \
+    "role:admin or (role:reader and (project_id:%(project_id)s or 'public':%(visibility)s))"
+
 // clang-format off
 const struct policy_rule image_policies[] = {
     {"context_is_admin", "role:admin", "who counts as an administrator"},
@@ -29,6 +32,33 @@ const struct policy_rule image_policies[] = {
     {"deactivate", "role:admin or (" MEMBER ")", "stop downloads of an image"},
     {"reactivate", "role:admin or (" MEMBER ")", "allow downloads of an image again"},
     {"make_ticket", "role:service or role:admin", "make a download ticket for another service's host"},
+    {"metadef_admin", "role:admin", "who defines metadata"},
+    {"get_metadef_namespace", SPACE_READER, "show a namespace of metadata definitions"},
+    {"get_metadef_object", SPACE_READER, "show an object"},
+    {"get_metadef_objects", SPACE_READER, "list objects"},
+    {"list_metadef_resource_types", SPACE_READER, "list resource types"},
+    {"get_metadef_resource_type", SPACE_READER, "list a namespace's resource types"},
+    {"get_metadef_property", SPACE_READER, "show a property"},
+    {"get_metadef_properties", SPACE_READER, "list properties"},
+    {"get_metadef_tag", SPACE_READER, "show a tag"},
+    {"get_metadef_tags", SPACE_READER, "list tags"},
+    {"get_metadef_namespaces", "role:admin or (role:reader and project_id:%(project_id)s)", "list namespaces of metadata definitions"},
+    {"modify_metadef_namespace", "rule:metadef_admin", "change a namespace"},
+    {"add_metadef_namespace", "rule:metadef_admin", "create a namespace"},
+    {"delete_metadef_namespace", "rule:metadef_admin", "delete a namespace or all of a kind in it"},
+    {"modify_metadef_object", "rule:metadef_admin", "change an object"},
+    {"add_metadef_object", "rule:metadef_admin", "create an object"},
+    {"delete_metadef_object", "rule:metadef_admin", "delete an object"},
+    {"add_metadef_resource_type_association", "rule:metadef_admin", "associate a resource type"},
+    {"remove_metadef_resource_type_association", "rule:metadef_admin", "end an association"},
+    {"modify_metadef_property", "rule:metadef_admin", "change a property"},
+    {"add_metadef_property", "rule:metadef_admin", "create a property"},
+    {"remove_metadef_property", "rule:metadef_admin", "delete a property"},
+    {"modify_metadef_tag", "rule:metadef_admin", "rename a tag"},
+    {"add_metadef_tag", "rule:metadef_admin", "create a tag"},
+    {"add_metadef_tags", "rule:metadef_admin", "replace or add tags"},
+    {"delete_metadef_tag", "rule:metadef_admin", "delete a tag"},
+    {"delete_metadef_tags", "rule:metadef_admin", "delete all tags"},
     {0},
 };
 // clang-format on

@@ -9,6 +9,8 @@ extern const struct route members_routes[];
 extern const struct route file_routes[]; // upload and download
 extern const struct route ticket_routes[];
 extern const struct route import_routes[];
+extern const struct route metadef_routes[];       // namespaces, resource types, schemas
+extern const struct route metadef_items_routes[]; // what is in a namespace
 
 // GET /v2/images
 enum rc images_list(struct request *request, struct reply *reply, struct err *err);

@@ -27,6 +27,7 @@ void
 fetch_free(struct fetch *fetch)
 {
     upload_free(fetch->upload);
+    remote_free(fetch->remote);
     g_mutex_clear(&fetch->mutex);
     g_cond_clear(&fetch->woken);
     g_free(fetch->url);
@@ -112,8 +113,9 @@ open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
     int port = address->family == AF_INET6
                    ? ntohs(((const struct sockaddr_in6 *)(const void *)&address->addr)->sin6_port)
                    : ntohs(((const struct sockaddr_in *)(const void *)&address->addr)->sin_port);
-    if ((!service->import_private && !is_public(&address->addr)) ||
-        !port_is_allowed(service, port)) {
+    bool is_allowed =
+        (service->import_private || is_public(&address->addr)) && port_is_allowed(service, port);
+    if (!fetch->remote && !is_allowed) {
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -154,17 +156,49 @@ give_up_when_stopping(void *context, curl_off_t a, curl_off_t b, curl_off_t c, c
     return service_is_stopping(fetch->upload->service->service);
 }
 
+static struct curl_slist *
+token_header(const struct fetch *fetch)
+{
+    if (!fetch->remote) {
+        return NULL;
+    }
+    g_autofree char *header = g_strconcat("X-Auth-Token: ", fetch->remote->token, NULL);
+    return curl_slist_append(NULL, header);
+}
+
+// What the other image service says of the image, before its bytes come.
+static enum rc
+find_source(struct fetch *fetch, struct err *err)
+{
+    struct remote_source source = {0};
+    enum rc rc = remote_find(fetch->upload->service, fetch->remote, &source, err);
+    if (rc == RC_OK) {
+        image_row *image = fetch->upload->image;
+        g_free(image->disk_format);
+        g_free(image->container_format);
+        image->disk_format = g_steal_pointer(&source.disk_format);
+        image->container_format = g_steal_pointer(&source.container_format);
+        fetch->upload->adopted = g_steal_pointer(&source.adopted);
+        fetch->upload->row.size = source.size;
+        fetch->url = g_steal_pointer(&source.url);
+    }
+    remote_source_clear(&source);
+    return rc;
+}
+
 static enum rc
 transfer_all(struct fetch *fetch, struct err *err)
 {
     struct transfer transfer = {.fetch = fetch};
     char message[CURL_ERROR_SIZE] = "";
     CURL *curl = curl_easy_init();
+    struct curl_slist *headers = token_header(fetch);
     curl_easy_setopt(curl, CURLOPT_URL, fetch->url);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, fetch->remote ? 0L : 1L);
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, MAX_REDIRECTS);
     curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -180,9 +214,15 @@ transfer_all(struct fetch *fetch, struct err *err)
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
     CURLcode code = curl_easy_perform(curl);
+    long status = 0;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_cleanup(curl);
-    if (code == CURLE_OK) {
+    curl_slist_free_all(headers);
+    if (code == CURLE_OK && status == 200) {
         return RC_OK;
+    }
+    if (code == CURLE_OK) {
+        return fault(err, RC_BAD_GATEWAY, "cannot fetch the image: the answer was %ld", status);
     }
     if (transfer.err.rc != RC_OK) {
         *err = transfer.err;
@@ -198,7 +238,10 @@ fetch_run(void *data, void *context)
     struct fetch *fetch = data;
     struct err err = {0};
     struct db *db = NULL;
-    enum rc rc = transfer_all(fetch, &err);
+    enum rc rc = fetch->remote ? find_source(fetch, &err) : RC_OK;
+    if (rc == RC_OK) {
+        rc = transfer_all(fetch, &err);
+    }
     struct err connection;
     enum rc connected = db_get(service_db(fetch->upload->service->service), &db, &connection);
     if (rc == RC_OK && connected == RC_OK) {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// web-download: an upload fed from a URL in a worker thread. What a URL may name is limited, and
-// checked again for the address that is really connected to: nobody makes us read the management
-// network.
+// web-download and glance-download: an upload fed from a URL in a worker thread. What a URL may
+// name is limited, and checked again for the address that is really connected to: nobody makes us
+// read the management network.
 #pragma once
+#include "services/image/remote.h"
 #include "services/image/upload.h"
 
 struct fetch {
     struct upload *upload;
-    char *url;
+    char *url;             // NULL until the remote is found
+    struct remote *remote; // NULL: web-download
     // The pipeline's wake: the fetching thread may go on.
     GMutex mutex;
     GCond woken;

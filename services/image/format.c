@@ -131,6 +131,17 @@ claim_is_plain(const char *disk_format)
            !strcmp(disk_format, "aki") || !strcmp(disk_format, "ari");
 }
 
+enum disk_format
+disk_format_find(const char *name)
+{
+    for (int format = 0; format < N_FORMATS; format++) {
+        if (!strcmp(disk_format_name((enum disk_format)format), name)) {
+            return (enum disk_format)format;
+        }
+    }
+    return FORMAT_OTHER;
+}
+
 bool
 format_claim_holds(const struct format_verdict *verdict, const char *disk_format,
                    const char *container_format, bool strict, char ret_reason[256])

@@ -21,6 +21,7 @@ enum disk_format {
     N_FORMATS,
 };
 const char *disk_format_name(enum disk_format format); // "qcow2"
+enum disk_format disk_format_find(const char *name);   // FORMAT_OTHER: none of these
 
 struct format_verdict {
     enum disk_format format;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the parts of the image service share: its context, and who is looking.
 #pragma once
+#include "common/client/client.h"
+#include "common/conf/conf.h"
 #include "common/http/http.h"
 #include "common/service/service.h"
 #include "services/image/store.h"
@@ -9,12 +11,13 @@
 #define UPLOAD_LEASE_S 20 // an upload whose process is silent for this long has failed
 #define RENEW_INTERVAL_MS 4000
 #define SWEEP_INTERVAL_MS 5000
-#define IMPORT_METHODS "glance-direct,web-download"
+#define IMPORT_METHODS "glance-direct,web-download,glance-download"
 #define OPENSTACK_STREAM "application/octet-stream"
 
 struct image_service {
     struct service *service;
     struct store *store;
+    struct client *client; // identity and other regions' image services
     char *ticket_key;
     GThreadPool *cleaners;    // ends broken uploads away from the HTTP threads
     GThreadPool *fetchers;    // imports from URLs
@@ -22,6 +25,7 @@ struct image_service {
     bool import_private;      // may fetch from loopback and private networks
     int64_t size_cap;         // bytes of one image
     int64_t ticket_ttl_s;
+    int64_t stage_ttl_s; // data that is staged for longer goes
     int n_uploads_max;
     bool require_format_match;
     const char *public_url; // base of ticket URLs; "": as the client addressed us

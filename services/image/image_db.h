@@ -113,6 +113,8 @@ struct upload_facts {
     const char *md5, *sha512;
     int64_t size, virtual_size; // virtual_size -1: unknown
     struct store *store;
+    const char *format;  // as recognised
+    const char *adopted; // NULL, or JSON: disk_format, container_format, properties to take over
 };
 // A row for the blob, so that a file of that name never goes unnoticed. Outside db_tx.
 enum rc upload_db_announce(struct db *db, const struct upload_facts *facts,
@@ -124,6 +126,9 @@ enum rc upload_db_store(struct db *db, const struct upload_facts *facts, struct 
 enum rc upload_db_fail(struct db *db, const struct upload_row *upload, const char *reason,
                        struct err *err) CHECKED;
 // Staged data becomes the image's, with usage, in one transaction. RC_CONFLICT: nothing is staged.
+// The format of what is staged, as recognised; NULL: nothing is, or not known.
+enum rc import_db_staged_format(struct db *db, const char *image_id, char **ret_format,
+                                struct err *err) CHECKED;
 enum rc import_db_direct(struct db *db, const image_row *image, const struct task *task,
                          struct err *err) CHECKED;
 enum rc task_db_list(struct db *db, const char *image_id, char **ret_json, struct err *err) CHECKED;
@@ -133,6 +138,9 @@ enum rc upload_db_renew(struct db *db, const char *ids, struct err *err) CHECKED
 // ---- sweeping
 // Uploads whose lease ran out go back to queued; old deleted rows go.
 enum rc sweep_db_uploads(struct db *db, int64_t *ret_n_failed, struct err *err) CHECKED;
+// Data that was staged longer ago than this goes, and its image is queued again.
+enum rc sweep_db_staged(struct db *db, int64_t ttl_s, int64_t *ret_n_removed,
+                        struct err *err) CHECKED;
 // True: an upload in flight has this id.
 enum rc sweep_db_live_uploads(struct db *db, GHashTable *ret_ids, struct err *err) CHECKED;
 // Removes blobs, row and file, that no image names.

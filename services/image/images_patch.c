@@ -161,7 +161,11 @@ allow_change(const struct patch *patch, const struct change *change, const image
     }
     bool is_format =
         !strcmp(change->name, "disk_format") || !strcmp(change->name, "container_format");
-    if (is_format && strcmp(row->status, "queued")) {
+    // Staged data waits for what was not said yet.
+    bool is_missing =
+        !strcmp(change->name, "disk_format") ? !row->disk_format : !row->container_format;
+    if (is_format && strcmp(row->status, "queued") &&
+        !(is_missing && !strcmp(row->status, "uploading"))) {
         return fault(err, RC_FORBIDDEN, "Attribute %s can be only replaced for a queued image.",
                      change->name);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Interoperable import: glance-direct makes staged data the image's at once, web-download fetches
-// it. Tasks tell how it went.
+// it from a URL, glance-download from another region. Tasks tell how it went.
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/fetch.h"
@@ -54,32 +54,51 @@ input_of(const struct request *request, const image_row *image)
                      request_json(request), "backend", STORE_ID);
 }
 
+// Formats that were not known when the data was staged are claims now.
+static enum rc
+check_staged(const struct image_service *service, struct db *db, const image_row *image,
+             struct err *err)
+{
+    g_autofree char *format = NULL;
+    char reason[256];
+    enum rc rc = import_db_staged_format(db, image->id, &format, err);
+    if (rc != RC_OK || !format) {
+        return rc;
+    }
+    const struct format_verdict verdict = {.format = disk_format_find(format)};
+    return format_claim_holds(&verdict, image->disk_format, image->container_format,
+                              service->require_format_match, reason)
+               ? RC_OK
+               : fault(err, RC_INVALID, "the image is refused: %s", reason);
+}
+
 static enum rc
 import_direct(struct request *request, struct db *db, image_row **image, struct err *err)
 {
     json_auto_t *input = input_of(request, *image);
     struct task task = task_of(request, *image, input);
     task.status = "success";
-    return import_db_direct(db, *image, &task, err);
+    enum rc rc = check_staged(image_service_of(request), db, *image, err);
+    return rc == RC_OK ? import_db_direct(db, *image, &task, err) : rc;
 }
 
 static enum rc
-import_from_url(struct request *request, struct db *db, image_row **image, struct err *err)
+check_queued(const image_row *image, const char *method, struct err *err)
 {
-    const struct import_body *body = request_body(request);
-    const char *url = json_string_value(json_object_get(body->method, "uri"));
+    return strcmp(image->status, "queued")
+               ? fault(err, RC_CONFLICT, "Image needs to be in 'queued' state to use '%s' method",
+                       method)
+               : RC_OK;
+}
+
+// Takes the fetch over.
+static enum rc
+start_fetch(struct request *request, struct db *db, image_row **image, struct fetch *fetch,
+            struct err *err)
+{
     struct image_service *service = image_service_of(request);
-    enum rc rc = fetch_check_url(service, url ? url : "", err);
-    if (rc == RC_OK && strcmp((*image)->status, "queued")) {
-        rc = fault(err, RC_CONFLICT,
-                   "Image needs to be in 'queued' state to use 'web-download' method");
-    }
-    if (rc != RC_OK) {
-        return rc;
-    }
     json_auto_t *input = input_of(request, *image);
-    struct fetch *fetch = fetch_new(url);
-    rc = upload_new(service, UPLOAD_FETCH, &fetch->upload, err);
+    enum rc rc = upload_new(service, UPLOAD_FETCH, &fetch->upload, err);
     if (rc == RC_OK) {
         struct task task = task_of(request, *image, input);
         task.status = "processing";
@@ -100,10 +119,41 @@ import_from_url(struct request *request, struct db *db, image_row **image, struc
     return RC_OK;
 }
 
+static enum rc
+import_from_url(struct request *request, struct db *db, image_row **image, struct err *err)
+{
+    const struct import_body *body = request_body(request);
+    const char *url = json_string_value(json_object_get(body->method, "uri"));
+    enum rc rc = fetch_check_url(image_service_of(request), url ? url : "", err);
+    if (rc == RC_OK) {
+        rc = check_queued(*image, "web-download", err);
+    }
+    return rc == RC_OK ? start_fetch(request, db, image, fetch_new(url), err) : rc;
+}
+
+static enum rc
+import_from_region(struct request *request, struct db *db, image_row **image, struct err *err)
+{
+    const struct import_body *body = request_body(request);
+    struct remote *remote = NULL;
+    enum rc rc = check_queued(*image, "glance-download", err);
+    if (rc == RC_OK) {
+        rc = remote_new(request_header(request, "X-Auth-Token"), body->method, &remote, err);
+    }
+    if (rc != RC_OK) {
+        return rc;
+    }
+    struct fetch *fetch = fetch_new(NULL);
+    fetch->remote = remote;
+    return start_fetch(request, db, image, fetch, err);
+}
+
 static const struct {
     const char *name;
     enum rc (*import)(struct request *request, struct db *db, image_row **image, struct err *err);
-} methods[] = {{"glance-direct", import_direct}, {"web-download", import_from_url}};
+} methods[] = {{"glance-direct", import_direct},
+               {"web-download", import_from_url},
+               {"glance-download", import_from_region}};
 
 static enum rc
 run_method(struct request *request, struct db *db, image_row **image, struct err *err)

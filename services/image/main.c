@@ -17,6 +17,7 @@ static const struct setting settings[] = {
     {"image", "size_cap",             SETTING_INT,  "1099511627776", 1, INT64_MAX, "bytes", "largest image"},
     {"image", "max_uploads",          SETTING_INT,  "64",            1, 4096, "",       "uploads at once; further ones are answered 503. Each takes up to 5 MiB"},
     {"image", "ticket_ttl",           SETTING_INT,  "86400",         60, 31536000, "s", "how long a download URL given to a host is good"},
+    {"image", "stage_ttl",            SETTING_INT,  "86400",         1, 31536000, "s", "how long staged data waits for its import before it is thrown away"},
     {"image", "require_format_match", SETTING_BOOL, "true",          0, 0, "",          "refuse data that is not of the image's disk_format; dangerous data is always refused"},
     {"import", "ports",               SETTING_TEXT, "80,443",        0, 0, "",          "TCP ports that web-download may fetch from, comma-separated"},
     {"import", "allow_private",       SETTING_BOOL, "false",         0, 0, "",          "web-download may fetch from loopback and private addresses: only where no tenant can reach a service by it"},
@@ -43,6 +44,7 @@ image_service_free(struct image_service *image)
         g_thread_pool_free(image->cleaners, FALSE, TRUE);
     }
     g_hash_table_unref(image->uploads);
+    client_free(image->client);
     store_free(image->store);
     g_mutex_clear(&image->mutex);
     g_free(image->ticket_key);
@@ -57,11 +59,18 @@ start(struct service *service, void **ret_context, struct err *err)
     image->service = service;
     image->size_cap = conf_int(conf, "image", "size_cap");
     image->ticket_ttl_s = conf_int(conf, "image", "ticket_ttl");
+    image->stage_ttl_s = conf_int(conf, "image", "stage_ttl");
     image->n_uploads_max = (int)conf_int(conf, "image", "max_uploads");
     image->require_format_match = conf_bool(conf, "image", "require_format_match");
     image->import_ports = conf_text(conf, "import", "ports");
     image->import_private = conf_bool(conf, "import", "allow_private");
     image->public_url = conf_text(conf, "image", "url");
+    const struct client_config client = {
+        .identity_url = conf_text(conf, "identity", "url"),
+        .user = conf_text(conf, "identity", "user"),
+        .password = conf_text(conf, "identity", "password"),
+    };
+    image->client = client_new(&client);
     image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&image->mutex);
     enum rc rc = store_new(conf_text(conf, "store", "path"), &image->store, err);
@@ -98,8 +107,8 @@ healthy(void *context, char *ret_detail, size_t size)
 }
 
 static const struct route *const routes[] = {
-    discovery_routes, images_routes, members_routes, file_routes,
-    import_routes,    ticket_routes, usage_routes,   NULL,
+    discovery_routes, images_routes, members_routes, file_routes,          import_routes,
+    ticket_routes,    usage_routes,  metadef_routes, metadef_items_routes, NULL,
 };
 static const struct fsm *const life_cycles[] = {&image_fsm, NULL};
 

@@ -29,10 +29,13 @@ static enum rc
 sweep_all(struct image_service *image, struct err *err)
 {
     struct db *db;
-    int64_t n_failed = 0, n_removed = 0;
+    int64_t n_failed = 0, n_removed = 0, n_staged = 0;
     enum rc rc = db_get(service_db(image->service), &db, err);
     if (rc == RC_OK) {
         rc = sweep_db_uploads(db, &n_failed, err);
+    }
+    if (rc == RC_OK) {
+        rc = sweep_db_staged(db, image->stage_ttl_s, &n_staged, err);
     }
     if (rc == RC_OK) {
         rc = sweep_temps(image, db, err);
@@ -40,8 +43,9 @@ sweep_all(struct image_service *image, struct err *err)
     if (rc == RC_OK) {
         rc = sweep_db_blobs(db, image->store, &n_removed, err);
     }
-    if (n_failed || n_removed) {
-        log_info("swept the image store", kv_int("uploads", n_failed), kv_int("blobs", n_removed));
+    if (n_failed || n_removed || n_staged) {
+        log_info("swept the image store", kv_int("uploads", n_failed), kv_int("staged", n_staged),
+                 kv_int("blobs", n_removed));
     }
     return rc;
 }

@@ -91,8 +91,10 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         return fault(err, RC_INVALID, "%lld bytes came, but %lld were announced",
                      (long long)result->size, (long long)upload->row.size);
     }
+    // What is staged may get its formats later: then the import judges.
+    bool is_claimed = image->disk_format && image->container_format;
     if (!format_claim_holds(&result->verdict, image->disk_format, image->container_format,
-                            upload->service->require_format_match, reason)) {
+                            is_claimed && upload->service->require_format_match, reason)) {
         return fault(err, RC_INVALID, "the image is refused: %s", reason);
     }
     const struct upload_facts facts = {
@@ -104,6 +106,8 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         .size = result->size,
         .virtual_size = result->verdict.virtual_size,
         .store = upload->service->store,
+        .format = disk_format_name(result->verdict.format),
+        .adopted = upload->adopted,
     };
     enum rc rc = upload_db_announce(db, &facts, err);
     return rc == RC_OK ? upload_db_store(db, &facts, err) : rc;
@@ -150,6 +154,7 @@ upload_free(struct upload *upload)
     g_hash_table_remove(service->uploads, upload->row.upload_id);
     g_mutex_unlock(&service->mutex);
     image_row_free(upload->image);
+    g_free(upload->adopted);
     g_free(upload);
 }
 

@@ -13,6 +13,7 @@ struct upload {
     image_row *image;
     int fd;
     struct pipeline *pipeline;
+    char *adopted;   // NULL, or upload_facts.adopted
     bool is_settled; // the row says how it ended
 };
 // RC_UNAVAILABLE when too many are in flight.

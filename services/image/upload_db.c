@@ -102,17 +102,22 @@ store_row(struct db *db, const struct upload_facts *facts, struct err *err)
     const char *sql =
         facts->upload->kind == UPLOAD_STAGE
             ? "UPDATE image SET staged_size = $3, staged_virtual_size = $4, staged_checksum = $5, "
-              "staged = $6, updated_at = now(), " NO_UPLOAD
-              " WHERE id = $1::uuid AND upload_id = $2::uuid AND status = 'uploading'"
+              "staged = $6, staged_format = $8, staged_at = now(), updated_at = now(), " NO_UPLOAD
+              " WHERE id = $1::uuid AND upload_id = $2::uuid AND status = 'uploading' AND "
+              "$7::jsonb IS NULL"
             : "UPDATE image SET status = 'active', size = $3, virtual_size = $4, checksum = $5, "
               "os_hash_algo = 'sha512', os_hash_value = $6, blob = $6, updated_at = "
-              "now(), " NO_UPLOAD
-              " WHERE id = $1::uuid AND upload_id = $2::uuid AND status IN ('saving', 'importing')";
-    enum rc rc =
-        db_run(db, sql,
-               DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id),
-                       db_i(facts->size), virtual_size, db_s(facts->md5), db_s(facts->sha512)),
-               &result, err);
+              "now(), disk_format = COALESCE($7::jsonb->>'disk_format', disk_format), "
+              "container_format = COALESCE($7::jsonb->>'container_format', container_format), "
+              "properties = properties || COALESCE($7::jsonb->'properties', '{}'), " NO_UPLOAD
+              " WHERE id = $1::uuid AND upload_id = $2::uuid AND status IN ('saving', 'importing') "
+              "AND "
+              "$8::text IS NOT NULL";
+    enum rc rc = db_run(db, sql,
+                        DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id),
+                                db_i(facts->size), virtual_size, db_s(facts->md5),
+                                db_s(facts->sha512), db_s(facts->adopted), db_s(facts->format)),
+                        &result, err);
     if (rc == RC_OK && db_n_affected(result) != 1) {
         return fault(
             err, RC_GONE,
@@ -209,6 +214,18 @@ upload_db_fail(struct db *db, const struct upload_row *upload, const char *reaso
     return db_tx(db, fail_in_tx, &failure, err);
 }
 
+enum rc
+import_db_staged_format(struct db *db, const char *image_id, char **ret_format, struct err *err)
+{
+    g_autoptr(db_result) result = NULL;
+    enum rc rc = db_run_one(db, "SELECT staged_format FROM image WHERE id = $1::uuid",
+                            DB_ARGS(db_s(image_id)), &result, err);
+    if (rc == RC_OK) {
+        *ret_format = g_strdup(db_text(result, 0, "staged_format"));
+    }
+    return rc;
+}
+
 struct direct {
     const image_row *image;
     const struct task *task;
@@ -299,6 +316,19 @@ sweep_db_uploads(struct db *db, int64_t *ret_n_failed, struct err *err)
                     "interval '" KEEP_DELETED_DAYS " days'",
                     DB_NONE, NULL, err);
     }
+    return rc;
+}
+
+enum rc
+sweep_db_staged(struct db *db, int64_t ttl_s, int64_t *ret_n_removed, struct err *err)
+{
+    g_autoptr(db_result) result = NULL;
+    enum rc rc = db_run(db,
+                        "UPDATE image SET status = 'queued', updated_at = now(), " NO_STAGED
+                        " WHERE status = 'uploading' AND staged IS NOT NULL AND "
+                        "staged_at < now() - make_interval(secs => $1::bigint)",
+                        DB_ARGS(db_i(ttl_s)), &result, err);
+    *ret_n_removed = rc == RC_OK ? db_n_affected(result) : 0;
     return rc;
 }
 

@@ -51,7 +51,7 @@ prepare(struct upload *upload, struct request *request, struct db *db, struct er
     if (rc == RC_OK) {
         rc = check_headers(request, err);
     }
-    if (rc == RC_OK) {
+    if (rc == RC_OK && !is_stage) {
         rc = upload_check_image(image, err);
     }
     if (rc == RC_OK) {

@@ -172,3 +172,42 @@ def test_without_leave_private_addresses_are_not_fetched(stack, owner, web):
         assert ask(strict, person, image, "web-download", uri=web.url + "/disk")[0] == 202
         eventually(lambda: task(strict, person, image)["status"] == "failure")
         assert show(strict, person, image)["status"] == "queued"
+
+
+def patched(stack, person, image, **values):
+    changes = [{"op": "add", "path": f"/{name}", "value": value} for name, value in values.items()]
+    headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+    return stack.request("PATCH", "image", f"/v2/images/{image['id']}", changes, token=person.token, headers=headers)[0]
+
+
+def test_data_may_be_staged_before_its_formats_are_known(stack, owner):
+    image = stack.call("POST", "image", "/v2/images", {"name": "later"}, token=owner.token)
+    assert stage(stack, owner, image, DATA) == 204
+    assert ask(stack, owner, image, "glance-direct")[0] == 409
+    assert patched(stack, owner, image, disk_format="qcow2", container_format="bare") == 200
+    # What was said stays said, and it was wrong.
+    assert patched(stack, owner, image, disk_format="raw") == 403
+    assert ask(stack, owner, image, "glance-direct")[0] == 400
+    image = stack.call("POST", "image", "/v2/images", {"name": "later"}, token=owner.token)
+    assert stage(stack, owner, image, DATA) == 204
+    assert patched(stack, owner, image, disk_format="raw", container_format="bare") == 200
+    assert ask(stack, owner, image, "glance-direct")[0] == 202
+    now = show(stack, owner, image)
+    assert (now["status"], now["checksum"]) == ("active", hashlib.md5(DATA).hexdigest())
+
+
+def test_what_is_dangerous_is_not_staged(stack, owner):
+    image = stack.call("POST", "image", "/v2/images", {"name": "bad"}, token=owner.token)
+    assert stage(stack, owner, image, b"LUKS\xba\xbe" + bytes(1000)) == 400
+    eventually(lambda: show(stack, owner, image)["status"] == "queued")
+
+
+def test_staged_data_that_is_never_imported_goes(stack, owner):
+    image = create(stack, owner)
+    assert stage(stack, owner, image, b"forgotten" * 1000) == 204
+    sha512 = hashlib.sha512(b"forgotten" * 1000).hexdigest()
+    stack.sql("image", f"UPDATE image SET staged_at = now() - interval '2 days' WHERE id = '{image['id']}'")
+    stack.sql("image", f"UPDATE blob SET created_at = now() - interval '1 hour' WHERE sha512 = '{sha512}'")
+    eventually(lambda: show(stack, owner, image)["status"] == "queued")
+    eventually(lambda: not stack.sql("image", f"SELECT FROM blob WHERE sha512 = '{sha512}'"))
+    assert stage(stack, owner, image, DATA) == 204

@@ -130,6 +130,21 @@ close_value(gpointer db)
     db_close(db);
 }
 
+// A connection that the server ended while it was idle has something to read: seen here, it costs a
+// new connection instead of a failed request.
+static bool
+is_broken(struct db *db)
+{
+    struct pollfd look = {.fd = PQsocket(db->connection), .events = POLLIN};
+    // Its last words first, then the end: each is one read.
+    while (look.fd >= 0 && PQstatus(db->connection) == CONNECTION_OK && poll(&look, 1, 0) > 0) {
+        if (!PQconsumeInput(db->connection)) {
+            return true;
+        }
+    }
+    return PQstatus(db->connection) != CONNECTION_OK;
+}
+
 enum rc
 db_get(struct db_pool *pool, struct db **ret_db, struct err *err)
 {
@@ -145,7 +160,7 @@ db_get(struct db_pool *pool, struct db **ret_db, struct err *err)
             return rc;
         }
         g_hash_table_insert(table, pool, db);
-    } else if (PQstatus(db->connection) != CONNECTION_OK) {
+    } else if (is_broken(db)) {
         enum rc rc = connect_now(db, err);
         if (rc != RC_OK) {
             return rc;

@@ -303,7 +303,8 @@ def post_price(world, token=None, **change):
 def test_a_price_is_added_and_never_changed(world):
     status, body = post_price(world)
     assert status == 201 and body["price"]["version"] == 1 and body["price"]["currency"] == "USD", body
-    assert post_price(world, minimum="2")[1]["price"]["version"] == 2
+    status, body = post_price(world, minimum="2")
+    assert status == 201 and body["price"]["version"] == 2, (status, body)
     assert post_price(world, token=world.stack.person().token)[0] == 403
     assert post_price(world, effective_from="2020-01-01T00:00:00Z")[0] == 409
     assert post_price(world, currency="EUR")[0] == 409

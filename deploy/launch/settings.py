@@ -30,10 +30,11 @@ PROFILES = {
     "default": {"hosts": 1},
     "two-hosts": {"hosts": 2},
     "three-hosts": {"hosts": 3},
-    # What Tempest expects: its security compliance tests, and random bytes that it calls qcow2.
+    # What Tempest expects: its security compliance tests, random bytes that it calls qcow2, and web-download from the
+    # runner's own little server on loopback.
     "conformance": {"hosts": 2, "settings": {
         "identity": {"security": {"lockout_attempts": 2, "lockout_duration": 5, "unique_passwords": 2}},
-        "image": {"image": {"require_format_match": "false"}}}},
+        "image": {"image": {"require_format_match": "false"}, "import": {"ports": "80,443,18099", "allow_private": "true"}}}},
     # No guests, so no port comes up either: for measuring the control plane alone.
     "simulated": {"hosts": 1, "settings": {"hypervisor": {"agent": {"driver": "simulated"}},
                                            "scheduler": {"scheduler": {"wait_for_ports": "false"}}}},

@@ -136,7 +136,9 @@ ovn_is_ready(struct ovn *ovn)
 bool
 ovn_wait_ready(struct ovn *ovn, int timeout_ms)
 {
-    return ovsdb_wait_ready(ovn->nb, monotonic_ms() + timeout_ms);
+    int64_t deadline_ms = monotonic_ms() + timeout_ms;
+    return ovsdb_wait_ready(ovn->nb, deadline_ms) &&
+           ovn_wait_chassis(ovn, deadline_ms, NULL) == RC_OK;
 }
 
 int64_t

@@ -37,8 +37,8 @@ struct ovn_options {
 // malformed.
 enum rc ovn_new(const struct ovn_options *options, struct ovn **ret_ovn, struct err *err) CHECKED;
 void ovn_free(struct ovn *ovn);
-bool ovn_is_ready(struct ovn *ovn); // connected, and the replica complete
-bool ovn_wait_ready(struct ovn *ovn, int timeout_ms);
+bool ovn_is_ready(struct ovn *ovn);                   // connected, and the replica complete
+bool ovn_wait_ready(struct ovn *ovn, int timeout_ms); // and the chassis are known
 
 enum rc ovn_apply_network(struct ovn *ovn, const struct nb_network *network,
                           struct err *err) CHECKED;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operations cost: SQL statements, bus messages, CPU of all services. Counts are asserted, times are printed (make bench)."""
+"""What operations cost: SQL statements, bus messages, CPU of our own programs (not PostgreSQL's or the broker's). Counts are asserted, times are printed (make bench)."""
 
 import collections
 import http.client
@@ -115,7 +115,7 @@ def test_reads_cost_at_most_2_statements(stack, tenant, service, method, path, w
         call()
     took, spent = time.monotonic() - start, sum((cpu_s(stack) - cpu).values())
     each = (statements(stack, service) - counted) / n
-    print(f"\n{what:28} {each:.1f} SQL statements, {spent / n * 1000:.2f} ms CPU of all services, {took / n * 1000:.2f} ms wall")
+    print(f"\n{what:28} {each:.1f} SQL statements, {spent / n * 1000:.2f} ms CPU of our programs, {took / n * 1000:.2f} ms wall")
     assert each <= 2
 
 

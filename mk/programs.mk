@@ -5,8 +5,10 @@ COMMON_SRC := $(wildcard common/*/*.c)
 COMMON_LIB := $(O)/libcommon.a
 
 PROGRAMS := identity image network billing compute scheduler hypervisor
-DIRS_identity := services/identity
-DIRS_image := services/image
+# The folders below a service are its rooms.
+rooms = $(patsubst %/,%,$(wildcard $(1)/*/))
+DIRS_identity := services/identity $(call rooms,services/identity)
+DIRS_image := services/image $(call rooms,services/image)
 DIRS_network := services/network/api services/network/ovn
 DIRS_billing := services/billing
 DIRS_compute := services/compute/api services/compute/core

@@ -3,8 +3,8 @@
 #include "services/identity/start.h"
 #include "common/auth/revocation.h"
 #include "common/log/log.h"
-#include "services/identity/catalog_cache.h"
-#include "services/identity/feed_db.h"
+#include "services/identity/catalog/catalog_cache.h"
+#include "services/identity/token/feed_db.h"
 
 #define CATCH_UP_MS 400
 #define HOUSEKEEPING_MS 30000

@@ -2,7 +2,7 @@
 // Who may do what to an image: policies with Glance's targets, Glance's default rules, Glance's
 // error bodies.
 #pragma once
-#include "services/image/image_db.h"
+#include "services/image/catalog/image_db.h"
 
 extern const struct policy_rule image_policies[];
 // member_id: NULL, or the member that the request is about.

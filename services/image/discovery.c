@@ -2,7 +2,7 @@
 // What this API is: versions, schemas, import methods, stores, the project's usage of its quota.
 #include "services/image/access.h"
 #include "services/image/api.h"
-#include "services/image/attributes.h"
+#include "services/image/catalog/attributes.h"
 
 // Newest first; what each brought is in the Image API's version history.
 static const char *const versions[] = {"2.15", "2.13", "2.12", "2.11", "2.10", "2.9", "2.8", "2.7",

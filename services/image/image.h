@@ -5,7 +5,7 @@
 #include "common/conf/conf.h"
 #include "common/http/http.h"
 #include "common/service/service.h"
-#include "services/image/store.h"
+#include "services/image/store/store.h"
 
 #define STORE_ID "local"  // the one store's name, as clients see it
 #define UPLOAD_LEASE_S 20 // an upload whose process is silent for this long has failed

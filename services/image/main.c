@@ -3,9 +3,9 @@
 #include "common/http/usage_routes.h"
 #include "services/image/access.h"
 #include "services/image/api.h"
-#include "services/image/fetch.h"
-#include "services/image/image_fsm.h"
-#include "services/image/sweep.h"
+#include "services/image/catalog/image_fsm.h"
+#include "services/image/data/fetch.h"
+#include "services/image/store/sweep.h"
 
 #define N_CLEANERS 2
 #define N_FETCHERS 4

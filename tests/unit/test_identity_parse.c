@@ -2,8 +2,8 @@
 // What the identity service reads from strangers: logins and e-mail addresses; and what it writes
 // into mails.
 #include "common/base/util.h"
-#include "services/identity/auth.h"
-#include "services/identity/mail.h"
+#include "services/identity/account/mail.h"
+#include "services/identity/token/auth.h"
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "services/image/format.h"
+#include "services/image/format/format.h"
 
 #define FILE_SIZE (512 * 1024)
 

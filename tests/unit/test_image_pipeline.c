@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "common/base/util.h"
-#include "services/image/image_fsm.h"
-#include "services/image/pipeline.h"
-#include "services/image/store.h"
+#include "services/image/catalog/image_fsm.h"
+#include "services/image/data/pipeline.h"
+#include "services/image/store/store.h"
 
 static char *
 temporary_directory(void)

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/identity/account/accounts_db.h"
+#include "common/base/util.h"
+#include "services/identity/bootstrap_db.h"
+
+#define DOMAIN_ID "default"
+
+enum rc
+accounts_db_count(struct db *db, const char *bucket, int64_t max, int64_t window_s, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc =
+        db_run_one(db,
+                   "INSERT INTO rate_limit AS l (bucket, window_start, n) VALUES ($1, now(), 1)"
+                   " ON CONFLICT (bucket) DO UPDATE SET"
+                   " n = CASE WHEN l.window_start <= now() - $2::bigint * interval '1 second' THEN "
+                   "1 ELSE l.n + 1 END,"
+                   " window_start = CASE WHEN l.window_start <= now() - $2::bigint * interval '1 "
+                   "second' THEN now() ELSE l.window_start END"
+                   " RETURNING n, ceil($2::bigint - extract(epoch FROM now() - "
+                   "window_start))::bigint AS left_s",
+                   DB_ARGS(db_s(bucket), db_i(window_s)), &rows, err);
+    if (rc || db_int(rows, 0, "n") <= max) {
+        return rc;
+    }
+    rc = fault(err, RC_TOO_MANY, "too many requests: try again later");
+    if (err) {
+        err->retry_after_s = (unsigned)MAX(1, db_int(rows, 0, "left_s"));
+    }
+    return rc;
+}
+
+enum rc
+accounts_db_is_known(struct db *db, const char *email, bool *ret_known, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc =
+        db_run_one(db,
+                   "SELECT EXISTS (SELECT 1 FROM user_account WHERE domain_id = '" DOMAIN_ID
+                   "' AND name = $1) AS known",
+                   DB_ARGS(db_s(email)), &rows, err);
+    if (rc == RC_OK) {
+        *ret_known = db_bool(rows, 0, "known");
+    }
+    return rc;
+}
+
+enum rc
+accounts_db_add(struct db *db, const struct sign_up_row *row, struct err *err)
+{
+    return db_run(db,
+                  "INSERT INTO sign_up (email, token_hash, password_hash, name, project_name, "
+                  "locale, expires_at)"
+                  " VALUES ($1, $2, $3, $4, $5, $6, now() + $7::bigint * interval '1 second')",
+                  DB_ARGS(db_s(row->email), db_s(row->token_hash), db_s(row->password_hash),
+                          db_s(row->name), db_s(row->project_name), db_s(row->locale),
+                          db_i(row->life_s)),
+                  NULL, err);
+}
+
+enum rc
+accounts_db_renew(struct db *db, const char *email, const char *token_hash, int64_t life_s,
+                  char **ret_locale, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db,
+                        "UPDATE sign_up SET token_hash = $2, expires_at = now() + $3::bigint * "
+                        "interval '1 second' WHERE id ="
+                        " (SELECT id FROM sign_up WHERE email = $1 AND used_at IS NULL"
+                        " AND NOT EXISTS (SELECT 1 FROM user_account WHERE domain_id = '" DOMAIN_ID
+                        "' AND name = $1) ORDER BY id DESC LIMIT 1)"
+                        " RETURNING locale",
+                        DB_ARGS(db_s(email), db_s(token_hash), db_i(life_s)), &rows, err);
+    if (rc == RC_OK) {
+        *ret_locale = db_n_rows(rows) ? g_strdup(db_text(rows, 0, "locale")) : NULL;
+    }
+    return rc;
+}
+
+enum rc
+accounts_db_find(struct db *db, const char *token_hash, db_result **ret_row, struct err *err)
+{
+    return db_run_one(db,
+                      "SELECT id, email, password_hash, name, project_name, locale, used_at IS NOT "
+                      "NULL AS is_used, expires_at <= now() AS is_late"
+                      " FROM sign_up WHERE token_hash = $1 FOR UPDATE",
+                      DB_ARGS(db_s(token_hash)), ret_row, err);
+}
+
+enum rc
+accounts_db_use(struct db *db, const char *email, struct err *err)
+{
+    return db_run(db,
+                  "UPDATE sign_up SET used_at = now(), password_hash = '' WHERE email = $1 AND "
+                  "used_at IS NULL",
+                  DB_ARGS(db_s(email)), NULL, err);
+}
+
+static enum rc
+free_name(struct db *db, const char *wanted, const char *id, char **ret_name, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc =
+        db_run_one(db,
+                   "SELECT CASE WHEN EXISTS (SELECT 1 FROM project WHERE domain_id = '" DOMAIN_ID
+                   "' AND name = left($1, 64))"
+                   " THEN left($1, 55) || '-' || left($2, 8) ELSE left($1, 64) END AS name",
+                   DB_ARGS(db_s(wanted), db_s(id)), &rows, err);
+    if (rc == RC_OK) {
+        *ret_name = g_strdup(db_text(rows, 0, "name"));
+    }
+    return rc;
+}
+
+enum rc
+accounts_db_make_person(struct db *db, const struct person_row *row, char **ret_project_name,
+                        struct err *err)
+{
+    g_autofree char *name = NULL;
+    enum rc rc = free_name(db, row->project_name, row->project_id, &name, err);
+    rc = rc ? rc
+            : db_run(db,
+                     "INSERT INTO tenancy (id, is_domain, domain_id, parent_id, name) VALUES ($1, "
+                     "false, '" DOMAIN_ID "', '" DOMAIN_ID "', $2)",
+                     DB_ARGS(db_s(row->project_id), db_s(name)), NULL, err);
+    rc = rc ? rc
+            : db_run(db,
+                     "INSERT INTO user_account (id, domain_id, name, default_project_id, "
+                     "password_hash, password_changed_at, extra)"
+                     " VALUES ($1, '" DOMAIN_ID "', $2, $3, $4, now(), jsonb_build_object('email', "
+                     "$2::text, 'full_name', $5::text, 'locale', $6::text))",
+                     DB_ARGS(db_s(row->user_id), db_s(row->email), db_s(row->project_id),
+                             db_s(row->password_hash), db_s(row->name), db_s(row->locale)),
+                     NULL, err);
+    rc = rc ? rc : bootstrap_db_grant(db, row->user_id, row->project_id, "member", err);
+    if (rc == RC_OK) {
+        *ret_project_name = g_steal_pointer(&name);
+    }
+    return rc;
+}
+
+enum rc
+accounts_db_add_mail(struct db *db, const char *recipient, const char *subject, const char *body,
+                     bool is_due, struct err *err)
+{
+    return db_run(db,
+                  "INSERT INTO mail (recipient, subject, body, due_at) VALUES ($1, $2, $3, CASE "
+                  "WHEN $4::bool THEN now() ELSE 'infinity' END)",
+                  DB_ARGS(db_s(recipient), db_s(subject), db_s(body), db_b(is_due)), NULL, err);
+}
+
+enum rc
+accounts_db_take_mail(struct db *db, db_result **ret_row, struct err *err)
+{
+    return db_run_one(
+        db,
+        "UPDATE mail SET attempt = attempt + 1, due_at = now() + interval '60 seconds' WHERE id ="
+        " (SELECT id FROM mail WHERE due_at <= now() ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP "
+        "LOCKED)"
+        " RETURNING id, recipient, subject, body, attempt",
+        DB_NONE, ret_row, err);
+}
+
+enum rc
+accounts_db_drop_mail(struct db *db, int64_t id, struct err *err)
+{
+    return db_run(db, "DELETE FROM mail WHERE id = $1::bigint", DB_ARGS(db_i(id)), NULL, err);
+}
+
+enum rc
+accounts_db_postpone_mail(struct db *db, int64_t id, int64_t delay_s, struct err *err)
+{
+    return db_run(
+        db,
+        "UPDATE mail SET due_at = now() + $2::bigint * interval '1 second' WHERE id = $1::bigint",
+        DB_ARGS(db_i(id), db_i(delay_s)), NULL, err);
+}
+
+enum rc
+accounts_db_prune(struct db *db, struct err *err)
+{
+    enum rc rc = db_run(db, "DELETE FROM mail WHERE due_at = 'infinity'", DB_NONE, NULL, err);
+    rc = rc ? rc
+            : db_run(db, "DELETE FROM sign_up WHERE expires_at < now() - interval '30 days'",
+                     DB_NONE, NULL, err);
+    return rc ? rc
+              : db_run(db, "DELETE FROM rate_limit WHERE window_start < now() - interval '2 days'",
+                       DB_NONE, NULL, err);
+}

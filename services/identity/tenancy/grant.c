@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Grants: PUT, GET, HEAD and DELETE of a role for a user or group on a project, domain or the
+// system, inherited or not; and the list of all assignments. A revoked grant ends the tokens that
+// show it.
+#include "services/identity/tenancy/grant_db.h"
+#include "services/identity/tenancy/member_db.h"
+#include "services/identity/token/auth.h"
+#include <string.h>
+
+struct grant_kind {
+    const char *target; // "project", "domain"; NULL: the system
+    const char *actor;  // "user", "group"
+    bool inherited;
+};
+
+static struct grant
+grant_of(const struct request *request, const char *role_id)
+{
+    const struct grant_kind *kind = request_route(request)->data;
+    const char *actor_id = request_param(request, "actor_id");
+    bool is_user = !strcmp(kind->actor, "user");
+    return (struct grant){.user_id = is_user ? actor_id : NULL,
+                          .group_id = is_user ? NULL : actor_id,
+                          .target_id = kind->target ? request_param(request, "target_id") : NULL,
+                          .role_id = role_id,
+                          .inherited = kind->inherited};
+}
+
+static enum rc
+check_parts(const struct request *request, struct db *db, const struct grant *grant,
+            struct err *err)
+{
+    const struct grant_kind *kind = request_route(request)->data;
+    enum rc rc =
+        member_db_exists(db, kind->actor, grant->user_id ? grant->user_id : grant->group_id, err);
+    rc = rc || !kind->target ? rc : member_db_exists(db, kind->target, grant->target_id, err);
+    return rc || !grant->role_id ? rc : member_db_exists(db, "role", grant->role_id, err);
+}
+
+static enum rc
+list_grants(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *items = NULL;
+    const struct grant grant = grant_of(request, NULL);
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : check_parts(request, db, &grant, err);
+    rc = rc ? rc : grant_db_list(db, &grant, request_base_url(request), &items, err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "roles", items);
+    }
+    return rc;
+}
+
+static enum rc
+check_grant(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    const struct grant grant = grant_of(request, request_param(request, "role_id"));
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : check_parts(request, db, &grant, err);
+    return rc ? rc : grant_db_check(db, &grant, err);
+}
+
+static enum rc
+create_grant(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    const struct grant grant = grant_of(request, request_param(request, "role_id"));
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : check_parts(request, db, &grant, err);
+    return rc ? rc : grant_db_add(db, &grant, err);
+}
+
+// The tokens of one user that may show the grant.
+static enum rc
+revoke_user(struct request *request, struct db *db, const struct grant *grant, const char *user_id,
+            struct err *err)
+{
+    const struct grant_kind *kind = request_route(request)->data;
+    struct revocation revocation = {.user_id = user_id, .role_id = grant->role_id};
+    if (kind->target && !grant->inherited) { // an inherited grant shows in projects below
+        revocation.project_id = !strcmp(kind->target, "project") ? grant->target_id : NULL;
+        revocation.domain_id = !strcmp(kind->target, "domain") ? grant->target_id : NULL;
+    }
+    return feed_revoke(db, &revocation, err);
+}
+
+static enum rc
+revoke_tx(struct db *db, void *argument, struct err *err)
+{
+    struct request *request = argument;
+    const struct grant grant = grant_of(request, request_param(request, "role_id"));
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = grant_db_remove(db, &grant, err);
+    if (rc || grant.user_id) {
+        return rc ? rc : revoke_user(request, db, &grant, grant.user_id, err);
+    }
+    rc = member_db_members(db, grant.group_id, &rows, err);
+    for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
+        rc = revoke_user(request, db, &grant, db_text(rows, i, "user_id"), err);
+    }
+    return rc;
+}
+
+static enum rc
+revoke_grant(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : db_tx(db, revoke_tx, request, err);
+    return rc ? rc : feed_catch_up(identity_of(request), err);
+}
+
+// ---- all assignments
+
+static bool
+flag_of(const struct request *request, const char *name)
+{
+    const char *text = request_query(request, name);
+    return text && strcmp(text, "0") && g_ascii_strcasecmp(text, "false");
+}
+
+static enum rc
+list_assignments(struct request *request, struct reply *reply, struct err *err)
+{
+    const struct assignment_query query = {
+        .effective = flag_of(request, "effective"),
+        .names = flag_of(request, "include_names"),
+        .subtree = flag_of(request, "include_subtree"),
+        .only_system = flag_of(request, "scope.system"),
+        .only_inherited = request_query(request, "scope.OS-INHERIT:inherited_to") != NULL,
+        .user_id = request_query(request, "user.id"),
+        .group_id = request_query(request, "group.id"),
+        .role_id = request_query(request, "role.id"),
+        .project_id = request_query(request, "scope.project.id"),
+        .domain_id = request_query(request, "scope.domain.id"),
+        .base_url = request_base_url(request)};
+    if (query.project_id && query.domain_id) {
+        return fault(err, RC_INVALID,
+                     "invalid input for field 'scope': a project and a domain exclude each other");
+    }
+    struct db *db = NULL;
+    g_autofree char *items = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : grant_db_assignments(db, &query, &items, err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "role_assignments", items);
+    }
+    return rc;
+}
+
+static const struct grant_kind project_user = {"project", "user", false},
+                               project_group = {"project", "group", false},
+                               domain_user = {"domain", "user", false},
+                               domain_group = {"domain", "group", false},
+                               system_user = {NULL, "user", false},
+                               system_group = {NULL, "group", false},
+                               project_user_below = {"project", "user", true},
+                               project_group_below = {"project", "group", true},
+                               domain_user_below = {"domain", "user", true},
+                               domain_group_below = {"domain", "group", true};
+
+#define GRANT_ROUTES(kind, path_, end_)                                              \
+    {.method = "GET",                                                                \
+     .path = path_ end_,                                                             \
+     .handle = list_grants,                                                          \
+     .policy = "identity:list_grants",                                               \
+     .status = 200,                                                                  \
+     .data = &kind,                                                                  \
+     .summary = "list grants"},                                                      \
+        {.method = "GET",                                                            \
+         .path = path_ "/{role_id}" end_,                                            \
+         .handle = check_grant,                                                      \
+         .policy = "identity:check_grant",                                           \
+         .status = 204,                                                              \
+         .data = &kind,                                                              \
+         .summary = "check a grant"},                                                \
+        {.method = "PUT",                                                            \
+         .path = path_ "/{role_id}" end_,                                            \
+         .handle = create_grant,                                                     \
+         .policy = "identity:create_grant",                                          \
+         .flags = ROUTE_ANY_BODY,                                                    \
+         .status = 204,                                                              \
+         .data = &kind,                                                              \
+         .summary = "grant a role"},                                                 \
+    {                                                                                \
+        .method = "DELETE", .path = path_ "/{role_id}" end_, .handle = revoke_grant, \
+        .policy = "identity:revoke_grant", .status = 204, .data = &kind,             \
+        .summary = "revoke a grant"                                                  \
+    }
+#define BELOW "/inherited_to_projects"
+
+const struct route grant_routes[] = {
+    GRANT_ROUTES(project_user, "/v3/projects/{target_id}/users/{actor_id}/roles", ""),
+    GRANT_ROUTES(project_group, "/v3/projects/{target_id}/groups/{actor_id}/roles", ""),
+    GRANT_ROUTES(domain_user, "/v3/domains/{target_id}/users/{actor_id}/roles", ""),
+    GRANT_ROUTES(domain_group, "/v3/domains/{target_id}/groups/{actor_id}/roles", ""),
+    GRANT_ROUTES(system_user, "/v3/system/users/{actor_id}/roles", ""),
+    GRANT_ROUTES(system_group, "/v3/system/groups/{actor_id}/roles", ""),
+    GRANT_ROUTES(project_user_below, "/v3/OS-INHERIT/projects/{target_id}/users/{actor_id}/roles",
+                 BELOW),
+    GRANT_ROUTES(project_group_below, "/v3/OS-INHERIT/projects/{target_id}/groups/{actor_id}/roles",
+                 BELOW),
+    GRANT_ROUTES(domain_user_below, "/v3/OS-INHERIT/domains/{target_id}/users/{actor_id}/roles",
+                 BELOW),
+    GRANT_ROUTES(domain_group_below, "/v3/OS-INHERIT/domains/{target_id}/groups/{actor_id}/roles",
+                 BELOW),
+    {.method = "GET",
+     .path = "/v3/role_assignments",
+     .handle = list_assignments,
+     .policy = "identity:list_role_assignments",
+     .status = 200,
+     .summary = "list role assignments"},
+    {0},
+};

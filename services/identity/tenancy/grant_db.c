@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/identity/tenancy/grant_db.h"
+
+static enum rc
+no_grant(enum rc rc, const struct grant *grant, struct err *err)
+{
+    return rc == RC_NOT_FOUND
+               ? fault(err, rc,
+                       "Could not find role assignment with role: %.64s, user or group: %.64s, "
+                       "project, domain, or system: %.64s.",
+                       grant->role_id, grant->user_id ? grant->user_id : grant->group_id,
+                       grant->target_id ? grant->target_id : "all")
+               : rc;
+}
+
+#define SAME                                                                                 \
+    " user_id IS NOT DISTINCT FROM $1::text AND group_id IS NOT DISTINCT FROM $2::text AND " \
+    "target_id IS NOT DISTINCT FROM $3::text"                                                \
+    " AND inherited = $4::bool"
+#define SAME_ARGS(grant) \
+    db_s(grant->user_id), db_s(grant->group_id), db_s(grant->target_id), db_b(grant->inherited)
+
+enum rc
+grant_db_add(struct db *db, const struct grant *grant, struct err *err)
+{
+    return db_run(db,
+                  "INSERT INTO assignment (user_id, group_id, target_id, inherited, role_id) "
+                  "VALUES ($1, $2, $3, $4::bool, $5) ON CONFLICT DO NOTHING",
+                  DB_ARGS(SAME_ARGS(grant), db_s(grant->role_id)), NULL, err);
+}
+
+enum rc
+grant_db_remove(struct db *db, const struct grant *grant, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db, "DELETE FROM assignment WHERE" SAME " AND role_id = $5",
+                        DB_ARGS(SAME_ARGS(grant), db_s(grant->role_id)), &rows, err);
+    return no_grant(rc ? rc : db_n_affected(rows) ? RC_OK : RC_NOT_FOUND, grant, err);
+}
+
+enum rc
+grant_db_check(struct db *db, const struct grant *grant, struct err *err)
+{
+    enum rc rc = db_run_one(db, "SELECT 1 AS one FROM assignment WHERE" SAME " AND role_id = $5",
+                            DB_ARGS(SAME_ARGS(grant), db_s(grant->role_id)), NULL, err);
+    return no_grant(rc, grant, err);
+}
+
+static enum rc
+one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
+         struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
+    if (rc == RC_OK) {
+        *ret_text = g_strdup(db_text(rows, 0, "value"));
+    }
+    return rc;
+}
+
+enum rc
+grant_db_list(struct db *db, const struct grant *grant, const char *base_url, char **ret_text,
+              struct err *err)
+{
+    return one_text(db,
+                    "SELECT coalesce(json_agg(r.extra || jsonb_build_object('id', r.id, 'name', "
+                    "r.name, 'domain_id', r.domain_id,"
+                    " 'description', r.description, 'options', r.options, 'links', "
+                    "json_build_object('self', $5 || '/v3/roles/' || r.id))"
+                    " ORDER BY r.name, r.id), '[]')::text AS value FROM role r WHERE r.id IN "
+                    "(SELECT role_id FROM assignment WHERE" SAME ")",
+                    DB_ARGS(SAME_ARGS(grant), db_s(base_url)), ret_text, err);
+}
+
+// $1 effective, $2 names, $3 user, $4 group, $5 role, $6 project, $7 domain, $8 system, $9
+// inherited, $10 base URL, $11 subtree.
+static const char assignments_sql[] =
+    "WITH RECURSIVE subtree (id) AS (SELECT $6::text UNION SELECT t.id FROM subtree s JOIN tenancy "
+    "t ON t.parent_id = s.id WHERE $11::bool),"
+    " chosen AS (SELECT user_id, group_id, target_id, role_id, inherited FROM assignment WHERE NOT "
+    "$1::bool"
+    " UNION SELECT e.user_id, NULL, e.target_id, c.role_id, false FROM effective_assignment e JOIN "
+    "role_closure c ON c.prior_role_id = e.role_id"
+    " JOIN role r ON r.id = c.role_id AND r.domain_id IS NULL WHERE $1::bool)"
+    " SELECT coalesce(json_agg(jsonb_build_object("
+    "'role', CASE WHEN $2::bool THEN jsonb_build_object('id', r.id, 'name', r.name)"
+    " || CASE WHEN r.domain_id IS NULL THEN '{}' ELSE jsonb_build_object('domain', "
+    "jsonb_build_object('id', rd.id, 'name', rd.name)) END"
+    " ELSE jsonb_build_object('id', r.id) END,"
+    "'scope', CASE WHEN a.target_id IS NULL THEN jsonb_build_object('system', "
+    "jsonb_build_object('all', true))"
+    " ELSE jsonb_build_object(CASE WHEN t.is_domain THEN 'domain' ELSE 'project' END, "
+    "jsonb_build_object('id', t.id)"
+    " || CASE WHEN NOT $2::bool THEN '{}' WHEN t.is_domain THEN jsonb_build_object('name', t.name)"
+    " ELSE jsonb_build_object('name', t.name, 'domain', jsonb_build_object('id', td.id, 'name', "
+    "td.name)) END) END"
+    " || CASE WHEN a.inherited THEN jsonb_build_object('OS-INHERIT:inherited_to', 'projects') ELSE "
+    "'{}' END,"
+    "'links', jsonb_build_object('assignment', $10::text || CASE WHEN a.inherited THEN "
+    "'/v3/OS-INHERIT' ELSE '/v3' END"
+    " || CASE WHEN a.target_id IS NULL THEN '/system' WHEN t.is_domain THEN '/domains/' || t.id "
+    "ELSE '/projects/' || t.id END"
+    " || CASE WHEN a.user_id IS NOT NULL THEN '/users/' || a.user_id ELSE '/groups/' || a.group_id "
+    "END || '/roles/' || r.id"
+    " || CASE WHEN a.inherited THEN '/inherited_to_projects' ELSE '' END))"
+    " || CASE WHEN a.user_id IS NULL THEN jsonb_build_object('group', jsonb_build_object('id', "
+    "g.id) || CASE WHEN $2::bool"
+    " THEN jsonb_build_object('name', g.name, 'domain', jsonb_build_object('id', gd.id, 'name', "
+    "gd.name)) ELSE '{}' END)"
+    " ELSE jsonb_build_object('user', jsonb_build_object('id', u.id) || CASE WHEN $2::bool"
+    " THEN jsonb_build_object('name', u.name, 'domain', jsonb_build_object('id', ud.id, 'name', "
+    "ud.name)) ELSE '{}' END) END"
+    " ORDER BY a.user_id, a.group_id, a.target_id, a.role_id, a.inherited), '[]')::text AS value"
+    " FROM chosen a JOIN role r ON r.id = a.role_id LEFT JOIN tenancy rd ON rd.id = r.domain_id"
+    " LEFT JOIN tenancy t ON t.id = a.target_id LEFT JOIN tenancy td ON td.id = t.domain_id"
+    " LEFT JOIN user_account u ON u.id = a.user_id LEFT JOIN tenancy ud ON ud.id = u.domain_id"
+    " LEFT JOIN user_group g ON g.id = a.group_id LEFT JOIN tenancy gd ON gd.id = g.domain_id"
+    " WHERE ($3::text IS NULL OR a.user_id = $3) AND ($4::text IS NULL OR a.group_id = $4) AND "
+    "($5::text IS NULL OR a.role_id = $5)"
+    " AND ($6::text IS NULL OR (NOT t.is_domain AND a.target_id IN (SELECT id FROM subtree))) AND "
+    "($7::text IS NULL OR (t.is_domain AND a.target_id = $7))"
+    " AND (NOT $8::bool OR a.target_id IS NULL) AND (NOT $9::bool OR a.inherited)";
+
+enum rc
+grant_db_assignments(struct db *db, const struct assignment_query *query, char **ret_text,
+                     struct err *err)
+{
+    return one_text(db, assignments_sql,
+                    DB_ARGS(db_b(query->effective), db_b(query->names), db_s(query->user_id),
+                            db_s(query->group_id), db_s(query->role_id), db_s(query->project_id),
+                            db_s(query->domain_id), db_b(query->only_system),
+                            db_b(query->only_inherited), db_s(query->base_url),
+                            db_b(query->subtree)),
+                    ret_text, err);
+}

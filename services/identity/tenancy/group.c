@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Groups and their members. Who leaves a group loses its roles: the tokens end.
+#include "services/identity/identity_resource.h"
+#include "services/identity/tenancy/member_db.h"
+#include "services/identity/token/auth.h"
+
+static enum rc
+before_delete(struct resource_op *op, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = member_db_members(op->db, op->id, &rows, err);
+    for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
+        rc = feed_revoke(op->db, &(struct revocation){.user_id = db_text(rows, i, "user_id")}, err);
+    }
+    return rc;
+}
+
+static const struct attribute attributes[] = {
+    {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 64},
+    {"domain_id", ATTR_TEXT, ATTR_CREATE | ATTR_FS | ATTR_NULLABLE, .max = 64},
+    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK, .max = 65535, .default_json = "\"\""},
+    {0},
+};
+static const struct resource group = {
+    .singular = "group",
+    .plural = "groups",
+    .path = "/v3/groups",
+    .table = "user_group",
+    .not_found_format = "Could not find group: %s.",
+    .style = KEYSTONE_STYLE,
+    .policy_list = "identity:list_groups",
+    .policy_get = "identity:get_group",
+    .policy_create = "identity:create_group",
+    .policy_update = "identity:update_group",
+    .policy_delete = "identity:delete_group",
+    .default_sort = "name",
+    .attributes = attributes,
+    .before_create = default_domain,
+    .before_delete = before_delete,
+};
+
+static enum rc
+list_users(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *items = NULL;
+    const char *id = request_param(request, "id");
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : member_db_exists(db, "group", id, err);
+    rc = rc ? rc : member_db_users_of_group(db, id, request_base_url(request), &items, err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "users", items);
+    }
+    return rc;
+}
+
+static enum rc
+check_user(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    return rc ? rc
+              : member_db_check(db, request_param(request, "id"), request_param(request, "user_id"),
+                                err);
+}
+
+static enum rc
+add_user(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    return rc ? rc
+              : member_db_add(db, request_param(request, "id"), request_param(request, "user_id"),
+                              err);
+}
+
+static enum rc
+remove_tx(struct db *db, void *request, struct err *err)
+{
+    const char *user_id = request_param(request, "user_id");
+    enum rc rc = member_db_remove(db, request_param(request, "id"), user_id, err);
+    return rc ? rc : feed_revoke(db, &(struct revocation){.user_id = user_id}, err);
+}
+
+static enum rc
+remove_user(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : db_tx(db, remove_tx, request, err);
+    return rc ? rc : feed_catch_up(identity_of(request), err);
+}
+
+#define MEMBER "/v3/groups/{id}/users/{user_id}"
+const struct route group_routes[] = {
+    IDENTITY_ROUTES(group, "/v3/groups", 0),
+    {.method = "GET",
+     .path = "/v3/groups/{id}/users",
+     .handle = list_users,
+     .policy = "identity:list_users_in_group",
+     .status = 200,
+     .summary = "list a group's users"},
+    {.method = "GET",
+     .path = MEMBER,
+     .handle = check_user,
+     .policy = "identity:check_user_in_group",
+     .status = 204,
+     .summary = "check a group's user"},
+    {.method = "PUT",
+     .path = MEMBER,
+     .handle = add_user,
+     .policy = "identity:add_user_to_group",
+     .flags = ROUTE_ANY_BODY,
+     .status = 204,
+     .summary = "add a user to a group"},
+    {.method = "DELETE",
+     .path = MEMBER,
+     .handle = remove_user,
+     .policy = "identity:remove_user_from_group",
+     .status = 204,
+     .summary = "remove a user from a group"},
+    {0},
+};

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/identity/tenancy/member_db.h"
+#include <string.h>
+
+static enum rc
+must_change(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+            struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db, sql, args, n_args, &rows, err);
+    return rc ? rc : db_n_affected(rows) ? RC_OK : fault(err, RC_NOT_FOUND, "not found");
+}
+
+static enum rc
+one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
+         struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
+    if (rc == RC_OK) {
+        *ret_text = g_strdup(db_text(rows, 0, "value"));
+    }
+    return rc;
+}
+
+enum rc
+member_db_domain_of(struct db *db, const char *tenancy_id, char **ret_domain_id, struct err *err)
+{
+    return one_text(db, "SELECT coalesce(domain_id, id) AS value FROM tenancy WHERE id = $1",
+                    DB_ARGS(db_s(tenancy_id)), ret_domain_id, err);
+}
+
+enum rc
+member_db_has_children(struct db *db, const char *project_id, bool *ret_has, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(db, "SELECT EXISTS (SELECT 1 FROM tenancy WHERE parent_id = $1) AS has",
+                            DB_ARGS(db_s(project_id)), &rows, err);
+    if (rc == RC_OK) {
+        *ret_has = db_bool(rows, 0, "has");
+    }
+    return rc;
+}
+
+enum rc
+member_db_leave_home(struct db *db, const char *project_id, struct err *err)
+{
+    return db_run(db,
+                  "UPDATE user_account SET default_project_id = NULL WHERE default_project_id = $1",
+                  DB_ARGS(db_s(project_id)), NULL, err);
+}
+
+enum rc
+member_db_tags(struct db *db, const char *project_id, json_t **ret_tags, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc =
+        db_run(db, "SELECT tags FROM tenancy WHERE id = $1", DB_ARGS(db_s(project_id)), &rows, err);
+    if (rc == RC_OK && db_n_rows(rows) == 0) {
+        return fault(err, RC_NOT_FOUND, "Could not find project: %.64s.", project_id);
+    }
+    if (rc == RC_OK) {
+        *ret_tags = db_json(rows, 0, "tags");
+    }
+    return rc;
+}
+
+static enum rc
+no_project(enum rc rc, const char *project_id, struct err *err)
+{
+    return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find project: %.64s.", project_id) : rc;
+}
+
+enum rc
+member_db_set_tags(struct db *db, const char *project_id, json_t *tags, struct err *err)
+{
+    char *text = json_dumps(tags, JSON_COMPACT);
+    enum rc rc = must_change(db, "UPDATE tenancy SET tags = $2::jsonb WHERE id = $1",
+                             DB_ARGS(db_s(project_id), db_s(text)), err);
+    free(text);
+    return no_project(rc, project_id, err);
+}
+
+enum rc
+member_db_change_tag(struct db *db, const char *project_id, const char *tag, bool add,
+                     struct err *err)
+{
+    if (add) {
+        enum rc rc = must_change(db,
+                                 "UPDATE tenancy SET tags = (tags - $2::text) || "
+                                 "jsonb_build_array($2::text) WHERE id = $1",
+                                 DB_ARGS(db_s(project_id), db_s(tag)), err);
+        return no_project(rc, project_id, err);
+    }
+    enum rc rc = must_change(
+        db, "UPDATE tenancy SET tags = tags - $2::text WHERE id = $1 AND tags ? $2::text",
+        DB_ARGS(db_s(project_id), db_s(tag)), err);
+    return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find project tag: %.100s.", tag) : rc;
+}
+
+enum rc
+member_db_add(struct db *db, const char *group_id, const char *user_id, struct err *err)
+{
+    enum rc rc = member_db_exists(db, "group", group_id, err);
+    rc = rc ? rc : member_db_exists(db, "user", user_id, err);
+    return rc ? rc
+              : db_run(db,
+                       "INSERT INTO group_member (group_id, user_id) VALUES ($1, $2) ON CONFLICT "
+                       "DO NOTHING",
+                       DB_ARGS(db_s(group_id), db_s(user_id)), NULL, err);
+}
+
+static enum rc
+no_member(enum rc rc, const char *user_id, struct err *err)
+{
+    return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find user: %.64s in the group.", user_id)
+                              : rc;
+}
+
+enum rc
+member_db_remove(struct db *db, const char *group_id, const char *user_id, struct err *err)
+{
+    enum rc rc = member_db_exists(db, "group", group_id, err);
+    rc = rc ? rc
+            : must_change(db, "DELETE FROM group_member WHERE group_id = $1 AND user_id = $2",
+                          DB_ARGS(db_s(group_id), db_s(user_id)), err);
+    return no_member(rc, user_id, err);
+}
+
+enum rc
+member_db_check(struct db *db, const char *group_id, const char *user_id, struct err *err)
+{
+    enum rc rc = member_db_exists(db, "group", group_id, err);
+    rc = rc ? rc
+            : db_run_one(db,
+                         "SELECT 1 AS one FROM group_member WHERE group_id = $1 AND user_id = $2",
+                         DB_ARGS(db_s(group_id), db_s(user_id)), NULL, err);
+    return no_member(rc, user_id, err);
+}
+
+enum rc
+member_db_members(struct db *db, const char *group_id, db_result **ret_rows, struct err *err)
+{
+    return db_run(db, "SELECT user_id FROM group_member WHERE group_id = $1 ORDER BY user_id",
+                  DB_ARGS(db_s(group_id)), ret_rows, err);
+}
+
+enum rc
+member_db_users_of_group(struct db *db, const char *group_id, const char *base_url, char **ret_text,
+                         struct err *err)
+{
+    static const char sql[] =
+        "SELECT coalesce(json_agg(u.extra || jsonb_build_object('id', u.id, 'name', u.name, "
+        "'domain_id', u.domain_id, 'enabled', u.enabled,"
+        " 'default_project_id', u.default_project_id, 'password_expires_at', NULL, 'options', "
+        "u.options,"
+        " 'links', json_build_object('self', $2 || '/v3/users/' || u.id)) ORDER BY u.name, u.id), "
+        "'[]')::text AS value"
+        " FROM user_account u JOIN group_member m ON m.user_id = u.id WHERE m.group_id = $1";
+    return one_text(db, sql, DB_ARGS(db_s(group_id), db_s(base_url)), ret_text, err);
+}
+
+enum rc
+member_db_groups_of_user(struct db *db, const char *user_id, const char *base_url, char **ret_text,
+                         struct err *err)
+{
+    static const char sql[] =
+        "SELECT coalesce(json_agg(g.extra || jsonb_build_object('id', g.id, 'name', g.name, "
+        "'domain_id', g.domain_id, 'description', g.description,"
+        " 'links', json_build_object('self', $2 || '/v3/groups/' || g.id)) ORDER BY g.name, g.id), "
+        "'[]')::text AS value"
+        " FROM user_group g JOIN group_member m ON m.group_id = g.id WHERE m.user_id = $1";
+    return one_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
+}
+
+static const struct {
+    const char *kind, *sql;
+} existence[] = {
+    {"user", "SELECT 1 AS one FROM user_account WHERE id = $1"},
+    {"group", "SELECT 1 AS one FROM user_group WHERE id = $1"},
+    {"role", "SELECT 1 AS one FROM role WHERE id = $1"},
+    {"project", "SELECT 1 AS one FROM tenancy WHERE id = $1"},
+    {"domain", "SELECT 1 AS one FROM domain WHERE id = $1"},
+};
+
+enum rc
+member_db_exists(struct db *db, const char *kind, const char *id, struct err *err)
+{
+    for (size_t i = 0; i < sizeof existence / sizeof existence[0]; i++) {
+        if (!strcmp(existence[i].kind, kind)) {
+            enum rc rc = db_run_one(db, existence[i].sql, DB_ARGS(db_s(id)), NULL, err);
+            return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find %s: %.64s.", kind, id) : rc;
+        }
+    }
+    g_assert_not_reached();
+}
+
+enum rc
+member_db_add_password(struct db *db, const char *user_id, const char *hash, struct err *err)
+{
+    return db_run(db, "INSERT INTO password_history (user_id, hash) VALUES ($1, $2)",
+                  DB_ARGS(db_s(user_id), db_s(hash)), NULL, err);
+}
+
+enum rc
+member_db_set_password(struct db *db, const char *user_id, const char *hash, struct err *err)
+{
+    enum rc rc = db_run(db,
+                        "UPDATE user_account SET password_hash = $2, password_changed_at = now(), "
+                        "n_failures = 0 WHERE id = $1",
+                        DB_ARGS(db_s(user_id), db_s(hash)), NULL, err);
+    return rc ? rc : member_db_add_password(db, user_id, hash, err);
+}
+
+enum rc
+member_db_last_passwords(struct db *db, const char *user_id, int64_t n, db_result **ret_rows,
+                         struct err *err)
+{
+    return db_run(
+        db, "SELECT hash FROM password_history WHERE user_id = $1 ORDER BY n DESC LIMIT $2::bigint",
+        DB_ARGS(db_s(user_id), db_i(n)), ret_rows, err);
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Roles and which role implies which.
+#include "services/identity/identity_resource.h"
+#include "services/identity/tenancy/role_db.h"
+#include "services/identity/token/auth.h"
+#include <string.h>
+
+static enum rc
+revoke_role(struct resource_op *op, struct err *err)
+{
+    return feed_revoke(op->db, &(struct revocation){.role_id = op->id}, err);
+}
+
+static const struct attribute attributes[] = {
+    {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 255},
+    {"domain_id", ATTR_TEXT, ATTR_CREATE | ATTR_FILTER | ATTR_NULLABLE, .max = 64,
+     .unless_filtered = "r.domain_id IS NULL"},
+    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535},
+    {"options", ATTR_OBJECT, ATTR_RW, .default_json = "{}"},
+    {0},
+};
+static const struct resource role = {
+    .singular = "role",
+    .plural = "roles",
+    .path = "/v3/roles",
+    .table = "role",
+    .not_found_format = "Could not find role: %s.",
+    .style = KEYSTONE_STYLE,
+    .policy_list = "identity:list_roles",
+    .policy_get = "identity:get_role",
+    .policy_create = "identity:create_role",
+    .policy_update = "identity:update_role",
+    .policy_delete = "identity:delete_role",
+    .default_sort = "name",
+    .attributes = attributes,
+    .before_delete = revoke_role,
+};
+
+// ---- implied roles
+
+static enum rc
+reply_inference(const struct request *request, struct db *db, struct reply *reply, struct err *err)
+{
+    g_autofree char *item = NULL;
+    enum rc rc =
+        role_db_inference(db, request_param(request, "id"), request_param(request, "implied_id"),
+                          request_base_url(request), &item, err);
+    if (rc == RC_OK) {
+        reply->text = g_strdup_printf("{\"role_inference\":%s,\"links\":{\"self\":\"%s%s\"}}", item,
+                                      request_base_url(request), request_url(request));
+    }
+    return rc;
+}
+
+static enum rc
+show_implied(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : reply_inference(request, db, reply, err);
+    if (rc == RC_OK && !strcmp(request_method(request), "HEAD")) {
+        reply->status = 204;
+    }
+    return rc;
+}
+
+static enum rc
+add_implied(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc
+            : role_db_imply(db, request_param(request, "id"), request_param(request, "implied_id"),
+                            err);
+    return rc ? rc : reply_inference(request, db, reply, err);
+}
+
+// Tokens that name the implied role may owe it to the prior one.
+static enum rc
+drop_tx(struct db *db, void *request, struct err *err)
+{
+    const char *implied_id = request_param(request, "implied_id");
+    enum rc rc = role_db_unimply(db, request_param(request, "id"), implied_id, err);
+    return rc ? rc : feed_revoke(db, &(struct revocation){.role_id = implied_id}, err);
+}
+
+static enum rc
+drop_implied(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : db_tx(db, drop_tx, request, err);
+    return rc ? rc : feed_catch_up(identity_of(request), err);
+}
+
+static enum rc
+list_implied(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *item = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc
+            : role_db_inferences_of(db, request_param(request, "id"), request_base_url(request),
+                                    &item, err);
+    if (rc == RC_OK) {
+        reply->text = g_strdup_printf("{\"role_inference\":%s,\"links\":{\"self\":\"%s%s\"}}", item,
+                                      request_base_url(request), request_url(request));
+    }
+    return rc;
+}
+
+static enum rc
+list_inferences(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *items = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : role_db_inferences(db, request_base_url(request), &items, err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "role_inferences", items);
+    }
+    return rc;
+}
+
+#define IMPLIES "/v3/roles/{id}/implies"
+const struct route role_routes[] = {
+    IDENTITY_ROUTES(role, "/v3/roles", 0),
+    {.method = "GET",
+     .path = IMPLIES,
+     .handle = list_implied,
+     .policy = "identity:get_implied_role",
+     .status = 200,
+     .summary = "list implied roles"},
+    {.method = "GET",
+     .path = IMPLIES "/{implied_id}",
+     .handle = show_implied,
+     .policy = "identity:get_implied_role",
+     .status = 200,
+     .summary = "show an implied role"},
+    {.method = "PUT",
+     .path = IMPLIES "/{implied_id}",
+     .handle = add_implied,
+     .policy = "identity:set_implied_role",
+     .flags = ROUTE_ANY_BODY,
+     .status = 201,
+     .summary = "make a role imply another"},
+    {.method = "DELETE",
+     .path = IMPLIES "/{implied_id}",
+     .handle = drop_implied,
+     .policy = "identity:set_implied_role",
+     .status = 204,
+     .summary = "end an implication"},
+    {.method = "GET",
+     .path = "/v3/role_inferences",
+     .handle = list_inferences,
+     .policy = "identity:get_implied_role",
+     .status = 200,
+     .summary = "list all implications"},
+    {0},
+};

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+// POST, GET, HEAD and DELETE /v3/auth/tokens. Everything that fails to prove who or where one is,
+// is the same 401.
+#include "services/identity/token/auth.h"
+#include "common/base/util.h"
+#include "services/identity/catalog/catalog_cache.h"
+#include "services/identity/delegation/appcred_db.h"
+#include "services/identity/delegation/trust_db.h"
+#include "services/identity/token/auth_place.h"
+#include <string.h>
+
+#define APPCRED "application_credential"
+
+enum rc
+auth_denied(struct err *err)
+{
+    return fault(err, RC_UNAUTHORIZED, "The request you have made requires authentication.");
+}
+
+// ---- who
+
+static void
+person_done(struct person *person)
+{
+    db_result_free(person->row);
+    auth_context_unref(person->by_token);
+    db_result_free(person->appcred);
+    db_result_free(person->trust);
+}
+
+static bool
+is_locked(const struct identity *identity, const db_result *row)
+{
+    return identity->lockout_attempts &&
+           db_int(row, 0, "n_failures") >= identity->lockout_attempts &&
+           db_int(row, 0, "failed_s") < identity->lockout_s;
+}
+
+static enum rc
+count_failure(const struct identity *identity, struct db *db, const db_result *row, struct err *err)
+{
+    if (!identity->lockout_attempts) {
+        return RC_OK;
+    }
+    bool is_first =
+        db_int(row, 0, "n_failures") >= identity->lockout_attempts; // an old lock-out has ended
+    return auth_db_count_failure(db, db_text(row, 0, "id"), is_first, err);
+}
+
+// The same work for unknown, locked and known users.
+enum rc
+auth_check_password(const struct identity *identity, struct db *db, const struct login *login,
+                    db_result **ret_row, struct err *err)
+{
+    g_autoptr(db_result) row = NULL;
+    enum rc rc = auth_db_find_user(db, &login->user, &row, err);
+    if (rc && rc != RC_NOT_FOUND) {
+        return rc;
+    }
+    const char *hash = rc == RC_OK ? db_text(row, 0, "password_hash") : NULL;
+    bool locked = rc == RC_OK && is_locked(identity, row);
+    if (!password_matches(login->password, locked ? NULL : hash)) {
+        rc = rc == RC_OK && !locked ? count_failure(identity, db, row, err) : RC_OK;
+        return rc ? rc : auth_denied(err);
+    }
+    rc = db_int(row, 0, "n_failures") ? auth_db_forget_failures(db, db_text(row, 0, "id"), err)
+                                      : RC_OK;
+    if (rc == RC_OK) {
+        *ret_row = g_steal_pointer(&row);
+    }
+    return rc;
+}
+
+static enum rc
+check_token(const struct identity *identity, struct db *db, const struct login *login,
+            struct person *person, struct err *err)
+{
+    enum rc rc = authenticator_verify(identity->auth, login->token, &person->by_token, err);
+    if (rc) { // Keystone says 404 here
+        return rc == RC_UNAUTHORIZED ? fault(err, RC_NOT_FOUND, "Could not find token.") : rc;
+    }
+    if (person->by_token->trust_id[0]) {
+        return fault(err, RC_FORBIDDEN, "a token of a trust cannot make another token");
+    }
+    if (strstr(person->by_token->methods, APPCRED)) { // its token must not grow into the user's own
+        return auth_denied(err);
+    }
+    if (person->row) {
+        return !strcmp(db_text(person->row, 0, "id"), person->by_token->user_id) ? RC_OK
+                                                                                 : auth_denied(err);
+    }
+    const struct named user = {.id = person->by_token->user_id};
+    rc = auth_db_find_user(db, &user, &person->row, err);
+    return rc == RC_NOT_FOUND ? auth_denied(err) : rc;
+}
+
+// The same work for unknown credentials. Services do not know access rules: what is limited by them
+// opens nothing.
+static enum rc
+check_appcred(struct db *db, const struct login *login, struct person *person, struct err *err)
+{
+    enum rc rc = appcred_db_for_login(db, login, &person->appcred, err);
+    if (rc && rc != RC_NOT_FOUND) {
+        return rc;
+    }
+    const char *hash = rc == RC_OK ? db_text(person->appcred, 0, "secret_hash") : NULL;
+    if (!password_matches(login->appcred_secret, hash)) {
+        return auth_denied(err);
+    }
+    int64_t expires_us = db_int(person->appcred, 0, "expires_us");
+    if ((expires_us && expires_us <= person->asked_at_us) ||
+        db_bool(person->appcred, 0, "has_rules")) {
+        return auth_denied(err);
+    }
+    const struct named user = {.id = db_text(person->appcred, 0, "user_id")};
+    rc = auth_db_find_user(db, &user, &person->row, err);
+    return rc == RC_NOT_FOUND ? auth_denied(err) : rc;
+}
+
+static enum rc
+find_person(const struct identity *identity, struct db *db, const struct login *login,
+            struct person *person, struct err *err)
+{
+    enum rc rc =
+        login->has_password ? auth_check_password(identity, db, login, &person->row, err) : RC_OK;
+    rc = rc == RC_OK && login->has_token ? check_token(identity, db, login, person, err) : rc;
+    rc = rc == RC_OK && login->has_appcred ? check_appcred(db, login, person, err) : rc;
+    if (rc == RC_OK &&
+        (!db_bool(person->row, 0, "enabled") || !db_bool(person->row, 0, "domain_enabled"))) {
+        rc = auth_denied(err);
+    }
+    return rc;
+}
+
+// ---- the token
+
+static char *
+methods_of(const struct login *login, const struct person *person)
+{
+    g_autoptr(GString) methods = g_string_new(login->has_password ? "password"
+                                              : person->appcred   ? APPCRED
+                                                                  : "");
+    if (person->by_token) {
+        g_auto(GStrv) older = g_strsplit(person->by_token->methods, ",", 8);
+        for (char **method = older; *method; method++) {
+            if (**method && !strstr(methods->str, *method)) {
+                g_string_append_printf(methods, "%s%s", methods->len ? "," : "", *method);
+            }
+        }
+        if (!strstr(methods->str, "token")) {
+            g_string_append_printf(methods, "%stoken", methods->len ? "," : "");
+        }
+    }
+    return g_string_free(g_steal_pointer(&methods), FALSE);
+}
+
+static void
+fill_person(const struct identity *identity, const struct person *person,
+            struct auth_context *token)
+{
+    token->user_id = db_text(person->row, 0, "id");
+    token->user_name = db_text(person->row, 0, "name");
+    token->user_domain_id = db_text(person->row, 0, "domain_id");
+    token->user_domain_name = db_text(person->row, 0, "domain_name");
+    token->issued_at_us = person->asked_at_us;
+    token->expires_at_us = person->asked_at_us + identity->token_life_us;
+    int64_t ends_us = person->appcred ? db_int(person->appcred, 0, "expires_us")
+                      : person->trust ? db_int(person->trust, 0, "expires_us")
+                                      : 0;
+    if (ends_us) {
+        token->expires_at_us = MIN(token->expires_at_us, ends_us);
+    }
+    if (person->by_token) { // a token never outlives the one it was made from
+        token->expires_at_us = MIN(token->expires_at_us, person->by_token->expires_at_us);
+        token->audit_parent_id = person->by_token->audit_parent_id[0]
+                                     ? person->by_token->audit_parent_id
+                                     : person->by_token->audit_id;
+    }
+}
+
+// The catalog's text goes into the encoded token as it is.
+static char *
+join_catalog(json_t *token, const char *catalog)
+{
+    json_auto_t *root = json_pack("{s:O}", "token", token);
+    char *text = json_dumps(root, JSON_COMPACT);
+    char *reply =
+        catalog ? g_strdup_printf("%.*s,\"catalog\":%s}}", (int)strlen(text) - 2, text, catalog)
+                : g_strdup(text);
+    free(text);
+    return reply;
+}
+
+static enum rc
+reply_token(const struct request *request, struct db *db, const struct auth_context *context,
+            struct reply *reply, struct err *err)
+{
+    bool is_scoped = context->project_id[0] || context->domain_id[0] || context->is_system;
+    g_autofree char *catalog = NULL;
+    if (is_scoped && !request_query(request, "nocatalog")) {
+        enum rc rc = catalog_cache_text(identity_of(request)->catalog, db, context->project_id,
+                                        &catalog, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    json_auto_t *token = token_json(context);
+    reply->text = join_catalog(token, catalog);
+    return RC_OK;
+}
+
+static enum rc
+issue(const struct request *request, struct db *db, const struct auth_context *context,
+      struct reply *reply, struct err *err)
+{
+    json_auto_t *claims = claims_from_context(context);
+    g_autofree char *token = NULL;
+    enum rc rc = jws_sign(identity_of(request)->keys, claims, &token, err);
+    rc = rc ? rc : reply_token(request, db, context, reply, err);
+    if (rc == RC_OK) {
+        reply_header(reply, "X-Subject-Token", token);
+    }
+    return rc;
+}
+
+static enum rc
+log_in(const struct request *request, const struct login *login, struct person *person,
+       struct place *place, struct reply *reply, struct err *err)
+{
+    struct identity *identity = identity_of(request);
+    static const char *const no_roles[] = {NULL};
+    struct auth_context token = {.project_id = "",
+                                 .domain_id = "",
+                                 .audit_parent_id = "",
+                                 .roles = no_roles,
+                                 .role_ids = no_roles};
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : auth_db_begin(db, &person->asked_at_us, err);
+    rc = rc ? rc : find_person(identity, db, login, person, err);
+    rc = rc ? rc : place_find(db, login, person, place, &token, err);
+    if (rc) {
+        return rc;
+    }
+    g_autofree char *methods = methods_of(login, person), *audit_id = random_token(16);
+    fill_person(identity, person, &token);
+    token.methods = methods;
+    token.audit_id = person->appcred ? db_text(person->appcred, 0, "audit_id")
+                     : person->trust ? db_text(person->trust, 0, "audit_id")
+                                     : audit_id;
+    rc = person->trust ? trust_db_use(db, token.trust_id, err) : RC_OK;
+    return rc ? rc : issue(request, db, &token, reply, err);
+}
+
+static enum rc
+create_token(struct request *request, struct reply *reply, struct err *err)
+{
+    struct login login;
+    enum rc rc = login_parse(request_json(request), &login, err);
+    if (rc) {
+        return rc;
+    }
+    struct person person = {0};
+    struct place place = {0};
+    rc = log_in(request, &login, &person, &place, reply, err);
+    place_done(&place);
+    person_done(&person);
+    return rc;
+}
+
+// ---- others' tokens
+
+static enum rc
+find_subject(const struct request *request, const char *rule, struct auth_context **ret_subject,
+             struct err *err)
+{
+    const char *text = request_header(request, "X-Subject-Token");
+    struct auth_context *subject = NULL;
+    enum rc rc = text ? authenticator_verify(identity_of(request)->auth, text, &subject, err)
+                      : RC_UNAUTHORIZED;
+    if (rc == RC_UNAUTHORIZED) {
+        return text ? fault(err, RC_NOT_FOUND, "Could not find token.")
+                    : fault(err, RC_NOT_FOUND,
+                            "Could not find token: header X-Subject-Token is missing.");
+    }
+    if (rc) {
+        return rc;
+    }
+    json_auto_t *target =
+        json_pack("{s:{s:{s:s}}}", "target", "token", "user_id", subject->user_id);
+    rc = request_allow(request, rule, target, err);
+    if (rc) {
+        auth_context_unref(subject);
+        return rc;
+    }
+    *ret_subject = subject;
+    return RC_OK;
+}
+
+static enum rc
+show_token(struct request *request, struct reply *reply, struct err *err)
+{
+    struct auth_context *subject = NULL;
+    struct db *db = NULL;
+    bool is_head = !strcmp(request_method(request), "HEAD");
+    enum rc rc = find_subject(request, is_head ? "identity:check_token" : "identity:validate_token",
+                              &subject, err);
+    rc = rc ? rc : request_db(request, &db, err);
+    rc = rc ? rc : reply_token(request, db, subject, reply, err);
+    if (rc == RC_OK) {
+        reply_header(reply, "X-Subject-Token", request_header(request, "X-Subject-Token"));
+    }
+    auth_context_unref(subject);
+    return rc;
+}
+
+static enum rc
+revoke_tx(struct db *db, void *subject, struct err *err)
+{
+    const struct revocation revocation = {.audit_id =
+                                              ((const struct auth_context *)subject)->audit_id};
+    return feed_revoke(db, &revocation, err);
+}
+
+static enum rc
+delete_token(struct request *request, struct reply *reply, struct err *err)
+{
+    struct auth_context *subject = NULL;
+    struct db *db = NULL;
+    enum rc rc = find_subject(request, "identity:revoke_token", &subject, err);
+    rc = rc ? rc : request_db(request, &db, err);
+    rc = rc ? rc : db_tx(db, revoke_tx, subject, err);
+    rc = rc ? rc : feed_catch_up(identity_of(request), err);
+    auth_context_unref(subject);
+    return rc;
+}
+
+// ---- what one's own token may reach
+
+char *
+auth_wrap(const struct request *request, const char *name, const char *items)
+{
+    return g_strdup_printf(
+        "{\"%s\":%s,\"links\":{\"self\":\"%s%s\",\"previous\":null,\"next\":null}}", name, items,
+        request_base_url(request), request_url(request));
+}
+
+static enum rc
+show_catalog(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *items = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc
+            : catalog_cache_text(identity_of(request)->catalog, db, request_project(request),
+                                 &items, err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "catalog", items);
+    }
+    return rc;
+}
+
+static enum rc
+list_projects(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *items = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc
+            : auth_db_projects(db, request_auth(request)->user_id, request_base_url(request),
+                               &items, err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "projects", items);
+    }
+    return rc;
+}
+
+static enum rc
+list_domains(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *items = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc
+            : auth_db_domains(db, request_auth(request)->user_id, request_base_url(request), &items,
+                              err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "domains", items);
+    }
+    return rc;
+}
+
+static enum rc
+list_systems(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autoptr(db_result) row = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : auth_db_system_scope(db, request_auth(request)->user_id, &row, err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "system",
+                                strcmp(db_text(row, 0, "roles"), "[]") ? "[{\"all\":true}]" : "[]");
+    }
+    return rc;
+}
+
+static enum rc
+list_keys(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    return rc ? rc : keys_to_jwks(db, &reply->json, err);
+}
+
+const struct route auth_routes[] = {
+    {.method = "POST",
+     .path = "/v3/auth/tokens",
+     .handle = create_token,
+     .flags = ROUTE_PUBLIC | ROUTE_SLOW,
+     .status = 201,
+     .summary = "issue a token"},
+    {.method = "GET",
+     .path = "/v3/auth/tokens",
+     .handle = show_token,
+     .status = 200,
+     .summary = "validate a token"},
+    {.method = "DELETE",
+     .path = "/v3/auth/tokens",
+     .handle = delete_token,
+     .status = 204,
+     .summary = "revoke a token"},
+    {.method = "GET",
+     .path = "/v3/auth/catalog",
+     .handle = show_catalog,
+     .status = 200,
+     .summary = "the token's catalog"},
+    {.method = "GET",
+     .path = "/v3/auth/projects",
+     .handle = list_projects,
+     .status = 200,
+     .summary = "projects that the user may enter"},
+    {.method = "GET",
+     .path = "/v3/auth/domains",
+     .handle = list_domains,
+     .status = 200,
+     .summary = "domains that the user may enter"},
+    {.method = "GET",
+     .path = "/v3/auth/system",
+     .handle = list_systems,
+     .status = 200,
+     .summary = "systems that the user may enter"},
+    {.method = "GET",
+     .path = "/v3/auth/jwks",
+     .handle = list_keys,
+     .flags = ROUTE_PUBLIC,
+     .status = 200,
+     .summary = "public keys of tokens"},
+    {0},
+};

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of images as one statement, put together from constant fragments; every value is a
+// parameter.
+#include "services/image/catalog/image_db.h"
+#include "services/image/catalog/image_sql.h"
+
+#include <string.h>
+
+#define MAX_LIST_ARGS 60
+
+// %s is the parameter of the value.
+static const struct {
+    const char *parameter;
+    bool is_list;
+    const char *condition;
+} kinds[] = {
+    // clang-format off
+    {NULL, false, NULL}, // FILTER_PROPERTY
+    {"id", false, "i.id::text = lower(%s)"},
+    {"id", true, "i.id::text = ANY (%s::text[])"},
+    {"name", false, "i.name = %s"},
+    {"name", true, "i.name = ANY (%s::text[])"},
+    {"status", false, "i.status = %s"},
+    {"status", true, "i.status = ANY (%s::text[])"},
+    {"container_format", false, "i.container_format = %s"},
+    {"container_format", true, "i.container_format = ANY (%s::text[])"},
+    {"disk_format", false, "i.disk_format = %s"},
+    {"disk_format", true, "i.disk_format = ANY (%s::text[])"},
+    {"owner", false, "i.owner = %s"},
+    {"checksum", false, "i.checksum = %s"},
+    {"os_hash_algo", false, "i.os_hash_algo = %s"},
+    {"os_hash_value", false, "i.os_hash_value = %s"},
+    {"protected", false, "i.protected = %s::boolean"},
+    {"min_disk", false, "i.min_disk = %s::bigint"},
+    {"min_ram", false, "i.min_ram = %s::bigint"},
+    {"size", false, "i.size = %s::bigint"},
+    {"virtual_size", false, "i.virtual_size = %s::bigint"},
+    {"size_min", false, "i.size >= %s::bigint"},
+    {"size_max", false, "i.size <= %s::bigint"},
+    {"min_disk_min", false, "i.min_disk >= %s::bigint"},
+    {"min_disk_max", false, "i.min_disk <= %s::bigint"},
+    {"min_ram_min", false, "i.min_ram >= %s::bigint"},
+    {"min_ram_max", false, "i.min_ram <= %s::bigint"},
+    {"tag", false, "i.tags @> ARRAY[%s::text]"},
+    {"created_at:eq", false, "date_trunc('second', i.created_at) = %s::timestamptz"},
+    {"created_at:neq", false, "date_trunc('second', i.created_at) <> %s::timestamptz"},
+    {"created_at:gt", false, "date_trunc('second', i.created_at) > %s::timestamptz"},
+    {"created_at:gte", false, "date_trunc('second', i.created_at) >= %s::timestamptz"},
+    {"created_at:lt", false, "date_trunc('second', i.created_at) < %s::timestamptz"},
+    {"created_at:lte", false, "date_trunc('second', i.created_at) <= %s::timestamptz"},
+    {"updated_at:eq", false, "date_trunc('second', i.updated_at) = %s::timestamptz"},
+    {"updated_at:neq", false, "date_trunc('second', i.updated_at) <> %s::timestamptz"},
+    {"updated_at:gt", false, "date_trunc('second', i.updated_at) > %s::timestamptz"},
+    {"updated_at:gte", false, "date_trunc('second', i.updated_at) >= %s::timestamptz"},
+    {"updated_at:lt", false, "date_trunc('second', i.updated_at) < %s::timestamptz"},
+    {"updated_at:lte", false, "date_trunc('second', i.updated_at) <= %s::timestamptz"},
+    // clang-format on
+};
+
+// Never null, so that a page can go on after any row.
+static const char *const sort_expressions[] = {
+    "COALESCE(%s.name, '')",
+    "%s.status",
+    "COALESCE(%s.container_format, '')",
+    "COALESCE(%s.disk_format, '')",
+    "COALESCE(%s.size, -1)",
+    "%s.id",
+    "%s.created_at",
+    "%s.updated_at",
+};
+const char *const image_sort_keys[] = {"name",        "status",     "container_format",
+                                       "disk_format", "size",       "id",
+                                       "created_at",  "updated_at", NULL};
+
+struct statement {
+    GString *sql;
+    struct db_arg args[MAX_LIST_ARGS];
+    size_t n_args;
+};
+
+static void add_visibility(struct statement *statement, const struct image_list *list);
+static enum rc add_filters(struct statement *statement, const struct image_list *list,
+                           struct err *err);
+static void add_marker(struct statement *statement, const struct image_list *list);
+static void add_order(GString *sql, const struct image_list *list);
+
+int
+image_filter_kind(const char *parameter, bool is_list)
+{
+    for (size_t i = 1; i < G_N_ELEMENTS(kinds); i++) {
+        if (!strcmp(kinds[i].parameter, parameter) && kinds[i].is_list == is_list) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+// "$n" of a new parameter.
+static const char *
+add_arg(struct statement *statement, struct db_arg arg, char buffer[8])
+{
+    g_assert(statement->n_args < MAX_LIST_ARGS);
+    statement->args[statement->n_args++] = arg;
+    g_snprintf(buffer, 8, "$%zu", statement->n_args);
+    return buffer;
+}
+
+// Puts the text for the fragment's every %s.
+static void
+append_fragment(GString *sql, const char *fragment, const char *text)
+{
+    g_auto(GStrv) parts = g_strsplit(fragment, "%s", -1);
+    g_autofree char *joined = g_strjoinv(text, parts);
+    g_string_append(sql, joined);
+}
+
+static enum rc
+check_marker(struct db *db, const struct image_list *list, struct err *err)
+{
+    g_autoptr(image_row) row = NULL;
+    enum rc rc = image_db_find(db, &list->viewer, list->marker, false, &row, err);
+    return rc == RC_NOT_FOUND
+               ? fault(err, RC_INVALID, "No image found with ID %.64s (marker)", list->marker)
+               : rc;
+}
+
+enum rc
+image_db_list(struct db *db, const struct image_list *list, char **ret_items, char **ret_last,
+              struct err *err)
+{
+    enum rc rc = list->marker ? check_marker(db, list, err) : RC_OK;
+    if (rc != RC_OK) {
+        return rc;
+    }
+    g_autoptr(GString) sql = g_string_new(
+        "SELECT COALESCE(string_agg(item, ', ' ORDER BY n), '') AS items, count(*) AS n_items, "
+        "(array_agg(id ORDER BY n DESC))[1] AS last FROM (SELECT i.id, row_number() OVER (");
+    add_order(sql, list);
+    g_string_append(sql, ") AS n, " IMAGE_VIEW "::text AS item FROM image i");
+    if (list->marker) {
+        g_string_append(sql, ", image a");
+    }
+    // $1 is free for the marker; $2 and $3 are the viewer, as everywhere.
+    g_string_append(sql, " WHERE i.status NOT IN ('deleted', 'killed')");
+    struct statement statement = {.sql = sql, .n_args = 3};
+    statement.args[0] = db_s(list->marker);
+    statement.args[1] = db_b(list->viewer.is_admin);
+    statement.args[2] = db_s(list->viewer.project_id);
+    add_visibility(&statement, list);
+    rc = add_filters(&statement, list, err);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    g_string_append(sql, list->marker ? " AND a.id = $1::uuid" : " AND $1::uuid IS NULL");
+    add_marker(&statement, list);
+    char parameter[8];
+    g_string_append(sql, " ORDER BY n LIMIT ");
+    g_string_append_printf(sql, "%s::int) page", add_arg(&statement, db_i(list->limit), parameter));
+    g_autoptr(db_result) result = NULL;
+    rc = db_run_one(db, sql->str, statement.args, statement.n_args, &result, err);
+    if (rc != RC_OK) {
+        return rc == RC_INVALID ? fault(err, rc, "a filter's value is malformed") : rc;
+    }
+    bool full = list->limit > 0 && db_int(result, 0, "n_items") == list->limit;
+    *ret_items = g_strdup(db_text(result, 0, "items"));
+    *ret_last = full ? g_strdup(db_text(result, 0, "last")) : NULL;
+    return RC_OK;
+}
+
+// Glance's rules: community images of others appear only when asked for, shared ones by the
+// member's status.
+static void
+add_visibility(struct statement *statement, const struct image_list *list)
+{
+    char parameter[8];
+    GString *sql = statement->sql;
+    g_string_append(
+        sql, " AND ($2::boolean OR i.owner = $3 OR i.visibility IN ('public', 'community') OR "
+             "(i.visibility = 'shared' AND EXISTS (SELECT FROM image_member m WHERE m.image_id = "
+             "i.id AND m.member_id = $3");
+    if (strcmp(list->member_status, "all")) {
+        g_string_append_printf(sql, " AND m.status = %s",
+                               add_arg(statement, db_s(list->member_status), parameter));
+    }
+    g_string_append(sql, ")))");
+    if (!list->visibility) {
+        g_string_append(sql, " AND (i.owner = $3 OR i.visibility <> 'community')");
+    } else if (strcmp(list->visibility, "all")) {
+        g_string_append_printf(sql, " AND i.visibility = %s",
+                               add_arg(statement, db_s(list->visibility), parameter));
+    }
+    g_string_append_printf(sql, " AND i.os_hidden = %s::boolean",
+                           add_arg(statement, db_b(list->hidden), parameter));
+}
+
+static enum rc
+add_filters(struct statement *statement, const struct image_list *list, struct err *err)
+{
+    char value[8], name[8];
+    for (guint n = 0; n < list->filters->len; n++) {
+        const struct image_filter *filter = &g_array_index(list->filters, struct image_filter, n);
+        if (statement->n_args + 3 > MAX_LIST_ARGS) {
+            return fault(err, RC_INVALID, "too many filters");
+        }
+        g_string_append(statement->sql, " AND ");
+        if (filter->kind == FILTER_PROPERTY) {
+            g_string_append_printf(statement->sql, "i.properties->>%s = %s",
+                                   add_arg(statement, db_s(filter->name), name),
+                                   add_arg(statement, db_s(filter->value), value));
+        } else {
+            append_fragment(statement->sql, kinds[filter->kind].condition,
+                            add_arg(statement, db_s(filter->value), value));
+        }
+    }
+    return RC_OK;
+}
+
+static void
+append_key(GString *sql, const struct image_sort *sort, const char *alias)
+{
+    append_fragment(sql, sort_expressions[sort->key], alias);
+}
+
+// (k1 beyond a1) OR (k1 = a1 AND (k2 beyond a2 OR …)): directions may differ from key to key.
+static void
+add_marker(struct statement *statement, const struct image_list *list)
+{
+    if (!list->marker) {
+        return;
+    }
+    GString *sql = statement->sql;
+    g_string_append(sql, " AND (");
+    for (unsigned n = 0; n < list->n_sorts; n++) {
+        const struct image_sort *sort = &list->sorts[n];
+        append_key(sql, sort, "i");
+        g_string_append(sql, sort->descending ? " < " : " > ");
+        append_key(sql, sort, "a");
+        if (n + 1 < list->n_sorts) {
+            g_string_append(sql, " OR (");
+            append_key(sql, sort, "i");
+            g_string_append(sql, " = ");
+            append_key(sql, sort, "a");
+            g_string_append(sql, " AND (");
+        }
+    }
+    for (unsigned n = 0; n + 1 < list->n_sorts; n++) {
+        g_string_append(sql, "))");
+    }
+    g_string_append(sql, ")");
+}
+
+static void
+add_order(GString *sql, const struct image_list *list)
+{
+    g_string_append(sql, "ORDER BY ");
+    for (unsigned n = 0; n < list->n_sorts; n++) {
+        g_string_append(sql, n ? ", " : "");
+        append_key(sql, &list->sorts[n], "i");
+        g_string_append(sql, list->sorts[n].descending ? " DESC" : " ASC");
+    }
+}

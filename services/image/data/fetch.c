@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/image/data/fetch.h"
+
+#include "common/log/log.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define CONNECT_TIMEOUT_S 15L
+#define STALL_S 60L // no byte for this long: broken off
+#define MAX_REDIRECTS 3L
+
+struct fetch *
+fetch_new(const char *url)
+{
+    struct fetch *fetch = g_new0(struct fetch, 1);
+    fetch->url = g_strdup(url);
+    g_mutex_init(&fetch->mutex);
+    g_cond_init(&fetch->woken);
+    return fetch;
+}
+
+void
+fetch_free(struct fetch *fetch)
+{
+    upload_free(fetch->upload);
+    remote_free(fetch->remote);
+    g_mutex_clear(&fetch->mutex);
+    g_cond_clear(&fetch->woken);
+    g_free(fetch->url);
+    g_free(fetch);
+}
+
+void
+fetch_wake(void *context)
+{
+    struct fetch *fetch = context;
+    g_mutex_lock(&fetch->mutex);
+    fetch->may_go_on = true;
+    g_cond_signal(&fetch->woken);
+    g_mutex_unlock(&fetch->mutex);
+}
+
+static bool
+port_is_allowed(const struct image_service *service, int port)
+{
+    g_auto(GStrv) ports = g_strsplit(service->import_ports, ",", -1);
+    for (char **each = ports; *each; each++) {
+        if (atoi(*each) == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum rc
+fetch_check_url(const struct image_service *service, const char *url, struct err *err)
+{
+    g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_ENCODED, NULL);
+    const char *scheme = uri ? g_uri_get_scheme(uri) : "";
+    bool is_http = !strcmp(scheme, "http"), is_https = !strcmp(scheme, "https");
+    int port = uri ? g_uri_get_port(uri) : -1;
+    port = port > 0 ? port : is_https ? 443 : 80;
+    bool allowed = (is_http || is_https) && g_uri_get_host(uri) && *g_uri_get_host(uri) &&
+                   !g_uri_get_userinfo(uri) && port_is_allowed(service, port);
+    return allowed ? RC_OK
+                   : fault(err, RC_INVALID, "URI for web-download does not pass filtering: %.200s",
+                           url);
+}
+
+static bool
+is_public_v4(uint32_t address)
+{
+    static const struct {
+        uint32_t network;
+        int bits;
+    } others[] = {
+        {0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},  {0xa9fe0000, 16},
+        {0xac100000, 12}, {0xc0000000, 24}, {0xc0a80000, 16}, {0xc6120000, 15}, {0xe0000000, 3},
+    };
+    for (size_t i = 0; i < N_ELEMENTS(others); i++) {
+        if ((address ^ others[i].network) >> (32 - others[i].bits) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+is_public(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) {
+        return is_public_v4(ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr));
+    }
+    if (address->sa_family != AF_INET6) {
+        return false;
+    }
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+    // Global unicast is 2000::/3; everything else is local, mapped, or not for us. 2002::/16 wraps
+    // v4.
+    return (v6->s6_addr[0] & 0xe0) == 0x20 && !(v6->s6_addr[0] == 0x20 && v6->s6_addr[1] == 0x02);
+}
+
+// Asked for every connection, redirects included, with the address that the name gave.
+static curl_socket_t
+open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    const struct fetch *fetch = context;
+    const struct image_service *service = fetch->upload->service;
+    int port = address->family == AF_INET6
+                   ? ntohs(((const struct sockaddr_in6 *)(const void *)&address->addr)->sin6_port)
+                   : ntohs(((const struct sockaddr_in *)(const void *)&address->addr)->sin_port);
+    bool is_allowed =
+        (service->import_private || is_public(&address->addr)) && port_is_allowed(service, port);
+    if (!fetch->remote && !is_allowed) {
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+struct transfer {
+    struct fetch *fetch;
+    struct err err;
+};
+
+static size_t
+take_bytes(char *data, size_t size, size_t n, void *context)
+{
+    struct transfer *transfer = context;
+    struct fetch *fetch = transfer->fetch;
+    size_t total = size * n, done = 0;
+    while (done < total) {
+        size_t taken = 0;
+        if (pipeline_put(fetch->upload->pipeline, data + done, total - done, &taken,
+                         &transfer->err) != RC_OK) {
+            return 0;
+        }
+        done += taken;
+        g_mutex_lock(&fetch->mutex);
+        while (taken == 0 && !fetch->may_go_on) {
+            g_cond_wait(&fetch->woken, &fetch->mutex);
+        }
+        fetch->may_go_on = false;
+        g_mutex_unlock(&fetch->mutex);
+    }
+    return total;
+}
+
+static int
+give_up_when_stopping(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct fetch *fetch = context;
+    return service_is_stopping(fetch->upload->service->service);
+}
+
+static struct curl_slist *
+token_header(const struct fetch *fetch)
+{
+    if (!fetch->remote) {
+        return NULL;
+    }
+    g_autofree char *header = g_strconcat("X-Auth-Token: ", fetch->remote->token, NULL);
+    return curl_slist_append(NULL, header);
+}
+
+// What the other image service says of the image, before its bytes come.
+static enum rc
+find_source(struct fetch *fetch, struct err *err)
+{
+    struct remote_source source = {0};
+    enum rc rc = remote_find(fetch->upload->service, fetch->remote, &source, err);
+    if (rc == RC_OK) {
+        image_row *image = fetch->upload->image;
+        g_free(image->disk_format);
+        g_free(image->container_format);
+        image->disk_format = g_steal_pointer(&source.disk_format);
+        image->container_format = g_steal_pointer(&source.container_format);
+        fetch->upload->adopted = g_steal_pointer(&source.adopted);
+        fetch->upload->row.size = source.size;
+        fetch->url = g_steal_pointer(&source.url);
+    }
+    remote_source_clear(&source);
+    return rc;
+}
+
+static enum rc
+transfer_all(struct fetch *fetch, struct err *err)
+{
+    struct transfer transfer = {.fetch = fetch};
+    char message[CURL_ERROR_SIZE] = "";
+    CURL *curl = curl_easy_init();
+    struct curl_slist *headers = token_header(fetch);
+    curl_easy_setopt(curl, CURLOPT_URL, fetch->url);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, fetch->remote ? 0L : 1L);
+    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, MAX_REDIRECTS);
+    curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALL_S);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, give_up_when_stopping);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, fetch);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, fetch);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
+    CURLcode code = curl_easy_perform(curl);
+    long status = 0;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(curl);
+    curl_slist_free_all(headers);
+    if (code == CURLE_OK && status == 200) {
+        return RC_OK;
+    }
+    if (code == CURLE_OK) {
+        return fault(err, RC_BAD_GATEWAY, "cannot fetch the image: the answer was %ld", status);
+    }
+    if (transfer.err.rc != RC_OK) {
+        *err = transfer.err;
+        return err->rc;
+    }
+    return fault(err, RC_BAD_GATEWAY, "cannot fetch the image: %s",
+                 *message ? message : curl_easy_strerror(code));
+}
+
+void
+fetch_run(void *data, void *context)
+{
+    struct fetch *fetch = data;
+    struct err err = {0};
+    struct db *db = NULL;
+    enum rc rc = fetch->remote ? find_source(fetch, &err) : RC_OK;
+    if (rc == RC_OK) {
+        rc = transfer_all(fetch, &err);
+    }
+    struct err connection;
+    enum rc connected = db_get(service_db(fetch->upload->service->service), &db, &connection);
+    if (rc == RC_OK && connected == RC_OK) {
+        rc = upload_finish(fetch->upload, db, &err);
+    }
+    if (rc != RC_OK) {
+        log_info("an import failed", kv("image", fetch->upload->row.image_id),
+                 kv("message", err.message));
+    }
+    if (connected == RC_OK) {
+        upload_settle_failed(fetch->upload, db, err.message);
+    }
+    fetch_free(fetch);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// web-download and glance-download: an upload fed from a URL in a worker thread. What a URL may
+// name is limited, and checked again for the address that is really connected to: nobody makes us
+// read the management network.
+#pragma once
+#include "services/image/data/remote.h"
+#include "services/image/data/upload.h"
+
+struct fetch {
+    struct upload *upload;
+    char *url;             // NULL until the remote is found
+    struct remote *remote; // NULL: web-download
+    // The pipeline's wake: the fetching thread may go on.
+    GMutex mutex;
+    GCond woken;
+    bool may_go_on;
+};
+struct fetch *fetch_new(const char *url);
+void fetch_free(struct fetch *fetch);
+// RC_INVALID: not http or https, or a port that is not allowed.
+enum rc fetch_check_url(const struct image_service *service, const char *url,
+                        struct err *err) CHECKED;
+void fetch_wake(void *fetch);
+void fetch_run(void *fetch, void *context); // for the fetchers' pool; owns the fetch

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/image/data/upload.h"
+
+#include "common/log/log.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum rc
+upload_check_image(const image_row *image, struct err *err)
+{
+    if (!image->disk_format || !image->container_format) {
+        return fault(err, RC_INVALID, "Properties %s%s%s must be set prior to saving data.",
+                     image->disk_format ? "" : "disk_format",
+                     image->disk_format || image->container_format ? "" : ", ",
+                     image->container_format ? "" : "container_format");
+    }
+    return RC_OK;
+}
+
+static enum rc
+register_upload(struct upload *upload, struct err *err)
+{
+    struct image_service *service = upload->service;
+    g_mutex_lock(&service->mutex);
+    bool full = g_hash_table_size(service->uploads) >= (guint)service->n_uploads_max;
+    if (!full) {
+        g_hash_table_add(service->uploads, g_strdup(upload->row.upload_id));
+    }
+    g_mutex_unlock(&service->mutex);
+    if (full) {
+        rc_ignore(fault(err, RC_UNAVAILABLE, "too many uploads at once, try again"));
+        err->retry_after_s = 5;
+        return RC_UNAVAILABLE;
+    }
+    return RC_OK;
+}
+
+enum rc
+upload_new(struct image_service *service, enum upload_kind kind, struct upload **ret_upload,
+           struct err *err)
+{
+    struct upload *upload = g_new0(struct upload, 1);
+    upload->service = service;
+    upload->row.kind = kind;
+    upload->row.size = -1;
+    upload->fd = -1;
+    upload->is_settled = true; // nothing to undo yet
+    uuid_new(upload->row.upload_id);
+    enum rc rc = register_upload(upload, err);
+    if (rc != RC_OK) {
+        g_free(upload);
+        return rc;
+    }
+    *ret_upload = upload;
+    return RC_OK;
+}
+
+enum rc
+upload_start(struct upload *upload, struct db *db, image_row **image, const struct task *task,
+             void (*wake)(void *context), void *context, struct err *err)
+{
+    int64_t room = 0;
+    upload->image = g_steal_pointer(image);
+    upload->row.image_id = upload->image->id;
+    enum rc rc = upload_db_begin(db, upload->image, &upload->row, task, &room, err);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    upload->is_settled = false;
+    rc = store_temp_create(upload->service->store, upload->row.upload_id, &upload->fd, err);
+    if (rc == RC_OK) {
+        const struct pipeline_config config = {
+            .fd = upload->fd,
+            .max_size = MIN(room, upload->service->size_cap),
+            .wake = wake,
+            .context = context,
+        };
+        upload->pipeline = pipeline_new(&config);
+    }
+    return rc;
+}
+
+static enum rc
+store_result(struct upload *upload, struct db *db, const struct pipeline_result *result,
+             struct err *err)
+{
+    const image_row *image = upload->image;
+    char reason[256];
+    if (upload->row.size >= 0 && upload->row.size != result->size) {
+        return fault(err, RC_INVALID, "%lld bytes came, but %lld were announced",
+                     (long long)result->size, (long long)upload->row.size);
+    }
+    // What is staged may get its formats later: then the import judges.
+    bool is_claimed = image->disk_format && image->container_format;
+    if (!format_claim_holds(&result->verdict, image->disk_format, image->container_format,
+                            is_claimed && upload->service->require_format_match, reason)) {
+        return fault(err, RC_INVALID, "the image is refused: %s", reason);
+    }
+    const struct upload_facts facts = {
+        .upload = &upload->row,
+        .owner = image->owner,
+        .name = image->name,
+        .md5 = result->md5,
+        .sha512 = result->sha512,
+        .size = result->size,
+        .virtual_size = result->verdict.virtual_size,
+        .store = upload->service->store,
+        .format = disk_format_name(result->verdict.format),
+        .adopted = upload->adopted,
+    };
+    enum rc rc = upload_db_announce(db, &facts, err);
+    return rc == RC_OK ? upload_db_store(db, &facts, err) : rc;
+}
+
+enum rc
+upload_finish(struct upload *upload, struct db *db, struct err *err)
+{
+    struct pipeline_result result;
+    enum rc rc = pipeline_finish(upload->pipeline, &result, err);
+    if (rc == RC_OK) {
+        rc = store_result(upload, db, &result, err);
+        upload->is_settled = rc == RC_OK || rc == RC_GONE;
+    }
+    if (rc == RC_OK) {
+        log_info("stored an image", kv("image", upload->row.image_id), kv_int("size", result.size),
+                 kv("format", disk_format_name(result.verdict.format)));
+    }
+    return rc;
+}
+
+void
+upload_settle_failed(struct upload *upload, struct db *db, const char *reason)
+{
+    struct err err;
+    if (!upload->is_settled) {
+        upload->is_settled = upload_db_fail(db, &upload->row, reason, &err) == RC_OK;
+    }
+}
+
+void
+upload_free(struct upload *upload)
+{
+    if (!upload) {
+        return;
+    }
+    struct image_service *service = upload->service;
+    pipeline_free(upload->pipeline);
+    if (upload->fd >= 0) {
+        close(upload->fd);
+        store_temp_remove(service->store, upload->row.upload_id);
+    }
+    g_mutex_lock(&service->mutex);
+    g_hash_table_remove(service->uploads, upload->row.upload_id);
+    g_mutex_unlock(&service->mutex);
+    image_row_free(upload->image);
+    g_free(upload->adopted);
+    g_free(upload);
+}
+
+void
+upload_renew(void *context)
+{
+    struct image_service *service = context;
+    g_autoptr(GString) ids = g_string_new("{");
+    g_mutex_lock(&service->mutex);
+    GHashTableIter iterator;
+    gpointer id;
+    g_hash_table_iter_init(&iterator, service->uploads);
+    while (g_hash_table_iter_next(&iterator, &id, NULL)) {
+        g_string_append_printf(ids, "%s%s", ids->len > 1 ? "," : "", (const char *)id);
+    }
+    g_mutex_unlock(&service->mutex);
+    if (ids->len == 1) {
+        return;
+    }
+    g_string_append_c(ids, '}');
+    struct db *db;
+    struct err err;
+    enum rc rc = db_get(service_db(service->service), &db, &err);
+    if (rc == RC_OK) {
+        rc = upload_db_renew(db, ids->str, &err);
+    }
+    if (rc != RC_OK) {
+        log_warn("cannot renew the leases of uploads", kv("message", err.message));
+    }
+}

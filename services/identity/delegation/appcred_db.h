@@ -30,7 +30,8 @@ enum rc appcred_db_drop(struct db *db, const char *user_id, const char *id, char
 enum rc appcred_db_in_token(struct db *db, const char *audit_id, char **ret_text,
                             struct err *err) CHECKED;
 // For a login: id, user_id, project_id, secret_hash, audit_id, expires_us (0: never), name,
-// unrestricted, rules ([[service, method, path], …]), role_ids (implied ones included). RC_NOT_FOUND.
+// unrestricted, rules ([[service, method, path], …]), role_ids (implied ones included).
+// RC_NOT_FOUND.
 enum rc appcred_db_for_login(struct db *db, const struct login *login, db_result **ret_row,
                              struct err *err) CHECKED;
 

@@ -18,6 +18,7 @@ static const struct route *const routes[] = {discovery_routes,
                                              consumer_routes,
                                              endpoint_filter_routes,
                                              limit_routes,
+                                             quota_routes,
                                              feed_routes,
                                              account_routes,
                                              NULL};

@@ -4,6 +4,7 @@
 #include "common/auth/revocation.h"
 #include "common/log/log.h"
 #include "services/identity/catalog/catalog_cache.h"
+#include "services/identity/quota/quota.h"
 #include "services/identity/token/feed_db.h"
 
 #define CATCH_UP_MS 400
@@ -72,6 +73,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     enum rc rc = accounts_check_settings(service_conf(service), err);
     rc = rc ? rc : keys_load(identity, err);
     rc = rc ? rc : bootstrap(identity, err);
+    rc = rc ? rc : quota_start(identity, err);
     rc = rc ? rc : feed_catch_up(identity, err);
     if (rc) {
         return rc;

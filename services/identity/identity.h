@@ -8,12 +8,14 @@
 #include "common/service/service.h"
 
 struct catalog_cache;
+struct client;
 struct identity {
     struct service *service;
     struct db_pool *db;
     struct key_ring *keys;
     struct authenticator *auth;
     struct catalog_cache *catalog;
+    struct client *client; // to other services, as [identity] user; NULL: not set
     int64_t token_life_us;
     int64_t lockout_attempts; // 0: never
     int64_t lockout_s;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "services/identity/account/close_api.h"
 #include "services/identity/start.h"
 
 static const struct route *const routes[] = {discovery_routes,
@@ -19,6 +20,7 @@ static const struct route *const routes[] = {discovery_routes,
                                              limit_routes,
                                              feed_routes,
                                              account_routes,
+                                             close_routes,
                                              NULL};
 
 static const struct service_def identity = {

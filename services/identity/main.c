@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/account/close_api.h"
+#include "services/identity/delegation/admit.h"
 #include "services/identity/start.h"
 
 static const struct route *const routes[] = {discovery_routes,
@@ -25,6 +26,8 @@ static const struct route *const routes[] = {discovery_routes,
 
 static const struct service_def identity = {
     .name = "identity",
+    .service_types = (const char *const[]){"identity", "account", NULL},
+    .admit = delegation_admit,
     .parts = SERVICE_DB | SERVICE_HTTP,
     .default_port = 5000,
     .settings = identity_settings,

@@ -215,7 +215,7 @@ g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
     return real(pool, data, error);
 }
 
-void
+__attribute__((no_sanitize("thread"))) void
 g_thread_pool_free(GThreadPool *pool, gboolean immediate, gboolean wait)
 {
     void (*real)(GThreadPool *, gboolean, gboolean) = dlsym(RTLD_NEXT, "g_thread_pool_free");

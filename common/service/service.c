@@ -265,6 +265,8 @@ start_http(struct service *service, struct err *err)
         .version_service = def->version_service,
         .version_min = def->version_min,
         .version_max = def->version_max,
+        .service_types = def->service_types,
+        .admit = def->admit,
         .auth = service->auth,
         .policy = service->policy,
         .db = service->db,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "services/identity/delegation/admit.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/start.h"
 
@@ -34,6 +35,8 @@ static const struct service_command commands[] = {
 
 static const struct service_def identity = {
     .name = "identity",
+    .service_types = (const char *const[]){"identity", "account", NULL},
+    .admit = delegation_admit,
     .parts = SERVICE_DB | SERVICE_HTTP,
     .default_port = 5000,
     .settings = identity_settings,

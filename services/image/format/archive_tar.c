@@ -226,9 +226,12 @@ take_header(struct tar_scan *scan, struct refusal *refusal)
     uint64_t size;
     char type = (char)scan->block[TAR_TYPE];
     type = type == 0 || type == '7' ? '0' : type;
-    if (!tar_is_header(scan->block) || !number_of(scan->block + TAR_SIZE, 12, &size)) {
+    if (!tar_is_header(scan->block)) {
         return archive_refuse(refusal, "the archive has a broken header at %llu",
                               (unsigned long long)(scan->offset - BLOCK));
+    }
+    if (!number_of(scan->block + TAR_SIZE, 12, &size)) {
+        return archive_refuse(refusal, "the archive has a member of absurd size");
     }
     bool is_extension = type && strchr("xgLK", type);
     if (!is_extension && scan->has_size) {
@@ -330,6 +333,9 @@ tar_scan_feed(struct tar_scan *scan, const uint8_t *data, size_t size, struct re
 bool
 tar_scan_end(struct tar_scan *scan, struct refusal *refusal)
 {
+    if (scan->fill > 0 && (scan->state == AT_END || scan->state == AT_SECOND_ZERO)) {
+        return archive_refuse(refusal, "the archive has data after its end");
+    }
     bool ended = scan->fill == 0 && (scan->state == AT_END || scan->state == AT_SECOND_ZERO);
     return ended || archive_refuse(refusal, "the archive is cut off");
 }

@@ -118,6 +118,7 @@ static const struct fsm *const life_cycles[] = {&image_fsm, NULL};
 
 static const struct service_def definition = {
     .name = "image",
+    .service_types = (const char *const[]){"image", "image_remote", NULL},
     .parts = SERVICE_DB | SERVICE_BUS | SERVICE_AUTH | SERVICE_HTTP | SERVICE_OUTBOX,
     .default_port = 9292,
     .settings = settings,

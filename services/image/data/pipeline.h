@@ -10,13 +10,13 @@
 
 struct pipeline;
 struct pipeline_config {
-    int fd;                               // where the bytes go; borrowed, must outlive the pipeline
-    int64_t max_size;                     // one byte more: RC_TOO_LARGE
-    const struct archive_limits *archive; // NULL: what is packed is not looked into
+    int fd;           // where the bytes go; borrowed, must outlive the pipeline
+    int64_t max_size; // one byte more: RC_TOO_LARGE
     // Called, from another thread, when room appeared after pipeline_put had taken nothing. Not
     // after pipeline_cancel.
     void (*wake)(void *context);
     void *context;
+    const struct archive_limits *archive; // NULL: what is packed is not looked into
 };
 struct pipeline *pipeline_new(const struct pipeline_config *config);
 // Takes what fits, possibly nothing. Never blocks. Fails once a byte was too many, the content is

@@ -16,16 +16,6 @@ struct worker_pool {
     void (*run)(struct request *request);
 };
 
-// ThreadSanitizer cannot see GLib's queue, by which a request goes from its HTTP thread to a
-// worker.
-#ifdef __SANITIZE_THREAD__
-void __tsan_acquire(void *address);
-void __tsan_release(void *address);
-#else
-#define __tsan_acquire(address)
-#define __tsan_release(address)
-#endif
-
 // What is slow by itself (hashing above all) gives way to what can be answered at once: HTTP
 // threads get the CPU first. Linux keeps a nice value for each thread.
 static void
@@ -45,7 +35,6 @@ run_one(gpointer request, gpointer data)
     if (pool->gives_way) {
         give_way();
     }
-    __tsan_acquire(request);
     pool->run(request);
 }
 
@@ -75,6 +64,5 @@ worker_pool_push(struct worker_pool *pool, struct request *request)
     if (g_thread_pool_unprocessed(pool->threads) >= (guint)pool->max_queue) {
         return false;
     }
-    __tsan_release(request);
     return g_thread_pool_push(pool->threads, request, NULL);
 }

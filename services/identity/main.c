@@ -22,6 +22,7 @@ static const struct route *const routes[] = {
     consumer_routes,
     endpoint_filter_routes,
     limit_routes,
+    quota_routes,
     feed_routes,
     account_routes,
     close_routes,

@@ -20,6 +20,7 @@ const struct setting identity_settings[] = {
     {"bootstrap", "endpoint_network",   SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
     {"bootstrap", "endpoint_compute",   SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
     {"bootstrap", "endpoint_rating",    SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
+    {"quota",     "enforcement_model",  SETTING_TEXT,   "flat", 0, 0, "",       "flat, strict_two_level (as Keystone's) or strict_tree (what a project or domain gives away never exceeds its own)"},
     {"smtp",      "url",                SETTING_TEXT,   "", 0, 0, "",           "smtp://host:port or smtps://…; empty: sign-up is closed"},
     {"smtp",      "user",               SETTING_TEXT,   "", 0, 0, "",           "user at the mail server; empty: none"},
     {"smtp",      "password",           SETTING_SECRET, "", 0, 0, "",           "its password"},

@@ -29,6 +29,8 @@ static const struct policy_rule policies[] = {
     {"os_compute_api:os-quota-sets:show", OWNER, "See a project's quota."},
     {"os_compute_api:os-quota-sets:update", "rule:admin_api", "Set a project's quota."},
     {"os_compute_api:os-quota-sets:delete", "rule:admin_api", "Set a project's quota back to the default."},
+    {"os_compute_api:os-simple-tenant-usage:list", "rule:admin_api", "See every project's usage."},
+    {"os_compute_api:os-simple-tenant-usage:show", OWNER, "See a project's usage."},
     {"os_compute_api:os-quota-class-sets:show", "rule:admin_api", "See the default quota."},
     {"os_compute_api:os-quota-class-sets:update", "rule:admin_api", "Set the default quota."},
     {"os_compute_api:limits:other_project", "rule:admin_api", "See another project's limits."},
@@ -49,9 +51,11 @@ static const struct setting settings[] = {
 };
 // clang-format on
 static const struct route *const routes[] = {
-    version_routes,     flavor_routes,          flavor_extra_routes, keypair_routes, server_routes,
-    server_item_routes, instance_action_routes, interface_routes,    host_routes,    quota_routes,
-    group_routes,       usage_routes,           aggregate_routes,    NULL,
+    version_routes,         flavor_routes,       flavor_extra_routes,
+    keypair_routes,         server_routes,       server_item_routes,
+    instance_action_routes, interface_routes,    host_routes,
+    quota_routes,           group_routes,        usage_routes,
+    aggregate_routes,       tenant_usage_routes, NULL,
 };
 
 static enum rc

@@ -34,9 +34,6 @@ extern const struct close_step close_steps[];
 
 // Renews the lease when a third of it is over.
 enum rc close_hold(struct close_job *job, struct err *err) CHECKED;
-// Words what went wrong for the owner: no addresses of services.
-void close_problem(struct close_pass *pass, const char *service, const struct err *why);
-
 // What other services have, by rows of a table (close_remote.c).
 enum close_removal {
     CLOSE_SERVERS,
@@ -70,3 +67,8 @@ struct close_text {
 };
 struct close_text close_text_of(enum close_mail kind, const struct closing *closing,
                                 const char *link, json_t *statements);
+// {target} and the item's attributes in braces, escaped for a URL, or as JSON texts with their
+// quotes. The caller frees.
+char *close_fill(const char *template, json_t *item, const char *target, bool is_json);
+// Words what went wrong for the owner: what the service answered, never how it is reached.
+void close_problem(struct close_pass *pass, const char *service, const struct err *why);

@@ -98,41 +98,6 @@ static const struct removal removals[] = {
 };
 // clang-format on
 
-// Puts attributes for names in braces: escaped for a URL, or as JSON texts.
-static char *
-fill(const char *template, json_t *item, const char *target, bool is_json)
-{
-    GString *out = g_string_new(NULL);
-    for (const char *at = template; *at;) {
-        size_t len = *at == '{' ? strspn(at + 1, "abcdefghijklmnopqrstuvwxyz_") : 0;
-        if (!len || at[len + 1] != '}') {
-            g_string_append_c(out, *at++);
-            continue;
-        }
-        g_autofree char *name = g_strndup(at + 1, len);
-        const char *value = strcmp(name, "target") ? text_of(item, name) : target;
-        json_auto_t *json = json_string(value);
-        g_autofree char *text =
-            is_json ? json_dumps(json, JSON_ENCODE_ANY) : g_uri_escape_string(value, NULL, FALSE);
-        g_string_append(out, text);
-        at += len + 2;
-    }
-    return g_string_free(out, FALSE);
-}
-
-void
-close_problem(struct close_pass *pass, const char *service, const struct err *why)
-{
-    bool is_answer = !rc_is_retryable(why->rc) && why->rc != RC_INTERNAL &&
-                     why->rc != RC_BAD_GATEWAY && why->rc != RC_UNAUTHORIZED;
-    g_snprintf(pass->problem, sizeof(pass->problem), "%s %s%s", service,
-               is_answer ? "refuses: " : "cannot be asked now", is_answer ? why->message : "");
-    const char *end;
-    if (!g_utf8_validate(pass->problem, -1, &end)) { // cut inside a character
-        *(char *)end = 0;
-    }
-}
-
 struct walk {
     struct close_job *job;
     const struct removal *removal;
@@ -160,9 +125,10 @@ act(const struct walk *walk, json_t *item, struct err *err)
 {
     const struct removal *removal = walk->removal;
     struct close_pass *pass = walk->pass;
-    g_autofree char *path = fill(removal->path, item, walk->target, false),
+    g_autofree char *path = close_fill(removal->path, item, walk->target, false),
                     *url = g_strconcat(walk->base, path, NULL),
-                    *text = removal->body ? fill(removal->body, item, walk->target, true) : NULL;
+                    *text =
+                        removal->body ? close_fill(removal->body, item, walk->target, true) : NULL;
     json_auto_t *body = text ? json_loads(text, 0, NULL) : NULL;
     struct call call = {
         .method = removal->method, .url = url, .body = body, .content_type = removal->content_type};
@@ -200,7 +166,8 @@ static enum rc
 walk_page(const struct walk *walk, const char *list, char **marker, struct err *err)
 {
     const struct removal *removal = walk->removal;
-    g_autofree char *path = fill(list, NULL, walk->target, false), *after = g_steal_pointer(marker);
+    g_autofree char *path = close_fill(list, NULL, walk->target, false),
+                    *after = g_steal_pointer(marker);
     g_autofree char *url = g_strconcat(walk->base, path, after ? "&marker=" : "", after, NULL);
     json_auto_t *reply = NULL;
     struct call call = {.method = "GET", .url = url};

@@ -11,7 +11,8 @@ struct close_job {
     struct client *client;
     struct db *db;
     struct closing closing;
-    int64_t held_ms; // monotonic: when the lease was renewed last
+    int64_t held_ms;     // monotonic: when the lease was renewed last
+    int64_t left_before; // in the pass before this one over the same step
 };
 // What one pass over a step found and did.
 struct close_pass {
@@ -39,6 +40,7 @@ enum close_removal {
     CLOSE_SERVERS,
     CLOSE_SERVER_GROUPS,
     CLOSE_KEY_PAIRS,
+    CLOSE_FLAVOR_ACCESS,
     CLOSE_FLOATING_IPS,
     CLOSE_ROUTER_GATEWAYS,
     CLOSE_ROUTER_INTERFACES,
@@ -50,6 +52,7 @@ enum close_removal {
     CLOSE_SUBNET_POOLS,
     CLOSE_ADDRESS_SCOPES,
     CLOSE_SECURITY_GROUPS,
+    CLOSE_MEMBERSHIPS,
     CLOSE_PROTECTIONS,
     CLOSE_IMAGES,
 };

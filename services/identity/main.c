@@ -19,6 +19,12 @@ static const struct route *const routes[] = {discovery_routes,
                                              limit_routes,
                                              feed_routes,
                                              account_routes,
+                                             account_project_routes,
+                                             invite_routes,
+                                             invite_answer_routes,
+                                             profile_routes,
+                                             change_proven_routes,
+                                             account_admin_routes,
                                              NULL};
 
 static const struct service_def identity = {

@@ -7,7 +7,9 @@
 #define SYSTEM_READER "(role:reader and system_scope:all)"
 #define DOMAIN_READER "(role:reader and domain_id:%(target.domain_id)s)"
 // Who answers for a project of an account.
-#define MANAGES "rule:admin_required or user_id:%(target.project.owner_id)s or (role:manager and project_id:%(target.project.id)s)"
+#define MANAGES                                                                        \
+    "rule:admin_required or user_id:%(target.project.owner_id)s or (role:manager and " \
+    "project_id:%(target.project.id)s)"
 
 // clang-format off
 const struct policy_rule identity_policies[] = {

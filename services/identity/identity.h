@@ -8,6 +8,7 @@
 #include "common/service/service.h"
 
 struct catalog_cache;
+struct client;
 struct secret_ring;
 struct identity {
     struct service *service;
@@ -19,6 +20,7 @@ struct identity {
     int64_t key_notice_us;       // a new signing key is published for so long before it signs
     struct authenticator *auth;
     struct catalog_cache *catalog;
+    struct client *client; // to other services, as [identity] user; NULL: not set
     int64_t token_life_us;
     int64_t lockout_attempts; // 0: never
     int64_t lockout_s;

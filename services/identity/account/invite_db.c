@@ -83,9 +83,10 @@ invite_db_list(struct db *db, const char *project_id, const char *marker, int64_
                     DB_ARGS(db_s(project_id), db_s(marker), db_i(limit)), ret_text, err);
 }
 
-#define FIND                                                                                       \
-    "SELECT i.id, i.project_id, t.name AS project_name, i.role_id, r.name AS role_name, "          \
-    "i.inviter_id, i.email, i.state FROM invitation i JOIN tenancy t ON t.id = i.project_id JOIN " \
+#define FIND                                                                                     \
+    "SELECT i.id, i.project_id, t.name AS project_name, i.role_id, r.name AS role_name, "        \
+    "i.inviter_id, i.email, CASE WHEN t.enabled THEN i.state ELSE 'disabled' END AS state FROM " \
+    "invitation i JOIN tenancy t ON t.id = i.project_id JOIN "                                   \
     "role r ON r.id = i.role_id WHERE i.id = $1"
 
 enum rc

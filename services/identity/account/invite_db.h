@@ -23,7 +23,7 @@ enum rc invite_db_show(struct db *db, const char *id, char **ret_text, struct er
 enum rc invite_db_list(struct db *db, const char *project_id, const char *marker, int64_t limit,
                        char **ret_text, struct err *err) CHECKED;
 // One row, locked when `lock`: id, project_id, project_name, role_id, role_name, inviter_id, email,
-// state. RC_NOT_FOUND.
+// state ("disabled": its project is). RC_NOT_FOUND.
 enum rc invite_db_find(struct db *db, const char *id, bool lock, db_result **ret_row,
                        struct err *err) CHECKED;
 // From pending to `state`. RC_NOT_FOUND: it is not pending there. project_id NULL: any.

@@ -42,6 +42,7 @@ project_manage(struct request *request, const char *rule, struct db **ret_db,
     *ret_project =
         (struct managed){.id = request_strdup(request, db_text(row, 0, "id")),
                          .name = request_strdup(request, db_text(row, 0, "name")),
+                         .is_enabled = db_bool(row, 0, "enabled"),
                          .is_owner = owner_id && !strcmp(owner_id, request_auth(request)->user_id),
                          .is_admin = request_auth(request)->is_admin};
     *ret_db = db;

@@ -5,6 +5,7 @@
 
 struct managed {
     const char *id, *name; // belong to the request
+    bool is_enabled;       // false: it is being closed, or an administrator disabled it
     bool is_owner;         // the requester opened it
     bool is_admin;         // the requester administers the cloud
 };

@@ -238,7 +238,7 @@ def test_the_support_view_shows_what_help_needs(stack, person):
     seen = stack.call("GET", "identity", f"{ADMIN}/{person.user_id}", token=stack.admin_token())["account"]
     [project] = [p for p in seen["projects"] if p["id"] == person.project_id]
     assert project["is_owner"] and project["roles"] == ["member"]
-    assert {"service": "compute", "resource": "instances", "value": 3} in project["limits"]
+    assert {"service": "compute", "resource": "servers", "value": 3} in project["limits"]
     assert seen["user"]["enabled"] and seen["audit"][-1]["action"] == "account.open" and "hash" not in str(seen)
     assert get(stack, f"{ADMIN}/nobody", stack.admin_token())[0] == 404
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What opening an account and being invited into one share.
 #include "services/identity/account/accounts.h"
-#include "common/base/util.h"
 #include "services/identity/account/audit.h"
 #include "services/identity/account/invite_db.h"
 #include "services/identity/account/rule_db.h"
+#include "services/identity/quota/quota.h"
 #include <string.h>
 
 const char *const account_locales[] = {"en", "ko", NULL};
@@ -70,30 +70,6 @@ account_make(struct db *db, const struct conf *conf, const struct person_row *pe
     return rc || !person->is_waiting ? rc : tell_waiting(db, conf, person, err);
 }
 
-// "compute:cores=4,network:floatingip=2"; db NULL: only checks the text.
-static enum rc
-each_limit(const char *limits, struct db *db, const char *project_id, struct err *err)
-{
-    g_auto(GStrv) items = g_strsplit(limits, ",", -1);
-    for (char **item = items; *item; item++) {
-        g_auto(GStrv) parts = g_strsplit_set(g_strstrip(*item), ":=", 3);
-        int64_t value = 0;
-        if (!**item) {
-            continue;
-        }
-        if (g_strv_length(parts) != 3 || !parse_int64(parts[2], -1, INT64_MAX, &value)) {
-            return fault(err, RC_INVALID,
-                         "setting accounts.sandbox_limits: '%s' is not service:resource=number",
-                         *item);
-        }
-        enum rc rc = db ? feed_set_limit(db, project_id, parts[0], parts[1], &value, err) : RC_OK;
-        if (rc) {
-            return rc;
-        }
-    }
-    return RC_OK;
-}
-
 enum rc
 account_make_project(struct db *db, const struct conf *conf, const struct project_row *row,
                      char **ret_name, struct err *err)
@@ -104,7 +80,7 @@ account_make_project(struct db *db, const struct conf *conf, const struct projec
                                       .actor_id = row->user_id,
                                       .action = "project.open"};
     enum rc rc = accounts_db_make_project(db, row, &name, err);
-    rc = rc ? rc : each_limit(conf_text(conf, "accounts", "sandbox_limits"), db, row->id, err);
+    rc = rc ? rc : quota_set_text(db, row->id, conf_text(conf, "accounts", "sandbox_limits"), err);
     rc = rc ? rc : audit_write(db, &entry, err);
     if (rc == RC_OK) {
         *ret_name = g_steal_pointer(&name);
@@ -144,7 +120,7 @@ accounts_check_settings(const struct conf *conf, struct err *err)
         return fault(err, RC_INVALID,
                      "setting accounts.mode: '%s' is not automatic, approve or closed", mode);
     }
-    return each_limit(conf_text(conf, "accounts", "sandbox_limits"), NULL, NULL, err);
+    return quota_set_text(NULL, NULL, conf_text(conf, "accounts", "sandbox_limits"), err);
 }
 
 enum rc

@@ -90,6 +90,8 @@ const struct policy_rule identity_policies[] = {
     {"identity:ec2_credentials", "rule:admin_required or user_id:%(target.credential.user_id)s", ""},
     {"identity:create_registered_limits", ADMIN, ""}, {"identity:update_registered_limit", ADMIN, ""}, {"identity:delete_registered_limit", ADMIN, ""},
     {"identity:create_limits", ADMIN, ""}, {"identity:update_limit", ADMIN, ""}, {"identity:delete_limit", ADMIN, ""},
+    {"identity:create_limit_request", ADMIN " or (role:member and project_id:%(project_id)s)", "POST /accounts/v1/limit-requests, withdraw"},
+    {"identity:decide_limit_request", ADMIN, "POST /accounts/v1/limit-requests/{id}/approve, refuse"},
     {"identity:list_policies", READER, ""}, {"identity:get_policy", READER, ""},
     {"identity:create_policy", ADMIN, ""}, {"identity:update_policy", ADMIN, ""}, {"identity:delete_policy", ADMIN, ""},
 

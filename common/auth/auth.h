@@ -2,6 +2,7 @@
 // Who is asking: ES256 JWS tokens verified in the service, with keys by kid and a cache;
 // revocations and limits from the identity feed. Only identity issues tokens (jws.h).
 #pragma once
+#include "common/auth/access_rule.h"
 #include "common/base/err.h"
 #include <jansson.h>
 #include <stdint.h>
@@ -20,6 +21,11 @@ struct auth_context {
     const char *methods;                            // "password,token"
     const char *trust_id, *trustor_id, *trustee_id; // of a token made by a trust, else "" or NULL
     bool is_impersonating;                          // the trustee acts as the trustor
+    const char *appcred_id, *appcred_name;  // of a token made by an application credential, else ""
+                                            // or NULL
+    bool is_restricted;                     // … which may not make or delete other credentials
+    const struct access_rule *access_rules; // … what it may be used for; none: everything
+    size_t n_access_rules;
     int64_t issued_at_us, expires_at_us;
     bool is_admin;   // has role admin
     bool is_service; // has role service

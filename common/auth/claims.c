@@ -45,6 +45,26 @@ keep_roles(struct context *context, json_t *roles)
     context->public.roles = names;
 }
 
+// A claim that is not what identity writes allows nothing.
+static void
+keep_appcred(struct context *context, json_t *claims)
+{
+    struct auth_context *auth = &context->public;
+    json_t *rules = json_object_get(claims, "rules");
+    auth->appcred_id = keep_item(context, claims, "appcred", 0);
+    auth->appcred_name = keep_item(context, claims, "appcred", 1);
+    auth->is_restricted = json_is_true(json_array_get(json_object_get(claims, "appcred"), 2));
+    auth->n_access_rules = rules ? MAX(1, MIN(json_array_size(rules), ACCESS_RULES_MAX)) : 0;
+    struct access_rule *kept = g_new0(struct access_rule, auth->n_access_rules);
+    for (size_t i = 0; i < auth->n_access_rules; i++) {
+        json_t *rule = json_array_get(rules, i);
+        kept[i].service = keep(context, json_string_value(json_array_get(rule, 0)));
+        kept[i].method = keep(context, json_string_value(json_array_get(rule, 1)));
+        kept[i].path = keep(context, json_string_value(json_array_get(rule, 2)));
+    }
+    auth->access_rules = kept;
+}
+
 static void
 keep_methods(struct context *context, json_t *methods)
 {
@@ -87,6 +107,7 @@ fill(struct context *context, json_t *claims)
     auth->trustor_id = keep_item(context, claims, "trust", 1);
     auth->trustee_id = keep_item(context, claims, "trust", 2);
     auth->is_impersonating = json_is_true(json_array_get(json_object_get(claims, "trust"), 3));
+    keep_appcred(context, claims);
     keep_roles(context, json_object_get(claims, "roles"));
     keep_methods(context, json_object_get(claims, "methods"));
     auth->is_admin = auth_has_role(auth, "admin");
@@ -118,6 +139,18 @@ roles_to_json(const struct auth_context *auth)
         json_array_append_new(roles, json_pack("[s, s]", auth->role_ids[i], auth->roles[i]));
     }
     return roles;
+}
+
+static json_t *
+rules_to_json(const struct auth_context *auth)
+{
+    json_t *rules = json_array();
+    for (size_t i = 0; i < auth->n_access_rules; i++) {
+        const struct access_rule *rule = &auth->access_rules[i];
+        json_array_append_new(rules,
+                              json_pack("[s, s, s]", rule->service, rule->method, rule->path));
+    }
+    return rules;
 }
 
 static json_t *
@@ -167,6 +200,14 @@ claims_from_context(const struct auth_context *auth)
                             json_pack("[s, s, s, b]", auth->trust_id, auth->trustor_id,
                                       auth->trustee_id, auth->is_impersonating));
     }
+    if (is_set(auth->appcred_id)) {
+        json_object_set_new(
+            claims, "appcred",
+            json_pack("[s, s, b]", auth->appcred_id, auth->appcred_name, auth->is_restricted));
+    }
+    if (auth->n_access_rules) {
+        json_object_set_new(claims, "rules", rules_to_json(auth));
+    }
     json_object_set_new(claims, "roles", roles_to_json(auth));
     json_object_set_new(claims, "methods", methods_to_json(auth));
     return claims;
@@ -200,5 +241,6 @@ auth_context_unref(struct auth_context *auth)
     g_string_chunk_free(context->texts);
     g_free((void *)auth->roles);
     g_free((void *)auth->role_ids);
+    g_free((void *)auth->access_rules);
     g_free(context);
 }

@@ -90,6 +90,37 @@ authenticate(struct request *request, struct err *err)
     return rc;
 }
 
+// A token of an application credential with access rules opens what one of them names, and may
+// always be validated. On a public row the rest is asked by nobody.
+static enum rc
+check_access_rules(struct request *request, struct err *err)
+{
+    const struct auth_context *auth = request->auth;
+    if (!auth || !auth->n_access_rules ||
+        (request->route->flags & ROUTE_ANY_TOKEN && strcmp(request->method, "GET") == 0) ||
+        access_rules_allow(auth->access_rules, auth->n_access_rules,
+                           request->server->config.service_types, request->method, request->url)) {
+        return RC_OK;
+    }
+    if (request->route->flags & ROUTE_PUBLIC) {
+        auth_context_unref(request->auth);
+        request->auth = NULL;
+        return RC_OK;
+    }
+    return fault(err, RC_FORBIDDEN,
+                 "You are not authorized to perform the requested action: no access rule of the "
+                 "application credential allows it.");
+}
+
+static enum rc
+admit(struct request *request, struct err *err)
+{
+    enum rc rc = check_access_rules(request, err);
+    return rc || !request->auth || !request->server->config.admit
+               ? rc
+               : request->server->config.admit(request, err);
+}
+
 enum rc
 dispatch_head(struct request *request, struct err *err)
 {
@@ -100,6 +131,7 @@ dispatch_head(struct request *request, struct err *err)
     if (rc == RC_OK) {
         rc = authenticate(request, err);
     }
+    rc = rc ? rc : admit(request, err);
     if (rc == RC_OK && request->route->policy) {
         rc = request_allow(request, request->route->policy, NULL, err);
     }

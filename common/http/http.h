@@ -52,6 +52,7 @@ enum route_flag {
     ROUTE_ANY_BODY =
         4, // body is not JSON or is ignored; request_raw_body gives it (at most the server's limit)
     ROUTE_OPTIONAL_BODY = 8, // a missing body is an empty object
+    ROUTE_ANY_TOKEN = 16,    // GET is open to tokens whose access rules do not name it
 };
 struct route {
     const char *method; // HEAD is derived from GET
@@ -93,7 +94,11 @@ struct http_config {
     // Microversions: header service type ("compute"); "" when the API has none.
     const char *version_service;
     uint16_t version_min, version_max; // of 2.x
-    struct authenticator *auth;        // NULL only for a service with public rows alone
+    const char *const *service_types; // its types in the catalog, NULL-terminated; NULL: none. What
+                                      // tokens with access rules may be used for.
+    // NULL, or one more check of an authenticated request, before the row's policy.
+    enum rc (*admit)(struct request *request, struct err *err);
+    struct authenticator *auth; // NULL only for a service with public rows alone
     struct policy *policy;
     struct db_pool *db;
     void *context; // the service's own, request_context()

@@ -82,6 +82,7 @@ stop(struct service *service, void *context)
 
 static const struct service_def definition = {
     .name = "billing",
+    .service_types = (const char *const[]){"rating", NULL},
     .parts = SERVICE_DB | SERVICE_BUS | SERVICE_AUTH | SERVICE_HTTP,
     .default_port = 8889,
     .settings = settings,

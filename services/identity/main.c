@@ -1,28 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "services/identity/account/close_api.h"
+#include "services/identity/delegation/admit.h"
+#include "services/identity/secret/reseal.h"
 #include "services/identity/start.h"
 
-static const struct route *const routes[] = {discovery_routes,
-                                             auth_routes,
-                                             tenancy_routes,
-                                             user_routes,
-                                             group_routes,
-                                             role_routes,
-                                             grant_routes,
-                                             catalog_routes,
-                                             credential_routes,
-                                             ec2_routes,
-                                             appcred_routes,
-                                             trust_routes,
-                                             domain_config_routes,
-                                             consumer_routes,
-                                             endpoint_filter_routes,
-                                             limit_routes,
-                                             feed_routes,
-                                             account_routes,
-                                             NULL};
+// clang-format off
+static const struct route *const routes[] = {
+    discovery_routes,
+    auth_routes,
+    tenancy_routes,
+    user_routes,
+    group_routes,
+    role_routes,
+    grant_routes,
+    catalog_routes,
+    credential_routes,
+    ec2_routes,
+    appcred_routes,
+    trust_routes,
+    domain_config_routes,
+    consumer_routes,
+    endpoint_filter_routes,
+    limit_routes,
+    feed_routes,
+    account_routes,
+    close_routes,
+    NULL,
+};
+// clang-format on
+
+static const struct service_command commands[] = {
+    {"make-secret-keys", "make the first keys for stored secrets, exit", command_make_secret_keys},
+    {"rotate-secret-keys", "the staged key for stored secrets becomes the primary, exit",
+     command_rotate_secret_keys},
+    {"show-secret-keys", "list the keys for stored secrets and the rows that need them, exit",
+     command_show_secret_keys},
+    {"rotate-signing-key", "a new key will sign tokens soon, exit", command_rotate_signing_key},
+    {0},
+};
 
 static const struct service_def identity = {
     .name = "identity",
+    .service_types = (const char *const[]){"identity", "account", NULL},
+    .admit = delegation_admit,
     .parts = SERVICE_DB | SERVICE_HTTP,
     .default_port = 5000,
     .settings = identity_settings,
@@ -34,6 +54,7 @@ static const struct service_def identity = {
     .start = identity_start,
     .make_auth = identity_make_auth,
     .on_reply = identity_on_reply,
+    .commands = commands,
 };
 
 int

@@ -5,6 +5,9 @@
 // clang-format off
 const struct setting identity_settings[] = {
     {"token",     "life",               SETTING_INT,    "3600", 60, TOKEN_LIFE_MAX_S, "s", "how long a token is valid"},
+    {"token",     "key_life",           SETTING_INT,    "2592000", 0, 315360000, "s", "age at which a signing key is replaced; 0: only by --rotate-signing-key"},
+    {"token",     "key_notice",         SETTING_INT,    "60", 2, 86400, "s",   "how long a new signing key is published before it signs"},
+    {"secret",    "key_directory",      SETTING_TEXT,   "/var/lib/haneul/identity-keys", 0, 0, "", "keys that stored secrets are sealed with; --make-secret-keys makes the first"},
     {"security",  "lockout_attempts",   SETTING_INT,    "10", 0, 1000, "",      "wrong passwords in a row after which a user is locked out; 0: never"},
     {"security",  "lockout_duration",   SETTING_INT,    "60", 1, 86400, "s",    "how long a locked-out user stays so"},
     {"security",  "unique_passwords",   SETTING_INT,    "0", 0, 24, "",         "a user's last passwords that may not be chosen again"},
@@ -30,6 +33,11 @@ const struct setting identity_settings[] = {
     {"accounts",  "sandbox_limits",     SETTING_TEXT,
      "compute:instances=3,compute:cores=4,compute:ram=4096,network:floatingip=2,network:network=5,network:router=2", 0, 0, "",
      "limits of a new person's project, service:resource=value divided by commas"},
+    {"closing",   "url",                SETTING_TEXT,   "", 0, 0, "",           "page that shows how far a closing is (its token is appended); empty: the mail shows the token alone"},
+    {"closing",   "settle",             SETTING_INT,    "60", 1, 3600, "s",    "how long something that was asked for before a closing may still appear"},
+    {"closing",   "deadline",           SETTING_INT,    "3600", 1, 2592000, "s", "a closing that takes longer is warned about"},
+    {"closing",   "lease",              SETTING_INT,    "60", 1, 3600, "s",     "after this, another process goes on with a closing whose process died"},
+    {"closing",   "token_life",         SETTING_INT,    "7776000", 60, 315360000, "s", "how long after its end the owner can read a closing with its token"},
     {0},
 };
 // clang-format on

@@ -2,8 +2,11 @@
 // What the identity service sets up before it accepts requests, and what it does beside them.
 #include "services/identity/start.h"
 #include "common/auth/revocation.h"
+#include "common/client/client.h"
 #include "common/log/log.h"
+#include "services/identity/account/close_api.h"
 #include "services/identity/catalog/catalog_cache.h"
+#include "services/identity/secret/reseal.h"
 #include "services/identity/token/feed_db.h"
 
 #define CATCH_UP_MS 400
@@ -20,6 +23,7 @@ identity_make_auth(struct service *service, struct err *err)
     the_identity->service = service;
     the_identity->db = service_db(service);
     the_identity->keys = key_ring_new();
+    the_identity->secrets = secret_ring_new();
     the_identity->auth = authenticator_new_local(the_identity->keys);
     the_identity->catalog = catalog_cache_new();
     g_mutex_init(&the_identity->feed_lock);
@@ -33,6 +37,7 @@ catch_up(void *identity)
     struct err err = {0};
     struct db *db = NULL;
     enum rc rc = feed_catch_up(identity, &err);
+    rc = rc ? rc : keys_follow(identity, &err);
     rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
     rc = rc ? rc : catalog_cache_check(((struct identity *)identity)->catalog, db, &err);
     if (rc && log_limit_allows(&limit, 1)) {
@@ -46,7 +51,8 @@ keep_house(void *identity)
     static struct log_limit limit;
     struct db *db = NULL;
     struct err err = {0};
-    enum rc rc = keys_load(identity, &err);
+    enum rc rc = reseal_refresh(identity, &err);
+    rc = rc ? rc : keys_renew(identity, &err);
     rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
     rc = rc ? rc : feed_db_prune(db, TOKEN_LIFE_MAX_S + 3600, &err);
     rc = rc ? rc : accounts_prune(db, &err);
@@ -59,9 +65,25 @@ static void
 read_settings(struct identity *identity, const struct conf *conf)
 {
     identity->token_life_us = conf_int(conf, "token", "life") * 1000000;
+    identity->key_life_us = conf_int(conf, "token", "key_life") * 1000000;
+    identity->key_notice_us = conf_int(conf, "token", "key_notice") * 1000000;
     identity->lockout_attempts = conf_int(conf, "security", "lockout_attempts");
     identity->lockout_s = conf_int(conf, "security", "lockout_duration");
     identity->n_unique_passwords = conf_int(conf, "security", "unique_passwords");
+}
+
+static void
+make_client(struct identity *identity, const struct conf *conf)
+{
+    const struct client_config config = {.identity_url = conf_text(conf, "identity", "url"),
+                                         .user = conf_text(conf, "identity", "user"),
+                                         .password = conf_text(conf, "identity", "password"),
+                                         .project = "service"};
+    if (config.user[0]) {
+        identity->client = client_new(&config);
+    } else {
+        log_warn("setting identity.user is empty: accounts cannot be closed");
+    }
 }
 
 enum rc
@@ -69,8 +91,12 @@ identity_start(struct service *service, void **ret_context, struct err *err)
 {
     struct identity *identity = the_identity;
     read_settings(identity, service_conf(service));
+    make_client(identity, service_conf(service));
     enum rc rc = accounts_check_settings(service_conf(service), err);
-    rc = rc ? rc : keys_load(identity, err);
+    rc = rc ? rc : reseal_check(identity, err);
+    rc = rc ? rc : reseal_all(identity, err);
+    rc = rc ? rc : keys_renew(identity, err);
+    rc = rc ? rc : keys_follow(identity, err);
     rc = rc ? rc : bootstrap(identity, err);
     rc = rc ? rc : feed_catch_up(identity, err);
     if (rc) {
@@ -79,6 +105,9 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     service_every(service, "feed", CATCH_UP_MS, catch_up, identity);
     service_every(service, "housekeeping", HOUSEKEEPING_MS, keep_house, identity);
     service_every(service, "mail", MAIL_INTERVAL_MS, mail_send_due, identity);
+    close_register_metrics();
+    service_every(service, "closing", CLOSE_INTERVAL_MS, close_work, identity);
+    service_every(service, "closing-watch", CLOSE_WATCH_INTERVAL_MS, close_watch, identity);
     *ret_context = identity;
     return RC_OK;
 }

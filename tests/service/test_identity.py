@@ -382,17 +382,6 @@ def test_an_application_credential_never_exceeds_its_user(world):
     assert appcred_login(world, made, made["secret"])[0] == 401
 
 
-def test_a_credential_with_access_rules_opens_nothing_yet(world):
-    rule = {"service": "compute", "method": "GET", "path": "/v2.1/servers"}
-    made = make_appcred(world, access_rules=[rule])[2]["application_credential"]
-    assert appcred_login(world, made, made["secret"])[0] == 401
-    [shown] = world.call("GET", f"/v3/users/{world.user['id']}/access_rules")[2]["access_rules"]
-    path = f"/v3/users/{world.user['id']}/access_rules/{shown['id']}"
-    assert world.call("DELETE", path)[0] == 403
-    world.call("DELETE", f"/v3/users/{world.user['id']}/application_credentials/{made['id']}")
-    assert world.call("DELETE", path)[0] == 204
-
-
 def test_ec2_keys_belong_to_their_user(world):
     path, token = f"/v3/users/{world.user['id']}/credentials/OS-EC2", world.token()
     status, _, body = world.call("POST", path, {"tenant_id": world.project["id"]}, token)

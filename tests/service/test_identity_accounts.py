@@ -61,6 +61,10 @@ def test_a_person_signs_up_proves_the_address_and_logs_in(stack):
               if e["kind"] == "limit" and e["project_id"] == body["project"]["id"]}
     assert limits[("compute", "instances")] == 3 and ("network", "floatingip") in limits
     assert post(stack, VERIFY, {"token": token})[0] == 410
+    [account] = stack.sql("identity", f"SELECT user_id, full_name, locale, state FROM account WHERE email = '{email}'")
+    assert account == {"user_id": body["user"]["id"], "full_name": "Person Ω", "locale": "en", "state": "active"}
+    assert stack.sql("identity", f"SELECT project_id FROM account_project WHERE user_id = '{account['user_id']}'") == [{"project_id": body["project"]["id"]}]
+    assert [r["action"] for r in stack.sql("identity", f"SELECT action FROM audit WHERE user_id = '{account['user_id']}'")] == ["account.open"]
 
 
 def test_a_late_token_is_refused(stack):

@@ -93,8 +93,10 @@ static const struct fsm *const life_cycles[] = {&life_fsm, NULL};
 int
 main(int argc, char **argv)
 {
+    static const char *const service_types[] = {"compute", NULL};
     static const struct service_def def = {
         .name = "compute",
+        .service_types = service_types,
         .parts = SERVICE_DB | SERVICE_BUS | SERVICE_AUTH | SERVICE_HTTP | SERVICE_OUTBOX,
         .default_port = 8774,
         .settings = settings,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/account/accounts_db.h"
 #include "common/base/util.h"
+#include "services/identity/account/audit.h"
 #include "services/identity/bootstrap_db.h"
 
 #define DOMAIN_ID "default"
@@ -112,6 +113,22 @@ free_name(struct db *db, const char *wanted, const char *id, char **ret_name, st
     return rc;
 }
 
+static enum rc
+add_account(struct db *db, const struct person_row *row, struct err *err)
+{
+    enum rc rc = db_run(db,
+                        "WITH made AS (INSERT INTO account (user_id, email, full_name, locale, "
+                        "state) VALUES ($1, $2, $3, $4, 'active') RETURNING user_id)"
+                        " INSERT INTO account_project (project_id, user_id) SELECT $5, user_id "
+                        "FROM made",
+                        DB_ARGS(db_s(row->user_id), db_s(row->email), db_s(row->name),
+                                db_s(row->locale), db_s(row->project_id)),
+                        NULL, err);
+    const struct audit_entry entry = {
+        .user_id = row->user_id, .project_id = row->project_id, .action = "account.open"};
+    return rc ? rc : audit_write(db, &entry, err);
+}
+
 enum rc
 accounts_db_make_person(struct db *db, const struct person_row *row, char **ret_project_name,
                         struct err *err)
@@ -132,6 +149,7 @@ accounts_db_make_person(struct db *db, const struct person_row *row, char **ret_
                      DB_ARGS(db_s(row->user_id), db_s(row->email), db_s(row->project_id),
                              db_s(row->password_hash), db_s(row->name), db_s(row->locale)),
                      NULL, err);
+    rc = rc ? rc : add_account(db, row, err);
     rc = rc ? rc : bootstrap_db_grant(db, row->user_id, row->project_id, "member", err);
     if (rc == RC_OK) {
         *ret_project_name = g_steal_pointer(&name);

@@ -5,7 +5,7 @@
 #include "services/identity/delegation/appcred_db.h"
 #include <string.h>
 
-#define ITEMS_MAX 64
+#define ITEMS_MAX ACCESS_RULES_MAX
 
 struct appcred {
     const char *name, *description, *secret, *expires_at;
@@ -28,15 +28,15 @@ static const struct body_spec body_spec = {.envelope = "application_credential",
                                            .unknown = BODY_ALLOW_UNKNOWN};
 
 struct rule {
-    const char *service, *path, *method;
+    const char *id, *service, *path, *method;
 };
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", NULL};
 static const struct field rule_fields[] = {
-    FIELD(struct rule, service, "service", FIELD_TEXT, FIELD_REQUIRED, 1, 64),
-    FIELD(struct rule, path, "path", FIELD_TEXT, FIELD_REQUIRED, 1, 255),
+    FIELD(struct rule, id, "id", FIELD_TEXT, 0, 1, 64),
+    FIELD(struct rule, service, "service", FIELD_TEXT, 0, 1, 64),
+    FIELD(struct rule, path, "path", FIELD_TEXT, 0, 1, 225),
     {.name = "method",
      .type = FIELD_TEXT,
-     .flags = FIELD_REQUIRED,
      .offset = offsetof(struct rule, method),
      .min = 1,
      .max = 16,
@@ -84,18 +84,44 @@ add_roles(struct db *db, const struct making *making, struct err *err)
     return rc;
 }
 
+// A rule by its parts, or by the id of one that the user has.
+static enum rc
+add_rule(struct db *db, const struct making *making, const struct rule *rule, struct err *err)
+{
+    if (rule->id) {
+        return appcred_db_use_rule(db, making->row.id, making->row.user_id, rule->id, err);
+    }
+    const char *missing = !rule->service                      ? "service"
+                          : !rule->method                     ? "method"
+                          : !rule->path || *rule->path != '/' ? "path"
+                                                              : NULL;
+    return missing ? fault(err, RC_INVALID,
+                           "invalid input for field 'access_rules': an item needs service, method "
+                           "and a path that begins with /, or an id: '%s' is not right",
+                           missing)
+                   : appcred_db_add_rule(db, making->row.id, making->row.user_id, rule->service,
+                                         rule->path, rule->method, err);
+}
+
+// Tokens carry the rules, so they are bounded together.
 static enum rc
 add_rules(struct db *db, const struct making *making, struct err *err)
 {
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < json_array_size(making->body->rules); i++) {
-        struct rule rule;
+    size_t n = json_array_size(making->body->rules);
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        struct rule rule = {0};
         rc = body_decode(&rule_spec, json_array_get(making->body->rules, i), &rule, NULL, err);
-        rc = rc ? rc
-                : appcred_db_add_rule(db, making->row.id, making->row.user_id, rule.service,
-                                      rule.path, rule.method, err);
+        rc = rc ? rc : add_rule(db, making, &rule, err);
     }
-    return rc;
+    int64_t size = 0;
+    rc = rc || !n ? rc : appcred_db_rules_size(db, making->row.id, &size, err);
+    return rc || size <= ACCESS_RULES_MAX_BYTES
+               ? rc
+               : fault(err, RC_INVALID,
+                       "invalid input for field 'access_rules': together they are longer than %d "
+                       "bytes",
+                       ACCESS_RULES_MAX_BYTES);
 }
 
 static enum rc
@@ -108,12 +134,10 @@ make_tx(struct db *db, void *argument, struct err *err)
 }
 
 static enum rc
-check_request(const struct request *request, struct db *db, const struct appcred *body,
-              struct err *err)
+check_request(const struct request *request, const struct appcred *body, struct err *err)
 {
     const struct auth_context *auth = request_auth(request);
     int64_t expires_us = 0;
-    bool is_restricted = false;
     if (auth->trust_id[0]) {
         return fault(err, RC_FORBIDDEN, "a token of a trust cannot make an application credential");
     }
@@ -125,11 +149,7 @@ check_request(const struct request *request, struct db *db, const struct appcred
         return fault(err, RC_INVALID,
                      "invalid input for field 'expires_at': it is not a time in the future");
     }
-    enum rc rc = appcred_db_is_restricted(db, auth->audit_id, &is_restricted, err);
-    return rc == RC_OK && is_restricted
-               ? fault(err, RC_FORBIDDEN,
-                       "a restricted application credential cannot make another one")
-               : rc;
+    return RC_OK;
 }
 
 // The secret is shown this once.
@@ -160,7 +180,7 @@ create(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     enum rc rc = allow(request, "identity:create_application_credential", err);
     rc = rc ? rc : request_db(request, &db, err);
-    rc = rc ? rc : check_request(request, db, body, err);
+    rc = rc ? rc : check_request(request, body, err);
     rc = rc ? rc : password_hash(secret, &hash, err);
     struct making making = {.auth = auth,
                             .body = body,
@@ -234,13 +254,16 @@ drop(struct request *request, struct reply *reply, struct err *err)
 static enum rc
 list_rules(struct request *request, struct reply *reply, struct err *err)
 {
+    const struct access_rule filter = {.service = request_query(request, "service"),
+                                       .method = request_query(request, "method"),
+                                       .path = request_query(request, "path")};
     struct db *db = NULL;
     g_autofree char *items = NULL;
     enum rc rc = allow(request, "identity:list_application_credentials", err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc
-            : appcred_db_rules(db, request_param(request, "id"), request_base_url(request), &items,
-                               err);
+            : appcred_db_rules(db, request_param(request, "id"), &filter, request_base_url(request),
+                               &items, err);
     if (rc == RC_OK) {
         reply->text = auth_wrap(request, "access_rules", items);
     }

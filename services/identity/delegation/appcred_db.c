@@ -81,6 +81,36 @@ appcred_db_add_rule(struct db *db, const char *id, const char *user_id, const ch
     "HAVING count(*) > 0), '{}'))"
 
 enum rc
+appcred_db_use_rule(struct db *db, const char *id, const char *user_id, const char *rule_id,
+                    struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db,
+                        "INSERT INTO application_credential_rule SELECT $1, id FROM access_rule"
+                        " WHERE user_id = $2 AND id = $3 ON CONFLICT DO NOTHING",
+                        DB_ARGS(db_s(id), db_s(user_id), db_s(rule_id)), &rows, err);
+    return rc || db_n_affected(rows)
+               ? rc
+               : fault(err, RC_NOT_FOUND, "Could not find Access Rule: %.64s.", rule_id);
+}
+
+enum rc
+appcred_db_rules_size(struct db *db, const char *id, int64_t *ret_size, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(
+        db,
+        "SELECT coalesce(sum(octet_length(json_build_array(service, method, path)::text)), 0) AS "
+        "size FROM access_rule WHERE id IN (SELECT access_rule_id FROM "
+        "application_credential_rule WHERE application_credential_id = $1)",
+        DB_ARGS(db_s(id)), &rows, err);
+    if (rc == RC_OK) {
+        *ret_size = db_int(rows, 0, "size");
+    }
+    return rc;
+}
+
+enum rc
 appcred_db_find(struct db *db, const char *user_id, const char *id, const char *base_url,
                 char **ret_text, struct err *err)
 {
@@ -117,17 +147,16 @@ appcred_db_drop(struct db *db, const char *user_id, const char *id, char **ret_a
 }
 
 enum rc
-appcred_db_is_restricted(struct db *db, const char *audit_id, bool *ret_restricted, struct err *err)
+appcred_db_in_token(struct db *db, const char *audit_id, char **ret_text, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db,
-                            "SELECT EXISTS (SELECT 1 FROM application_credential WHERE audit_id = "
-                            "$1 AND NOT unrestricted) AS is",
-                            DB_ARGS(db_s(audit_id)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_restricted = db_bool(rows, 0, "is");
-    }
-    return rc;
+    return one_text(
+        db,
+        "SELECT (jsonb_build_object('id', a.id, 'name', a.name, 'restricted', NOT a.unrestricted)"
+        " || coalesce((SELECT jsonb_build_object('access_rules', jsonb_agg(" RULE " ORDER BY x.id))"
+        " FROM application_credential_rule c JOIN access_rule x ON x.id = c.access_rule_id"
+        " WHERE c.application_credential_id = a.id HAVING count(*) > 0), '{}'))::text AS value"
+        " FROM application_credential a WHERE a.audit_id = $1",
+        DB_ARGS(db_s(audit_id)), ret_text, err);
 }
 
 enum rc
@@ -135,10 +164,12 @@ appcred_db_for_login(struct db *db, const struct login *login, db_result **ret_r
 {
     return db_run_one(
         db,
-        "SELECT a.id, a.user_id, a.project_id, a.secret_hash, a.audit_id,"
+        "SELECT a.id, a.name, a.unrestricted, a.user_id, a.project_id, a.secret_hash, a.audit_id,"
         " coalesce((extract(epoch FROM a.expires_at) * 1000000)::bigint, 0) AS expires_us,"
-        " EXISTS (SELECT 1 FROM application_credential_rule c WHERE c.application_credential_id = "
-        "a.id) AS has_rules,"
+        " (SELECT coalesce(json_agg(json_build_array(x.service, x.method, x.path) ORDER BY x.id), "
+        "'[]')"
+        " FROM application_credential_rule c JOIN access_rule x ON x.id = c.access_rule_id"
+        " WHERE c.application_credential_id = a.id) AS rules,"
         " (SELECT coalesce(json_agg(DISTINCT c.role_id), '[]') FROM application_credential_role x"
         " JOIN role_closure c ON c.prior_role_id = x.role_id WHERE x.application_credential_id = "
         "a.id) AS role_ids"
@@ -157,13 +188,17 @@ appcred_db_for_login(struct db *db, const struct login *login, db_result **ret_r
          "x.user_id || '/access_rules/' || x.id))"
 
 enum rc
-appcred_db_rules(struct db *db, const char *user_id, const char *base_url, char **ret_text,
-                 struct err *err)
+appcred_db_rules(struct db *db, const char *user_id, const struct access_rule *filter,
+                 const char *base_url, char **ret_text, struct err *err)
 {
     return one_text(db,
                     "SELECT coalesce(jsonb_agg(" RULE_ITEM
-                    " ORDER BY x.id), '[]')::text AS value FROM access_rule x WHERE x.user_id = $1",
-                    DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
+                    " ORDER BY x.id), '[]')::text AS value FROM access_rule x WHERE x.user_id = $1"
+                    " AND ($3::text IS NULL OR x.service = $3) AND ($4::text IS NULL OR x.method = "
+                    "$4) AND ($5::text IS NULL OR x.path = $5)",
+                    DB_ARGS(db_s(user_id), db_s(base_url), db_s(filter->service),
+                            db_s(filter->method), db_s(filter->path)),
+                    ret_text, err);
 }
 
 enum rc

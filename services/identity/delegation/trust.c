@@ -2,7 +2,6 @@
 // Trusts: /v3/OS-TRUST/trusts. The trustor lets the trustee act with some of its roles on one
 // project; a token of a trust may pass it on when the trust allows.
 #include "common/base/util.h"
-#include "services/identity/delegation/appcred_db.h"
 #include "services/identity/delegation/trust_db.h"
 #include "services/identity/tenancy/member_db.h"
 #include "services/identity/token/auth.h"
@@ -209,19 +208,6 @@ make_tx(struct db *db, void *argument, struct err *err)
 }
 
 static enum rc
-check_requester(const struct request *request, struct db *db, const struct trust *body,
-                struct err *err)
-{
-    bool is_restricted = false;
-    enum rc rc = allow(request, "identity:create_trust", body->trustor_id, body->trustee_id, err);
-    rc = rc ? rc
-            : appcred_db_is_restricted(db, request_auth(request)->audit_id, &is_restricted, err);
-    return rc == RC_OK && is_restricted
-               ? fault(err, RC_FORBIDDEN, "a restricted application credential cannot make a trust")
-               : rc;
-}
-
-static enum rc
 create(struct request *request, struct reply *reply, struct err *err)
 {
     const struct trust *body = request_body(request);
@@ -239,7 +225,7 @@ create(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     g_autoptr(db_result) row = NULL;
     enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : check_requester(request, db, body, err);
+    rc = rc ? rc : allow(request, "identity:create_trust", body->trustor_id, body->trustee_id, err);
     rc = rc ? rc : db_tx(db, make_tx, &making, err);
     json_decref(making.parent_role_ids);
     rc = rc ? rc : trust_db_find(db, id, request_base_url(request), &row, err);

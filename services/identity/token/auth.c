@@ -94,8 +94,7 @@ check_token(const struct identity *identity, struct db *db, const struct login *
     return rc == RC_NOT_FOUND ? auth_denied(err) : rc;
 }
 
-// The same work for unknown credentials. Services do not know access rules: what is limited by them
-// opens nothing.
+// The same work for unknown credentials.
 static enum rc
 check_appcred(struct db *db, const struct login *login, struct person *person, struct err *err)
 {
@@ -108,8 +107,7 @@ check_appcred(struct db *db, const struct login *login, struct person *person, s
         return auth_denied(err);
     }
     int64_t expires_us = db_int(person->appcred, 0, "expires_us");
-    if ((expires_us && expires_us <= person->asked_at_us) ||
-        db_bool(person->appcred, 0, "has_rules")) {
+    if (expires_us && expires_us <= person->asked_at_us) {
         return auth_denied(err);
     }
     const struct named user = {.id = db_text(person->appcred, 0, "user_id")};
@@ -192,6 +190,17 @@ join_catalog(json_t *token, const char *catalog)
 }
 
 static enum rc
+add_appcred(struct db *db, const struct auth_context *context, json_t *token, struct err *err)
+{
+    g_autofree char *item = NULL;
+    enum rc rc = appcred_db_in_token(db, context->audit_id, &item, err);
+    if (rc == RC_OK) {
+        json_object_set_new(token, APPCRED, json_loads(item, 0, NULL));
+    }
+    return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find token.") : rc; // just deleted
+}
+
+static enum rc
 reply_token(const struct request *request, struct db *db, const struct auth_context *context,
             struct reply *reply, struct err *err)
 {
@@ -205,8 +214,13 @@ reply_token(const struct request *request, struct db *db, const struct auth_cont
         }
     }
     json_auto_t *token = token_json(context);
-    reply->text = join_catalog(token, catalog);
-    return RC_OK;
+    enum rc rc = context->appcred_id && context->appcred_id[0]
+                     ? add_appcred(db, context, token, err)
+                     : RC_OK;
+    if (rc == RC_OK) {
+        reply->text = join_catalog(token, catalog);
+    }
+    return rc;
 }
 
 static enum rc
@@ -297,6 +311,17 @@ find_subject(const struct request *request, const char *rule, struct auth_contex
     return RC_OK;
 }
 
+// As in Keystone: who does not say that it knows access rules is not told of a token that has some.
+static enum rc
+check_asker_knows_rules(const struct request *request, const struct auth_context *subject,
+                        struct err *err)
+{
+    const char *version = request_header(request, "OpenStack-Identity-Access-Rules");
+    return subject->n_access_rules && !(version && g_ascii_strtod(version, NULL) >= 1)
+               ? fault(err, RC_NOT_FOUND, "Could not find token.")
+               : RC_OK;
+}
+
 static enum rc
 show_token(struct request *request, struct reply *reply, struct err *err)
 {
@@ -305,6 +330,7 @@ show_token(struct request *request, struct reply *reply, struct err *err)
     bool is_head = !strcmp(request_method(request), "HEAD");
     enum rc rc = find_subject(request, is_head ? "identity:check_token" : "identity:validate_token",
                               &subject, err);
+    rc = rc ? rc : check_asker_knows_rules(request, subject, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : reply_token(request, db, subject, reply, err);
     if (rc == RC_OK) {
@@ -409,7 +435,12 @@ list_keys(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
-    return rc ? rc : keys_to_jwks(db, &reply->json, err);
+    rc = rc ? rc : keys_to_jwks(db, &reply->json, err);
+    if (rc == RC_OK) { // a key that signs was seen by whoever asks this often
+        reply_header_format(reply, "Cache-Control", "public, max-age=%d",
+                            (int)MIN(identity_of(request)->key_notice_us / 2000000, 3600));
+    }
+    return rc;
 }
 
 const struct route auth_routes[] = {
@@ -422,6 +453,7 @@ const struct route auth_routes[] = {
     {.method = "GET",
      .path = "/v3/auth/tokens",
      .handle = show_token,
+     .flags = ROUTE_ANY_TOKEN,
      .status = 200,
      .summary = "validate a token"},
     {.method = "DELETE",

@@ -9,6 +9,8 @@ place_done(struct place *place)
 {
     db_result_free(place->row);
     json_decref(place->roles);
+    json_decref(place->rules);
+    g_free(place->rule_items);
     g_free(place->ids);
     g_free(place->names);
 }
@@ -79,6 +81,24 @@ keep_roles(struct place *place, json_t *allowed)
     }
 }
 
+static void
+take_appcred(const db_result *row, struct place *place, struct auth_context *token)
+{
+    token->appcred_id = db_text(row, 0, "id");
+    token->appcred_name = db_text(row, 0, "name");
+    token->is_restricted = !db_bool(row, 0, "unrestricted");
+    place->rules = db_json(row, 0, "rules");
+    token->n_access_rules = json_array_size(place->rules);
+    token->access_rules = place->rule_items = g_new0(struct access_rule, token->n_access_rules);
+    for (size_t i = 0; i < token->n_access_rules; i++) {
+        json_t *rule = json_array_get(place->rules, i);
+        place->rule_items[i] =
+            (struct access_rule){.service = json_string_value(json_array_get(rule, 0)),
+                                 .method = json_string_value(json_array_get(rule, 1)),
+                                 .path = json_string_value(json_array_get(rule, 2))};
+    }
+}
+
 static enum rc
 find_appcred_place(struct db *db, const struct person *person, struct place *place,
                    struct auth_context *token, struct err *err)
@@ -92,6 +112,7 @@ find_appcred_place(struct db *db, const struct person *person, struct place *pla
     json_auto_t *allowed = db_json(person->appcred, 0, "role_ids");
     keep_roles(place, allowed);
     fill_place(SCOPE_PROJECT, place, token);
+    take_appcred(person->appcred, place, token);
     return json_array_size(place->roles) ? RC_OK : auth_denied(err);
 }
 

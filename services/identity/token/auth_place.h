@@ -14,8 +14,9 @@ struct person {
 // Texts of the new token's context are borrowed from these.
 struct place {
     db_result *row;
-    json_t *roles;
+    json_t *roles, *rules;
     const char **ids, **names;
+    struct access_rule *rule_items;
 };
 void place_done(struct place *place);
 // Fills the token's scope and roles. RC_UNAUTHORIZED: it may not be entered; RC_FORBIDDEN: not by

@@ -5,6 +5,7 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/data/job.h"
+#include "services/image/format/archive.h"
 #include "services/image/store/location_db.h"
 
 #include <string.h>
@@ -176,9 +177,16 @@ check_claim(const struct import *import, const struct staged *staged, struct err
 {
     const image_row *image = import->image;
     const struct format_verdict verdict = {.format = disk_format_find(staged->format)};
+    const struct archive_verdict archive = {
+        .kind = archive_kind_find(staged->archive),
+        .disk = {.format = staged->inside ? disk_format_find(staged->inside) : FORMAT_OTHER},
+    };
     char reason[256];
-    return format_claim_holds(&verdict, image->disk_format, image->container_format,
-                              image_service_of(import->request)->require_format_match, reason)
+    bool strict = image_service_of(import->request)->require_format_match;
+    return format_claim_holds(&verdict, image->disk_format, image->container_format, strict,
+                              reason) &&
+                   archive_claim_holds(&archive, verdict.format, image->disk_format,
+                                       image->container_format, strict, reason)
                ? RC_OK
                : fault(err, RC_INVALID, "the image is refused: %s", reason);
 }

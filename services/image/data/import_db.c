@@ -10,6 +10,8 @@ staged_clear(struct staged *staged)
     g_free(staged->sha512);
     g_free(staged->md5);
     g_free(staged->format);
+    g_free(staged->archive);
+    g_free(staged->inside);
 }
 
 enum rc
@@ -18,6 +20,7 @@ import_db_staged(struct db *db, const char *image_id, struct staged *staged, str
     g_autoptr(db_result) result = NULL;
     enum rc rc = db_run_one(db,
                             "SELECT staged_file, staged, staged_checksum, staged_format, "
+                            "staged_archive, staged_inside, "
                             "staged_size, COALESCE(staged_virtual_size, -1) AS staged_virtual_size "
                             "FROM image WHERE id = $1::uuid",
                             DB_ARGS(db_s(image_id)), &result, err);
@@ -27,6 +30,8 @@ import_db_staged(struct db *db, const char *image_id, struct staged *staged, str
             .sha512 = g_strdup(db_text(result, 0, "staged")),
             .md5 = g_strdup(db_text(result, 0, "staged_checksum")),
             .format = g_strdup(db_text(result, 0, "staged_format")),
+            .archive = g_strdup(db_text(result, 0, "staged_archive")),
+            .inside = g_strdup(db_text(result, 0, "staged_inside")),
             .size = db_int(result, 0, "staged_size"),
             .virtual_size = db_int(result, 0, "staged_virtual_size"),
         };

@@ -5,6 +5,7 @@
 #include "common/db/usage.h"
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/catalog/image_sql.h"
+#include "services/image/catalog/layer_db.h"
 
 #include <string.h>
 
@@ -295,6 +296,9 @@ store_in_tx(struct db *db, void *argument, struct err *err)
     if (rc == RC_OK) {
         rc = add_places(db, storing, err);
     }
+    if (rc == RC_OK && facts->layers) {
+        rc = layer_db_replace(db, facts->upload->image_id, facts->layers, err);
+    }
     if (rc == RC_OK) {
         rc = quota_refusal(quota_check(db, facts->owner, requests, 1, err), err);
     }
@@ -324,16 +328,19 @@ stage_in_tx(struct db *db, void *argument, struct err *err)
         rc = db_run(
             db,
             "UPDATE image SET staged_size = $3, staged_virtual_size = $4, staged_checksum = $5, "
-            "staged = $6, staged_format = $7, staged_file = $2::uuid, staged_at = now(), "
-            "updated_at = now(), " NO_UPLOAD
+            "staged = $6, staged_format = $7, staged_archive = $8, staged_inside = $9, "
+            "staged_file = $2::uuid, staged_at = now(), updated_at = now(), " NO_UPLOAD
             " WHERE id = $1::uuid AND upload_id = $2::uuid AND status = 'uploading'",
             DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id),
                     db_i(facts->size), virtual_size, db_s(facts->md5), db_s(facts->sha512),
-                    db_s(facts->format)),
+                    db_s(facts->format), db_s(facts->archive), db_s(facts->inside)),
             &result, err);
     }
     if (rc == RC_OK && db_n_affected(result) != 1) {
         return gone(facts->upload, err);
+    }
+    if (rc == RC_OK) {
+        rc = layer_db_replace(db, facts->upload->image_id, facts->layers, err);
     }
     return rc == RC_OK ? quota_refusal(quota_check(db, facts->owner, requests, 1, err), err) : rc;
 }

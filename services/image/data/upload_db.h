@@ -35,6 +35,9 @@ struct upload_facts {
     int64_t size, virtual_size; // virtual_size -1: unknown
     const char *format;         // as recognised
     const char *adopted; // NULL, or JSON: disk_format, container_format, properties to take over
+    const char *archive; // kind, as recognised
+    const char *inside;  // a compressed disk's format
+    const char *layers;  // JSON array, catalog/layer_db.h; NULL: as they are
 };
 // Rows for the blob and its places in the stores (text[] literal), so that bytes under that name
 // never go unnoticed. RC_GONE: the image or the lease is not ours any more; RC_UNAVAILABLE with
@@ -61,6 +64,7 @@ enum rc upload_db_renew(struct db *db, const char *ids, struct err *err) CHECKED
 // ---- imports
 struct staged { // owned texts; file NULL: nothing is staged
     char *file, *sha512, *md5, *format;
+    char *archive, *inside; // kind, and a compressed disk's format
     int64_t size, virtual_size;
 };
 void staged_clear(struct staged *staged);

@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "services/identity/account/close_api.h"
 #include "services/identity/catalog/catalog_cache.h"
+#include "services/identity/quota/quota.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/token/feed_db.h"
 
@@ -98,6 +99,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     rc = rc ? rc : keys_renew(identity, err);
     rc = rc ? rc : keys_follow(identity, err);
     rc = rc ? rc : bootstrap(identity, err);
+    rc = rc ? rc : quota_start(identity, err);
     rc = rc ? rc : feed_catch_up(identity, err);
     if (rc) {
         return rc;

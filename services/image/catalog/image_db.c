@@ -10,18 +10,20 @@ const struct quota_resource image_quotas[] = {
     [QUOTA_COUNT] =
         {"image_count_total", 1000,
          "SELECT count(*) FROM image WHERE owner = $1 AND status NOT IN ('deleted', 'killed')"},
-    // As Glance counts: MiB, once per store; and what was announced by uploads on their way.
+    // As Glance counts: once per store, limits in MiB; and what uploads on their way announced.
     [QUOTA_SIZE] =
         {"image_size_total", INT64_C(10) << 20,
-         "SELECT (COALESCE(sum(CASE WHEN i.blob IS NOT NULL THEN i.size * (SELECT count(*) FROM "
+         "SELECT COALESCE(sum(CASE WHEN i.blob IS NOT NULL THEN i.size * (SELECT count(*) FROM "
          "image_location l WHERE l.image_id = i.id) WHEN i.status = 'uploading' THEN 0 ELSE "
-         "COALESCE(i.staged_size, i.upload_size, 0) END), 0) / 1048576)::bigint FROM image i "
-         "WHERE i.owner = $1 AND i.status NOT IN ('deleted', 'killed')"},
+         "COALESCE(i.staged_size, i.upload_size, 0) END), 0)::bigint FROM image i "
+         "WHERE i.owner = $1 AND i.status NOT IN ('deleted', 'killed')",
+         NULL, 1 << 20},
     [QUOTA_STAGE] =
         {"image_stage_total", INT64_C(10) << 20,
-         "SELECT (COALESCE(sum(COALESCE(staged_size, upload_size, size, 0)), 0) / 1048576)::bigint "
+         "SELECT COALESCE(sum(COALESCE(staged_size, upload_size, size, 0)), 0)::bigint "
          "FROM image WHERE owner = $1 AND (status IN ('uploading', 'importing') OR (status IN "
-         "('active', 'deactivated') AND " IS_IMPORTING "))"},
+         "('active', 'deactivated') AND " IS_IMPORTING "))",
+         NULL, 1 << 20},
     [QUOTA_UPLOADING] =
         {"image_count_uploading", 1000,
          "SELECT count(*) FROM image WHERE owner = $1 AND (status IN ('saving', 'uploading', "

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define LEASE_END "now() + interval '" G_STRINGIFY(UPLOAD_LEASE_S) " seconds'"
-#define MIB_SHIFT 20
 
 struct begin {
     const struct upload_begin *what;
@@ -36,13 +35,13 @@ static const struct {
 static enum rc
 check_quotas(struct db *db, const struct upload_begin *what, struct err *err)
 {
-    int64_t mib = MAX(what->upload->size, 0) >> MIB_SHIFT;
+    int64_t size = MAX(what->upload->size, 1);
     enum upload_kind kind = what->upload->kind;
     int64_t n = MAX(what->n_stores, 1);
     // Bytes in the stores count once per store, staged ones once.
     const struct quota_request requests[] = {
-        {&image_quotas[kinds[kind].quota], kinds[kind].quota == QUOTA_SIZE ? mib * n : mib},
-        {&image_quotas[QUOTA_SIZE], kind == UPLOAD_STAGE ? 0 : mib * n},
+        {&image_quotas[kinds[kind].quota], kinds[kind].quota == QUOTA_SIZE ? size * n : size},
+        {&image_quotas[QUOTA_SIZE], kind == UPLOAD_STAGE ? 0 : size * n},
         {&image_quotas[QUOTA_UPLOADING], kinds[kind].counts},
     };
     return quota_refusal(quota_check(db, what->image->owner, requests, N_ELEMENTS(requests), err),
@@ -92,19 +91,11 @@ begin_row(struct db *db, const struct begin *begin, struct err *err)
 static enum rc
 find_room(struct db *db, const struct upload_begin *what, int64_t *ret_room, struct err *err)
 {
-    json_auto_t *report = NULL;
-    enum rc rc = quota_report(db, image_quotas, what->image->owner, &report, err);
+    int64_t room = 0;
+    enum rc rc = quota_room(db, &image_quotas[kinds[what->upload->kind].room], what->image->owner,
+                            &room, err);
     if (rc == RC_OK) {
-        int quota = kinds[what->upload->kind].room;
-        json_t *row = json_object_get(report, image_quotas[quota].name);
-        int64_t limit = json_integer_value(json_object_get(row, "limit"));
-        int64_t used = json_integer_value(json_object_get(row, "used"));
-        int64_t own = MAX(what->upload->size, 0) >> MIB_SHIFT; // counted in used by now
-        int64_t left = limit - used + own;
-        // Parts of a MiB do not count.
-        *ret_room = limit < 0 || left >= INT64_MAX >> (MIB_SHIFT + 1)
-                        ? INT64_MAX
-                        : ((MAX(left, 0) + 1) << MIB_SHIFT) - 1;
+        *ret_room = room == INT64_MAX ? room : room + MAX(what->upload->size, 0);
     }
     return rc;
 }

@@ -57,7 +57,7 @@ def test_every_service_shows_the_registered_limits_as_its_defaults(stack, admin)
     rows = admin.identity("GET", "/registered_limits")[1]["registered_limits"]
     types = {v: k for k, v in admin.services.items()}
     registered = {(types[r["service_id"]], r["resource_name"]): r["default_limit"] for r in rows}
-    assert len(registered) == len(rows) == 25 and all(r["region_id"] is None for r in rows)
+    assert len(registered) == len(rows) == 27 and all(r["region_id"] is None for r in rows)
     nova = admin.ask("GET", "compute", NOVA + "x/defaults")[1]["quota_set"]
     assert nova.pop("id") == "x"
     names = {"instances": "servers", "cores": "class:VCPU", "ram": "class:MEMORY_MB", "metadata_items": "server_metadata_items", "key_pairs": "server_key_pairs",
@@ -187,7 +187,7 @@ def test_tenants_see_their_own_limits_and_change_none(stack, admin):
         assert admin.create("compute", "servers", 2, project_id=one.project_id)[0] == 201
     mine = stack.call("GET", "identity", "/v3/limits", token=person.token)["limits"]
     assert [row["project_id"] for row in mine] == [person.project_id]
-    assert len(stack.call("GET", "identity", "/v3/registered_limits", token=person.token)["registered_limits"]) >= 25
+    assert len(stack.call("GET", "identity", "/v3/registered_limits", token=person.token)["registered_limits"]) >= 27
     status, _, _ = stack.request("PATCH", "identity", f"/v3/limits/{mine[0]['id']}", {"limit": {"resource_limit": 99}}, token=person.token)
     assert status == 403
     assert stack.request("PUT", "network", NEUTRON + person.project_id, {"quota": {"port": 1}}, token=person.token)[0] == 403

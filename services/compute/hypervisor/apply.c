@@ -106,8 +106,7 @@ apply_observe(struct agent *agent, const struct server_record *record, struct ac
     auto_guest_paths paths = guest_paths_new(agent->state_dir, order->server_id);
     bool files = agent->driver->uses_files;
     actual.has_files = files && file_exists(paths.dir);
-    actual.has_base =
-        !files || (order->image.id && image_cache_has(agent->images, order->image.id));
+    actual.has_base = !files || (order->image.id && image_cache_has(agent->images, &order->image));
     actual.has_overlay = !files || file_exists(paths.disk);
     actual.has_config_drive = !files || file_exists(paths.config_drive);
     *ret_actual = actual;
@@ -167,8 +166,8 @@ step_make_overlay(struct agent *agent, struct server_record *record, struct err 
     if (rc) {
         return rc;
     }
-    g_autofree char *base = image_cache_path(agent->images, order->image.id);
-    const struct overlay overlay = {paths.disk, base, order_qemu_format(order->image.disk_format),
+    g_autofree char *base = image_cache_path(agent->images, &order->image);
+    const struct overlay overlay = {paths.disk, base, image_base_format(&order->image),
                                     order->flavor.disk_gib};
     return overlay_make(&overlay, err);
 }

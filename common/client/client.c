@@ -118,7 +118,8 @@ call_headers(const struct call *call, const char *token)
     struct curl_slist *list = add_header(NULL, "Accept", "application/json");
     list = add_header(list, "Expect", "");
     if (call->body) {
-        list = add_header(list, "Content-Type", "application/json");
+        list = add_header(list, "Content-Type",
+                          call->content_type ? call->content_type : "application/json");
     }
     if (token) {
         list = add_header(list, "X-Auth-Token", token);

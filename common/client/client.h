@@ -16,11 +16,12 @@ void client_free(struct client *client);
 
 struct call {
     const char *method;
-    const char *url;        // absolute
-    json_t *body;           // borrowed; NULL: none
-    int timeout_ms;         // 0: 10,000
-    const char *request_id; // passed on as X-Openstack-Request-Id; NULL: the thread's
-    const char *token;      // NULL: the service's own
+    const char *url;          // absolute
+    json_t *body;             // borrowed; NULL: none
+    const char *content_type; // of the body; NULL: application/json
+    int timeout_ms;           // 0: 10,000
+    const char *request_id;   // passed on as X-Openstack-Request-Id; NULL: the thread's
+    const char *token;        // NULL: the service's own
     bool no_auth;
 };
 // 2xx: RC_OK, ret_json new reference (NULL for an empty body). Other statuses map to their rc with

@@ -5,6 +5,7 @@
 #include "common/service/service.h"
 #include "services/compute/api/api.h"
 #include "services/compute/core/life.h"
+#include "services/compute/proxy/proxy.h"
 
 #define CACHE_MS 1000
 #define CACHE_ENTRIES 1024
@@ -48,9 +49,25 @@ static const struct setting settings[] = {
 };
 // clang-format on
 static const struct route *const routes[] = {
-    version_routes,     flavor_routes,          flavor_extra_routes, keypair_routes, server_routes,
-    server_item_routes, instance_action_routes, interface_routes,    host_routes,    quota_routes,
-    group_routes,       usage_routes,           aggregate_routes,    layer_routes,   NULL,
+    version_routes,
+    flavor_routes,
+    flavor_extra_routes,
+    keypair_routes,
+    server_routes,
+    server_item_routes,
+    instance_action_routes,
+    interface_routes,
+    host_routes,
+    quota_routes,
+    group_routes,
+    usage_routes,
+    aggregate_routes,
+    layer_routes,
+    proxy_security_group_routes,
+    proxy_floating_ip_routes,
+    proxy_network_routes,
+    proxy_image_routes,
+    NULL,
 };
 
 static enum rc

@@ -8,6 +8,7 @@
 #include "services/compute/api/server.h"
 #include "services/compute/api/server_change_db.h"
 #include "services/compute/api/server_groups.h"
+#include "services/compute/proxy/proxy.h"
 
 #define CONSOLE_TIMEOUT_MS 5000
 #define CONSOLE_MAX_LINES 10000
@@ -295,6 +296,8 @@ static const struct {
     {"changePassword", act_password},
     {"addSecurityGroup", act_add_security_group},
     {"removeSecurityGroup", act_remove_security_group},
+    {"addFloatingIp", act_add_floating_ip},
+    {"removeFloatingIp", act_remove_floating_ip},
 };
 
 // Nova's other actions. Those that need a state no server here can have are refused as from the

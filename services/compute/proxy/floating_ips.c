@@ -286,7 +286,10 @@ act_add_floating_ip(struct request *request, struct reply *reply, json_t *argume
     if (rc == RC_OK) {
         rc = port_of_server(request, server.id, fixed, &port_id, err);
     }
-    return rc == RC_OK ? ip_point(request, ip, port_id, fixed, err) : rc;
+    if (rc == RC_OK) {
+        rc = ip_point(request, ip, port_id, fixed, err);
+    }
+    return rc == RC_CONFLICT ? fault(err, RC_INVALID, "%s", err->message) : rc;
 }
 
 enum rc

@@ -169,6 +169,12 @@ group_show(struct request *request, struct reply *reply, struct err *err)
                        : rc;
 }
 
+static enum rc
+group_nameless(struct request *request, struct reply *reply, struct err *err)
+{
+    return fault(err, RC_NOT_FOUND, "The resource could not be found.");
+}
+
 static json_t *
 group_to_network(const struct group_body *body)
 {
@@ -281,6 +287,10 @@ rule_create(struct request *request, struct reply *reply, struct err *err)
     sent = rule_to_network(&body);
     const struct proxy_call call = {"POST", "/v2.0/security-group-rules", sent, NULL};
     rc = proxy_network(request, &call, &made, err);
+    if (rc == RC_CONFLICT) {
+        bool is_quota = strstr(err->message, "Quota") != NULL;
+        return fault(err, is_quota ? RC_FORBIDDEN : RC_INVALID, "%s", err->message);
+    }
     if (rc == RC_OK) {
         rc = groups_load(request, &all, err);
     }
@@ -363,6 +373,7 @@ const struct route proxy_security_group_routes[] = {
     {.method = "GET", .path = GROUPS "/{group_id}", .handle = group_show, OLD, .status = 200, .summary = "show a security group"},
     {.method = "PUT", .path = GROUPS "/{group_id}", .handle = group_update, .body = &group_spec, OLD, .status = 200, .summary = "rename a security group"},
     {.method = "DELETE", .path = GROUPS "/{group_id}", .handle = group_delete, OLD, .status = 202, .summary = "delete a security group"},
+    {.method = "DELETE", .path = GROUPS, .handle = group_nameless, OLD, .status = 202, .summary = "not allowed: an id is missing"},
     {.method = "POST", .path = RULES, .handle = rule_create, OLD, .status = 200, .summary = "add a rule to a security group"},
     {.method = "DELETE", .path = RULES "/{rule_id}", .handle = rule_delete, OLD, .status = 202, .summary = "delete a security group's rule"},
     {.method = "GET", .path = "/v2.1/servers/{server_id}/os-security-groups", .handle = server_groups, .flags = ROUTE_SLOW, .status = 200, .summary = "list a server's security groups"},

@@ -227,3 +227,14 @@ def test_the_layers_of_a_disk_can_be_asked_for(agent, scheduler, source):
     assert (answer["image_id"], answer["image_sha512"], answer["image_disk_format"]) == (ordered["id"], ordered["sha512"], "qcow2")
     assert [(x["level"], x["file"], x["format"], x["virtual_bytes"]) for x in answer["layers"]] == [
         (0, "disk", "qcow2", 3 << 30), (1, ordered["id"], "qcow2", 2 << 30)]
+
+
+def test_libvirt_pauses_and_saves(agent, scheduler, source):
+    server = str(uuid.uuid4())
+    ordered = image(source)
+    for generation, wanted, power in [(1, "running", "running"), (2, "paused", "paused"), (3, "running", "running"), (4, "suspended", "shutdown"),
+                                      (5, "running", "running"), (6, "paused", "paused")]:
+        scheduler.order(server, generation, wanted, image=ordered)
+        assert scheduler.state(server, generation, wanted)["power_state"] == power
+    scheduler.order(server, 7, "absent")
+    scheduler.state(server, 7, "absent")

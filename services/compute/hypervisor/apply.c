@@ -23,6 +23,9 @@ static enum rc step_define(struct agent *agent, struct server_record *record, st
 static enum rc step_start(struct agent *agent, struct server_record *record, struct err *err);
 static enum rc step_note_started(struct agent *agent, struct server_record *record,
                                  struct err *err);
+static enum rc step_pause(struct agent *agent, struct server_record *record, struct err *err);
+static enum rc step_unpause(struct agent *agent, struct server_record *record, struct err *err);
+static enum rc step_suspend(struct agent *agent, struct server_record *record, struct err *err);
 static enum rc step_shutdown(struct agent *agent, struct server_record *record, struct err *err);
 static enum rc step_destroy(struct agent *agent, struct server_record *record, struct err *err);
 static enum rc step_undefine(struct agent *agent, struct server_record *record, struct err *err);
@@ -41,6 +44,9 @@ static const step_fn STEPS[N_STEPS] = {
     [STEP_DEFINE] = step_define,
     [STEP_START] = step_start,
     [STEP_NOTE_STARTED] = step_note_started,
+    [STEP_PAUSE] = step_pause,
+    [STEP_UNPAUSE] = step_unpause,
+    [STEP_SUSPEND] = step_suspend,
     [STEP_SHUTDOWN] = step_shutdown,
     [STEP_DESTROY] = step_destroy,
     [STEP_UNDEFINE] = step_undefine,
@@ -218,6 +224,24 @@ step_note_started(struct agent *agent, struct server_record *record, struct err 
     progress->reboot_done = MAX(progress->reboot_done, record->order->reboot_count);
     memcpy(progress->boot_id, agent->boot_id, sizeof progress->boot_id);
     return desired_set_progress(agent->desired, record, err);
+}
+
+static enum rc
+step_pause(struct agent *agent, struct server_record *record, struct err *err)
+{
+    return agent->driver->pause(agent->driver_self, record->order->server_id, err);
+}
+
+static enum rc
+step_unpause(struct agent *agent, struct server_record *record, struct err *err)
+{
+    return agent->driver->unpause(agent->driver_self, record->order->server_id, err);
+}
+
+static enum rc
+step_suspend(struct agent *agent, struct server_record *record, struct err *err)
+{
+    return agent->driver->suspend(agent->driver_self, record->order->server_id, err);
 }
 
 static enum rc

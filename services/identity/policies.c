@@ -6,6 +6,10 @@
 #define READER "rule:admin_required or (role:reader and system_scope:all)"
 #define SYSTEM_READER "(role:reader and system_scope:all)"
 #define DOMAIN_READER "(role:reader and domain_id:%(target.domain_id)s)"
+// Who answers for a project of an account.
+#define MANAGES                                                                        \
+    "rule:admin_required or user_id:%(target.project.owner_id)s or (role:manager and " \
+    "project_id:%(target.project.id)s)"
 
 // clang-format off
 const struct policy_rule identity_policies[] = {
@@ -90,6 +94,17 @@ const struct policy_rule identity_policies[] = {
     {"identity:decide_limit_request", ADMIN, "POST /accounts/v1/limit-requests/{id}/approve, refuse"},
     {"identity:list_policies", READER, ""}, {"identity:get_policy", READER, ""},
     {"identity:create_policy", ADMIN, ""}, {"identity:update_policy", ADMIN, ""}, {"identity:delete_policy", ADMIN, ""},
+
+    {"identity:use_accounts", "", "one's own account, projects and trail"},
+    {"identity:open_project", "", "POST /accounts/v1/projects"},
+    {"identity:leave_project", "", ""},
+    {"identity:list_members", MANAGES " or (role:reader and project_id:%(target.project.id)s)", "members of a project"},
+    {"identity:remove_member", MANAGES, ""}, {"identity:invite_member", MANAGES, ""},
+    {"identity:list_invitations", MANAGES, ""}, {"identity:revoke_invitation", MANAGES, ""},
+    {"identity:list_accounts", READER, ""}, {"identity:get_account", READER, ""}, {"identity:list_audit", READER, ""},
+    {"identity:approve_account", ADMIN, ""}, {"identity:reject_account", ADMIN, ""},
+    {"identity:block_account", ADMIN, ""}, {"identity:unblock_account", ADMIN, ""},
+    {"identity:list_domain_rules", READER, ""}, {"identity:change_domain_rule", ADMIN, ""},
     {0},
 };
 // clang-format on

@@ -19,7 +19,9 @@ struct identity {
     int64_t key_notice_us;       // a new signing key is published for so long before it signs
     struct authenticator *auth;
     struct catalog_cache *catalog;
-    int64_t token_life_us;
+    int64_t token_life_us, receipt_life_us;
+    int64_t totp_windows;     // passcodes of so many earlier periods are taken too
+    int64_t ec2_signature_s;  // how old an EC2 request may be
     int64_t lockout_attempts; // 0: never
     int64_t lockout_s;
     int64_t n_unique_passwords; // the last N may not be used again; 0: any

@@ -95,8 +95,8 @@ create(struct request *request, struct reply *reply, struct err *err)
     char access[HEX_ID_SIZE];
     hex_id_new(access);
     struct db *db = NULL;
-    enum rc rc = auth_is_delegated(request_auth(request))
-                     ? fault(err, RC_FORBIDDEN, "a delegated token cannot make credentials")
+    enum rc rc = request_auth(request)->trust_id[0]
+                     ? fault(err, RC_FORBIDDEN, "a token of a trust cannot make credentials")
                      : allow(request, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : credential_db_may_enter(db, user_id, body->tenant_id, err);

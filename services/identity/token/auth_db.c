@@ -25,7 +25,7 @@ auth_db_find_user(struct db *db, const struct named *user, db_result **ret_row, 
         db,
         "SELECT u.id, u.name, u.enabled, u.domain_id, d.name AS domain_name, d.enabled AS "
         "domain_enabled, u.default_project_id,"
-        " u.password_hash, u.n_failures, extract(epoch FROM now() - u.failed_at)::bigint AS "
+        " u.password_hash, u.options, u.n_failures, extract(epoch FROM now() - u.failed_at)::bigint AS "
         "failed_s"
         " FROM user_account u JOIN tenancy d ON d.id = u.domain_id"
         " WHERE CASE WHEN $1::text IS NOT NULL THEN u.id = $1"

@@ -81,6 +81,8 @@ const struct policy_rule identity_policies[] = {
     {"identity:list_projects_for_endpoint", READER, ""}, {"identity:list_projects_associated_with_endpoint_group", READER, ""},
     {"identity:list_endpoints_associated_with_endpoint_group", READER, ""},
     {"identity:ec2_credentials", "rule:admin_required or user_id:%(target.credential.user_id)s", ""},
+    {"identity:ec2tokens_validate", "rule:service_or_admin", "POST /v3/ec2tokens"},
+    {"identity:s3tokens_validate", "rule:service_or_admin", "POST /v3/s3tokens"},
     {"identity:create_registered_limits", ADMIN, ""}, {"identity:update_registered_limit", ADMIN, ""}, {"identity:delete_registered_limit", ADMIN, ""},
     {"identity:create_limits", ADMIN, ""}, {"identity:update_limit", ADMIN, ""}, {"identity:delete_limit", ADMIN, ""},
     {"identity:list_policies", READER, ""}, {"identity:get_policy", READER, ""},

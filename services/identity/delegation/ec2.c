@@ -141,14 +141,20 @@ show(struct request *request, struct reply *reply, struct err *err)
 }
 
 static enum rc
+drop_key(const struct request *request, struct db *db, struct err *err)
+{
+    enum rc rc = credential_db_drop_ec2(db, request_param(request, "id"),
+                                        request_param(request, "access"), err);
+    return rc ? rc : feed_catch_up(identity_of(request), err);
+}
+
+static enum rc
 drop(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     enum rc rc = allow(request, err);
     rc = rc ? rc : request_db(request, &db, err);
-    return rc ? rc
-              : credential_db_drop_ec2(db, request_param(request, "id"),
-                                       request_param(request, "access"), err);
+    return rc ? rc : drop_key(request, db, err);
 }
 
 #define EC2 "/v3/users/{id}/credentials/OS-EC2"

@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The period of the last passcode that was taken: none is taken twice, nor an older one after it.
 ALTER TABLE credential ADD COLUMN totp_step bigint;
-CREATE INDEX credential_user ON credential (user_id, type);
 
 -- All tokens made by an EC2 key have its audit id, and end with it, whatever deleted or replaced it.
 CREATE FUNCTION ec2_key_gone() RETURNS trigger LANGUAGE plpgsql AS $$

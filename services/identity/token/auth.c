@@ -29,6 +29,7 @@ person_done(struct person *person)
     db_result_free(person->trust);
     db_result_free(person->oauth1);
     g_free(person->receipt_methods);
+    g_free(person->receipt_user_id);
 }
 
 bool
@@ -129,8 +130,10 @@ static enum rc
 find_person(const struct identity *identity, struct db *db, const struct login *login,
             struct person *person, struct err *err)
 {
-    enum rc rc =
-        login->has_password ? auth_check_password(identity, db, login, &person->row, err) : RC_OK;
+    enum rc rc = login->receipt ? receipt_read(identity, login->receipt, person, err) : RC_OK;
+    rc = rc == RC_OK && login->has_password
+             ? auth_check_password(identity, db, login, &person->row, err)
+             : rc;
     rc = rc == RC_OK && login->has_token ? check_token(identity, db, login, person, err) : rc;
     rc = rc == RC_OK && login->has_appcred ? check_appcred(db, login, person, err) : rc;
     rc = rc == RC_OK && login->has_totp ? method_check_totp(identity, db, login, person, err) : rc;
@@ -140,11 +143,9 @@ find_person(const struct identity *identity, struct db *db, const struct login *
         rc = rc == RC_NOT_FOUND ? auth_denied(err) : rc;
     }
     if (rc == RC_OK &&
-        (!db_bool(person->row, 0, "enabled") || !db_bool(person->row, 0, "domain_enabled"))) {
+        (!db_bool(person->row, 0, "enabled") || !db_bool(person->row, 0, "domain_enabled") ||
+         (login->receipt && strcmp(person->receipt_user_id, db_text(person->row, 0, "id"))))) {
         rc = auth_denied(err);
-    }
-    if (rc == RC_OK && login->receipt) {
-        rc = receipt_read(identity, login->receipt, person->row, &person->receipt_methods, err);
     }
     return rc;
 }

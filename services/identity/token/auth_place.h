@@ -5,11 +5,11 @@
 
 struct person {
     db_result *row;
-    struct auth_context *by_token; // NULL: by password alone
-    db_result *appcred;            // by application credential
-    db_result *trust;              // with scope OS-TRUST:trust
-    db_result *oauth1;             // by OAuth 1.0a access token
-    char *receipt_methods;         // proven before, by receipt
+    struct auth_context *by_token;           // NULL: by password alone
+    db_result *appcred;                      // by application credential
+    db_result *trust;                        // with scope OS-TRUST:trust
+    db_result *oauth1;                       // by OAuth 1.0a access token
+    char *receipt_methods, *receipt_user_id; // proven before, by receipt
     int64_t asked_at_us;
 };
 

@@ -127,14 +127,14 @@ is_revoked(const struct identity *identity, json_t *claims)
 }
 
 enum rc
-receipt_read(const struct identity *identity, const char *text, const db_result *user,
-             char **ret_methods, struct err *err)
+receipt_read(const struct identity *identity, const char *text, struct person *person,
+             struct err *err)
 {
     json_auto_t *claims = NULL;
     enum rc rc = jws_verify(identity->keys, text, &claims, err);
     const char *methods = json_string_value(json_object_get(claims, "rcpt")),
                *user_id = json_string_value(json_object_get(claims, "sub"));
-    bool ok = rc == RC_OK && methods && user_id && !strcmp(user_id, db_text(user, 0, "id")) &&
+    bool ok = rc == RC_OK && methods && user_id &&
               json_is_string(json_object_get(claims, "udom")) &&
               json_integer_value(json_object_get(claims, "exp_us")) > now_us() &&
               !is_revoked(identity, claims);
@@ -143,6 +143,7 @@ receipt_read(const struct identity *identity, const char *text, const db_result 
                    ? rc
                    : fault_typed(err, RC_UNAUTHORIZED, "receipt", "Could not find auth receipt.");
     }
-    *ret_methods = g_strdup(methods);
+    person->receipt_methods = g_strdup(methods);
+    person->receipt_user_id = g_strdup(user_id);
     return RC_OK;
 }

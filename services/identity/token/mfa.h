@@ -12,6 +12,7 @@ bool mfa_is_enough(json_t *options, const char *methods);
 // Sets session->receipt and session->receipt_body.
 enum rc receipt_issue(const struct identity *identity, struct session *session, json_t *options,
                       struct err *err) CHECKED;
-// RC_UNAUTHORIZED: not ours, too old, revoked since (a new password, for one) or another user's.
-enum rc receipt_read(const struct identity *identity, const char *text, const db_result *user,
-                     char **ret_methods, struct err *err) CHECKED;
+// Sets person->receipt_methods and person->receipt_user_id. RC_UNAUTHORIZED: not ours, too old, or
+// revoked since (by a new password, for one).
+enum rc receipt_read(const struct identity *identity, const char *text, struct person *person,
+                     struct err *err) CHECKED;

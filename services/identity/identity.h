@@ -8,6 +8,7 @@
 #include "common/service/service.h"
 
 struct catalog_cache;
+struct client;
 struct secret_ring;
 struct identity {
     struct service *service;
@@ -19,6 +20,7 @@ struct identity {
     int64_t key_notice_us;       // a new signing key is published for so long before it signs
     struct authenticator *auth;
     struct catalog_cache *catalog;
+    struct client *client; // to other services, as [identity] user; NULL: not set
     int64_t token_life_us, receipt_life_us;
     int64_t totp_windows;     // passcodes of so many earlier periods are taken too
     int64_t ec2_signature_s;  // how old an EC2 request may be
@@ -37,11 +39,11 @@ identity_of(const struct request *request)
 
 extern const struct setting identity_settings[];
 extern const struct policy_rule identity_policies[];
-extern const struct route discovery_routes[], auth_routes[], tenancy_routes[], user_routes[],
-    group_routes[], role_routes[], grant_routes[], catalog_routes[], credential_routes[],
-    ec2_routes[], ec2_token_routes[], oauth2_routes[], appcred_routes[], trust_routes[],
-    domain_config_routes[], consumer_routes[], endpoint_filter_routes[], limit_routes[],
-    feed_routes[], account_routes[];
+extern const struct route discovery_routes[], auth_routes[], reach_routes[], tenancy_routes[],
+    user_routes[], group_routes[], role_routes[], grant_routes[], catalog_routes[],
+    credential_routes[], ec2_routes[], ec2_token_routes[], oauth2_routes[], appcred_routes[],
+    trust_routes[], domain_config_routes[], consumer_routes[], endpoint_filter_routes[],
+    limit_routes[], quota_routes[], feed_routes[], account_routes[];
 void identity_error_body(const struct request *request, const struct err *err, struct reply *reply);
 void identity_on_reply(struct request *request, struct reply *reply);
 
@@ -64,8 +66,6 @@ enum rc keys_to_jwks(struct db *db, json_t **ret_jwks, struct err *err) CHECKED;
 // feed.c. Fields NULL: any. Must run inside db_tx; after the commit feed_catch_up makes it true in
 // this process at once.
 enum rc feed_revoke(struct db *db, const struct revocation *revocation, struct err *err) CHECKED;
-enum rc feed_set_limit(struct db *db, const char *project_id, const char *service,
-                       const char *resource, const int64_t *value, struct err *err) CHECKED;
 enum rc feed_catch_up(struct identity *identity, struct err *err) CHECKED;
 
 // bootstrap.c: the first domain, user, roles, catalog, from settings; run again, it changes nothing

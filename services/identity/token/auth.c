@@ -268,6 +268,42 @@ auth_reply(const struct request *request, const struct auth_context *context, co
     return rc;
 }
 
+static db_result *
+row_if_any(db_result *rows)
+{
+    if (db_n_rows(rows) == 1) {
+        return rows;
+    }
+    db_result_free(rows);
+    return NULL;
+}
+
+// By a token into a project: what is to be known is asked at once. The token is verified again when
+// revocations have been waited for (check_token), like all.
+static enum rc
+begin(const struct identity *identity, struct db *db, const struct login *login,
+      struct person *person, struct place *place, struct err *err)
+{
+    struct auth_context *by_token = NULL;
+    struct err not_now = {0};
+    bool is_known =
+        login->has_token && !login->has_password && login->scope == SCOPE_PROJECT &&
+        authenticator_verify(identity->auth, login->token, &by_token, &not_now) == RC_OK;
+    if (!is_known) {
+        return auth_db_begin(db, &person->asked_at_us, err);
+    }
+    struct known known = {0};
+    enum rc rc = auth_db_begin_known(db, by_token->user_id, &login->target, &known, err);
+    auth_context_unref(by_token);
+    if (rc) {
+        return rc;
+    }
+    person->asked_at_us = known.now_us;
+    person->row = row_if_any(known.user);
+    place->row = row_if_any(known.project);
+    return RC_OK;
+}
+
 // A trust's count of uses, the end of a row of failures, and the signature.
 static enum rc
 sign(const struct identity *identity, struct db *db, struct session *session, struct err *err)
@@ -317,7 +353,7 @@ auth_open(const struct request *request, const struct login *login, struct sessi
                                    .role_ids = no_roles};
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : auth_db_begin(db, &person->asked_at_us, err);
+    rc = rc ? rc : begin(identity, db, login, person, &session->place, err);
     rc = rc ? rc : prove(identity, db, login, session, err);
     if (rc || session->receipt) {
         return rc;
@@ -445,93 +481,12 @@ delete_token(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
-// ---- what one's own token may reach
-
-char *
-auth_wrap(const struct request *request, const char *name, const char *items)
-{
-    return g_strdup_printf(
-        "{\"%s\":%s,\"links\":{\"self\":\"%s%s\",\"previous\":null,\"next\":null}}", name, items,
-        request_base_url(request), request_url(request));
-}
-
-static enum rc
-show_catalog(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    g_autofree char *items = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc
-            : catalog_cache_text(identity_of(request)->catalog, db, request_project(request),
-                                 &items, err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "catalog", items);
-    }
-    return rc;
-}
-
-static enum rc
-list_projects(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    g_autofree char *items = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc
-            : auth_db_projects(db, request_auth(request)->user_id, request_base_url(request),
-                               &items, err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "projects", items);
-    }
-    return rc;
-}
-
-static enum rc
-list_domains(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    g_autofree char *items = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc
-            : auth_db_domains(db, request_auth(request)->user_id, request_base_url(request), &items,
-                              err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "domains", items);
-    }
-    return rc;
-}
-
-static enum rc
-list_systems(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    g_autoptr(db_result) row = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : auth_db_system_scope(db, request_auth(request)->user_id, &row, err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "system",
-                                strcmp(db_text(row, 0, "roles"), "[]") ? "[{\"all\":true}]" : "[]");
-    }
-    return rc;
-}
-
-static enum rc
-list_keys(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : keys_to_jwks(db, &reply->json, err);
-    if (rc == RC_OK) { // a key that signs was seen by whoever asks this often
-        reply_header_format(reply, "Cache-Control", "public, max-age=%d",
-                            (int)MIN(identity_of(request)->key_notice_us / 2000000, 3600));
-    }
-    return rc;
-}
-
 const struct route auth_routes[] = {
     {.method = "POST",
      .path = "/v3/auth/tokens",
      .handle = create_token,
      .flags = ROUTE_PUBLIC | ROUTE_SLOW,
+     .is_quick = login_is_quick,
      .status = 201,
      .summary = "issue a token"},
     {.method = "GET",
@@ -545,31 +500,5 @@ const struct route auth_routes[] = {
      .handle = delete_token,
      .status = 204,
      .summary = "revoke a token"},
-    {.method = "GET",
-     .path = "/v3/auth/catalog",
-     .handle = show_catalog,
-     .status = 200,
-     .summary = "the token's catalog"},
-    {.method = "GET",
-     .path = "/v3/auth/projects",
-     .handle = list_projects,
-     .status = 200,
-     .summary = "projects that the user may enter"},
-    {.method = "GET",
-     .path = "/v3/auth/domains",
-     .handle = list_domains,
-     .status = 200,
-     .summary = "domains that the user may enter"},
-    {.method = "GET",
-     .path = "/v3/auth/system",
-     .handle = list_systems,
-     .status = 200,
-     .summary = "systems that the user may enter"},
-    {.method = "GET",
-     .path = "/v3/auth/jwks",
-     .handle = list_keys,
-     .flags = ROUTE_PUBLIC,
-     .status = 200,
-     .summary = "public keys of tokens"},
     {0},
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/account/close_api.h"
 #include "services/identity/delegation/admit.h"
+#include "services/identity/quota/limit_request.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/start.h"
 
@@ -26,8 +27,15 @@ static const struct route *const routes[] = {
     endpoint_filter_routes,
     limit_routes,
     quota_routes,
+    limit_request_routes,
     feed_routes,
     account_routes,
+    account_project_routes,
+    invite_routes,
+    invite_answer_routes,
+    profile_routes,
+    change_proven_routes,
+    account_admin_routes,
     close_routes,
     NULL,
 };

@@ -6,6 +6,10 @@
 #define READER "rule:admin_required or (role:reader and system_scope:all)"
 #define SYSTEM_READER "(role:reader and system_scope:all)"
 #define DOMAIN_READER "(role:reader and domain_id:%(target.domain_id)s)"
+// Who answers for a project of an account.
+#define MANAGES                                                                        \
+    "rule:admin_required or user_id:%(target.project.owner_id)s or (role:manager and " \
+    "project_id:%(target.project.id)s)"
 
 // clang-format off
 const struct policy_rule identity_policies[] = {
@@ -17,7 +21,7 @@ const struct policy_rule identity_policies[] = {
     {"identity:check_token", "rule:admin_required or " SYSTEM_READER " or rule:token_subject", "HEAD /v3/auth/tokens"},
     {"identity:validate_token", "rule:admin_required or " SYSTEM_READER " or rule:service_role or rule:token_subject", "GET /v3/auth/tokens"},
     {"identity:revoke_token", "rule:admin_required or rule:token_subject", "DELETE /v3/auth/tokens"},
-    {"identity:close_account", ADMIN, "POST /accounts/v1/accounts/{user_id}/closing"},
+    {"identity:close_account", ADMIN, "POST /accounts/v1/admin/accounts/{user_id}/closing"},
     {"identity:get_closing", ADMIN " or " SYSTEM_READER, "GET /accounts/v1/closings/{id} of others"},
     {"identity:list_closings", ADMIN " or " SYSTEM_READER, "GET /accounts/v1/closings of others"},
     {"identity:set_limits", "rule:service_or_admin", "POST /internal/v1/limits"},
@@ -88,8 +92,21 @@ const struct policy_rule identity_policies[] = {
     {"identity:s3tokens_validate", "rule:service_or_admin", "POST /v3/s3tokens"},
     {"identity:create_registered_limits", ADMIN, ""}, {"identity:update_registered_limit", ADMIN, ""}, {"identity:delete_registered_limit", ADMIN, ""},
     {"identity:create_limits", ADMIN, ""}, {"identity:update_limit", ADMIN, ""}, {"identity:delete_limit", ADMIN, ""},
+    {"identity:create_limit_request", ADMIN " or (role:member and project_id:%(project_id)s)", "POST /accounts/v1/limit-requests, withdraw"},
+    {"identity:decide_limit_request", ADMIN, "POST /accounts/v1/limit-requests/{id}/approve, refuse"},
     {"identity:list_policies", READER, ""}, {"identity:get_policy", READER, ""},
     {"identity:create_policy", ADMIN, ""}, {"identity:update_policy", ADMIN, ""}, {"identity:delete_policy", ADMIN, ""},
+
+    {"identity:use_accounts", "", "one's own account, projects and trail"},
+    {"identity:open_project", "", "POST /accounts/v1/projects"},
+    {"identity:leave_project", "", ""},
+    {"identity:list_members", MANAGES " or (role:reader and project_id:%(target.project.id)s)", "members of a project"},
+    {"identity:remove_member", MANAGES, ""}, {"identity:invite_member", MANAGES, ""},
+    {"identity:list_invitations", MANAGES, ""}, {"identity:revoke_invitation", MANAGES, ""},
+    {"identity:list_accounts", READER, ""}, {"identity:get_account", READER, ""}, {"identity:list_audit", READER, ""},
+    {"identity:approve_account", ADMIN, ""}, {"identity:reject_account", ADMIN, ""},
+    {"identity:block_account", ADMIN, ""}, {"identity:unblock_account", ADMIN, ""},
+    {"identity:list_domain_rules", READER, ""}, {"identity:change_domain_rule", ADMIN, ""},
     {0},
 };
 // clang-format on

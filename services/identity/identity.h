@@ -53,6 +53,8 @@ extern const struct route
     credential_routes[],
     ec2_routes[],
     ec2_token_routes[],
+    oauth1_routes[],
+    oauth1_access_routes[],
     oauth2_routes[],
     appcred_routes[],
     trust_routes[],

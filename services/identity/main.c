@@ -19,6 +19,8 @@ static const struct route *const routes[] = {
     credential_routes,
     ec2_routes,
     ec2_token_routes,
+    oauth1_routes,
+    oauth1_access_routes,
     oauth2_routes,
     appcred_routes,
     trust_routes,

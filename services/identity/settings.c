@@ -10,6 +10,8 @@ const struct setting identity_settings[] = {
     {"receipt",   "life",               SETTING_INT,    "300", 10, 86400, "s", "how long what was proven of a multi-factor login counts"},
     {"totp",      "previous_windows",   SETTING_INT,    "1", 0, 10, "",        "passcodes of so many earlier periods of 30 s are taken too"},
     {"ec2",       "signature_life",     SETTING_INT,    "900", 1, 86400, "s",  "how old a request signed with an EC2 key may be"},
+    {"oauth1",    "request_token_life", SETTING_INT,    "28800", 0, 315360000, "s", "how long an OAuth 1.0a request token is valid; 0: for ever"},
+    {"oauth1",    "access_token_life",  SETTING_INT,    "86400", 0, 315360000, "s", "how long an OAuth 1.0a access token is valid; 0: for ever"},
     {"secret",    "key_directory",      SETTING_TEXT,   "/var/lib/haneul/identity-keys", 0, 0, "", "keys that stored secrets are sealed with; --make-secret-keys makes the first"},
     {"security",  "lockout_attempts",   SETTING_INT,    "10", 0, 1000, "",      "wrong passwords in a row after which a user is locked out; 0: never"},
     {"security",  "lockout_duration",   SETTING_INT,    "60", 1, 86400, "s",    "how long a locked-out user stays so"},

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Proofs that need no database: one-time passcodes, multi-factor rules, EC2 signatures.
+// Proofs that need no database: one-time passcodes, multi-factor rules, EC2 and OAuth signatures.
 #include "common/base/util.h"
 #include "services/identity/delegation/ec2_sign.h"
+#include "services/identity/delegation/oauth1_sign.h"
 #include "services/identity/token/mfa.h"
 #include "services/identity/token/totp.h"
 #include <check.h>
@@ -116,6 +117,77 @@ START_TEST(malformed_claims_are_refused)
 }
 END_TEST
 
+// RFC 5849, §3.4.1.1; realm and signature are not signed.
+START_TEST(the_base_string_is_that_of_the_rfc)
+{
+    static const char header[] =
+        "OAuth realm=\"Example\", oauth_consumer_key=\"9djdj82h48djs9d2\", "
+        "oauth_token=\"kkk9d7dh3k39sjv7\", oauth_signature_method=\"HMAC-SHA1\", "
+        "oauth_timestamp=\"137131201\", oauth_nonce=\"7d8f3e4a\", oauth_signature=\"x%3D\"";
+    static const char *const more[][2] = {{"b5", "=%3D"}, {"a3", "a"}, {"c@", ""},
+                                          {"a2", "r b"},  {"c2", ""},  {"a3", "2 q"}};
+    struct oauth1_request request = {0};
+    ck_assert_int_eq(oauth1_parse(header, &request, NULL), RC_OK);
+    for (size_t i = 0; i < N_ELEMENTS(more); i++) {
+        oauth1_add(&request, more[i][0], more[i][1]);
+    }
+    g_autofree char *text = oauth1_base_string(&request, "POST", "HTTP://EXAMPLE.COM:80/request");
+    ck_assert_str_eq(
+        text, "POST&http%3A%2F%2Fexample.com%2Frequest&a2%3Dr%2520b%26a3%3D2%2520q%26a3%3Da%26b5%3D"
+              "%253D%25253D%26c%2540%3D%26c2%3D%26oauth_consumer_key%3D9djdj82h48djs9d2%26"
+              "oauth_nonce%3D7d8f3e4a%26oauth_signature_method%3DHMAC-SHA1%26oauth_timestamp%3D"
+              "137131201%26oauth_token%3Dkkk9d7dh3k39sjv7");
+    ck_assert_str_eq(request.signature, "x=");
+    oauth1_request_done(&request);
+}
+END_TEST
+
+// The request of RFC 5849, §1.2, signed by oauthlib.
+START_TEST(the_signature_is_that_of_another_implementation)
+{
+    struct oauth1_request request = {0};
+    ck_assert_int_eq(
+        oauth1_parse("OAuth realm=\"Photos\", oauth_consumer_key=\"dpf43f3p2l4k3l03\", "
+                     "oauth_signature_method=\"HMAC-SHA1\", oauth_timestamp=\"137131200\", "
+                     "oauth_nonce=\"wIjqoxSySs\", "
+                     "oauth_callback=\"http%3A%2F%2Fprinter.example.com%2Fready\", "
+                     "oauth_signature=\"S3r%2Buo5vnZHLDGx4XJIgbXoNtiM%3D\"",
+                     &request, NULL),
+        RC_OK);
+    g_autofree char *text =
+        oauth1_base_string(&request, "POST", "https://photos.example.net/initiate");
+    ck_assert(oauth1_is_good(&request, text, "kd94hf93k423kf44", ""));
+    ck_assert(!oauth1_is_good(&request, text, "kd94hf93k423kf44", "x"));
+    request.method[8] = '2';
+    ck_assert(!oauth1_is_good(&request, text, "kd94hf93k423kf44", ""));
+    oauth1_request_done(&request);
+}
+END_TEST
+
+START_TEST(malformed_oauth_headers_are_refused)
+{
+    static const char *const headers[] = {
+        NULL,
+        "",
+        "Basic x",
+        "OAuth",
+        "OAuth ",
+        "OAuth a",
+        "OAuth a=b",
+        "OAuth a=\"",
+        "OAuth =\"\"",
+        "OAuth oauth_nonce=\"%\"",
+        "OAuth oauth_consumer_key=\"a\", oauth_nonce=\"b\", oauth_signature_method=\"HMAC-SHA1\", "
+        "oauth_signature=\"c\", oauth_timestamp=\"d\"",
+        "OAuth oauth_consumer_key=\"a\", oauth_consumer_key=\"b\", oauth_nonce=\"b\", "
+        "oauth_signature_method=\"HMAC-SHA1\", oauth_signature=\"c\", oauth_timestamp=\"1\""};
+    for (size_t i = 0; i < N_ELEMENTS(headers); i++) {
+        struct oauth1_request request = {0};
+        ck_assert_msg(oauth1_parse(headers[i], &request, NULL) == RC_INVALID, "%zu", i);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -126,6 +198,9 @@ main(void)
     tcase_add_test(tcase, any_one_rule_is_enough);
     tcase_add_test(tcase, version_4_is_amazons);
     tcase_add_test(tcase, malformed_claims_are_refused);
+    tcase_add_test(tcase, the_base_string_is_that_of_the_rfc);
+    tcase_add_test(tcase, the_signature_is_that_of_another_implementation);
+    tcase_add_test(tcase, malformed_oauth_headers_are_refused);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

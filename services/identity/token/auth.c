@@ -127,9 +127,10 @@ check_appcred(struct db *db, const struct login *login, struct person *person, s
 }
 
 static enum rc
-find_person(const struct identity *identity, struct db *db, const struct login *login,
+find_person(const struct request *request, struct db *db, const struct login *login,
             struct person *person, struct err *err)
 {
+    const struct identity *identity = identity_of(request);
     enum rc rc = login->receipt ? receipt_read(identity, login->receipt, person, err) : RC_OK;
     rc = rc == RC_OK && login->has_password
              ? auth_check_password(identity, db, login, &person->row, err)
@@ -137,6 +138,7 @@ find_person(const struct identity *identity, struct db *db, const struct login *
     rc = rc == RC_OK && login->has_token ? check_token(identity, db, login, person, err) : rc;
     rc = rc == RC_OK && login->has_appcred ? check_appcred(db, login, person, err) : rc;
     rc = rc == RC_OK && login->has_totp ? method_check_totp(identity, db, login, person, err) : rc;
+    rc = rc == RC_OK && login->has_oauth1 ? method_check_oauth1(request, db, person, err) : rc;
     if (rc == RC_OK && login->ec2_user_id) {
         const struct named user = {.id = login->ec2_user_id};
         rc = auth_db_find_user(db, &user, &person->row, err);
@@ -320,12 +322,13 @@ sign(const struct identity *identity, struct db *db, struct session *session, st
 
 // Who it is, and whether that is proven well enough; else a receipt.
 static enum rc
-prove(const struct identity *identity, struct db *db, const struct login *login,
+prove(const struct request *request, struct db *db, const struct login *login,
       struct session *session, struct err *err)
 {
+    const struct identity *identity = identity_of(request);
     struct login kept = *login;
     kept.keeps_failures = true;
-    enum rc rc = find_person(identity, db, &kept, &session->person, err);
+    enum rc rc = find_person(request, db, &kept, &session->person, err);
     if (rc) {
         return rc;
     }
@@ -354,7 +357,7 @@ auth_open(const struct request *request, const struct login *login, struct sessi
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
     rc = rc ? rc : begin(identity, db, login, person, &session->place, err);
-    rc = rc ? rc : prove(identity, db, login, session, err);
+    rc = rc ? rc : prove(request, db, login, session, err);
     if (rc || session->receipt) {
         return rc;
     }

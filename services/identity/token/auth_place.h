@@ -45,3 +45,5 @@ enum rc method_check_totp(const struct identity *identity, struct db *db, const 
 enum rc place_find(struct db *db, const struct login *login, struct person *person,
                    struct place *place, struct auth_context *token, struct err *err) CHECKED;
 enum rc auth_denied(struct err *err); // the one 401
+enum rc method_check_oauth1(const struct request *request, struct db *db, struct person *person,
+                            struct err *err) CHECKED;

@@ -21,6 +21,7 @@ struct auth_context {
     const char *methods;                            // "password,token"
     const char *trust_id, *trustor_id, *trustee_id; // of a token made by a trust, else "" or NULL
     bool is_impersonating;                          // the trustee acts as the trustor
+    const char *oauth_id, *oauth_consumer_id;       // of a token made by an OAuth 1.0a access token
     const char *appcred_id, *appcred_name;  // of a token made by an application credential, else ""
                                             // or NULL
     bool is_restricted;                     // … which may not make or delete other credentials
@@ -47,6 +48,8 @@ struct bus;
 struct authenticator *authenticator_new(const struct auth_config *config, struct db_pool *db,
                                         struct bus *bus);
 void authenticator_free(struct authenticator *auth);
+// Knows at least one of identity's keys: before that every token is RC_UNAVAILABLE.
+bool authenticator_is_ready(struct authenticator *auth);
 // RC_UNAUTHORIZED: malformed, bad signature, unknown key, expired, revoked. RC_UNAVAILABLE: no keys
 // known yet. ret_context: release with auth_context_unref.
 enum rc authenticator_verify(struct authenticator *auth, const char *token,

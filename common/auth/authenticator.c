@@ -59,17 +59,29 @@ authenticator_free(struct authenticator *auth)
     g_free(auth);
 }
 
+bool
+authenticator_is_ready(struct authenticator *auth)
+{
+    return key_ring_size(auth->keys) > 0;
+}
+
 void
 authenticator_add_revocation(struct authenticator *auth, const struct revocation *revocation)
 {
     revocation_set_add(auth->revocations, revocation);
 }
 
+bool
+authenticator_is_revoked(struct authenticator *auth, const struct auth_context *context)
+{
+    return revocation_set_matches(auth->revocations, context);
+}
+
 static enum rc
 verify_signature(struct authenticator *auth, const char *token, struct auth_context **ret_context,
                  struct err *err)
 {
-    if (key_ring_size(auth->keys) == 0) {
+    if (!authenticator_is_ready(auth)) {
         return fault(err, RC_UNAVAILABLE, "cannot verify token: identity's keys are not known yet");
     }
     json_auto_t *claims = NULL;

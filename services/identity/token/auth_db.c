@@ -18,10 +18,11 @@ auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err)
     return rc;
 }
 
-#define USER                                                                                   \
-    "SELECT u.id, u.name, u.enabled, u.domain_id, d.name AS domain_name, d.enabled AS "        \
-    "domain_enabled, u.default_project_id, u.password_hash, u.n_failures, extract(epoch FROM " \
-    "now() - u.failed_at)::bigint AS failed_s FROM user_account u JOIN tenancy d ON d.id = "   \
+#define USER                                                                                 \
+    "SELECT u.id, u.name, u.enabled, u.domain_id, d.name AS domain_name, d.enabled AS "      \
+    "domain_enabled, u.default_project_id, u.password_hash, u.options, u.n_failures, "       \
+    "extract(epoch FROM "                                                                    \
+    "now() - u.failed_at)::bigint AS failed_s FROM user_account u JOIN tenancy d ON d.id = " \
     "u.domain_id WHERE "
 
 // A statement for each way to name a user: each keeps one plan.

@@ -125,6 +125,13 @@ static const char *const extensions[][2] = {
     {"os-simple-tenant-usage", "SimpleTenantUsage"},
     {"os-quota-class-sets", "QuotaClasses"},
     {"os-user-data", "UserData"},
+    {"os-hosts", "Hosts"},
+    {"os-consoles", "Consoles"},
+    {"os-floating-ips", "FloatingIps"},
+    {"os-floating-ip-pools", "FloatingIpPools"},
+    {"os-tenant-networks", "OSTenantNetworks"},
+    {"os-networks", "Networks"},
+    {"image-size", "ImageSize"},
 };
 
 static json_t *

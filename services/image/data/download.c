@@ -3,7 +3,9 @@
 // rows of both directions.
 #include "services/image/access.h"
 #include "services/image/api.h"
+#include "services/image/store/blob.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 // True with the range when the header asks for one that we serve: a single one. RC_RANGE when it
@@ -73,8 +75,10 @@ find_by_ticket(const struct request *request, struct db *db, const char *ticket,
 }
 
 static enum rc
-send_blob(struct request *request, const image_row *row, struct reply *reply, struct err *err)
+send_blob(struct request *request, struct db *db, const image_row *row, struct reply *reply,
+          struct err *err)
 {
+    struct blob_places places;
     bool partial;
     int64_t first = 0, last = row->size - 1;
     enum rc rc =
@@ -83,11 +87,15 @@ send_blob(struct request *request, const image_row *row, struct reply *reply, st
         reply_header_format(reply, "Content-Range", "bytes */%lld", (long long)row->size);
     }
     if (rc == RC_OK) {
-        rc = store_blob_open(image_service_of(request)->store, row->sha512, &reply->fd, err);
+        rc = blob_places_find(image_service_of(request)->stores, db, row->id, &places, err);
+    }
+    if (rc == RC_OK) {
+        rc = blob_open(&places, row->sha512, &reply->fd, err);
     }
     if (rc != RC_OK) {
         return rc;
     }
+    posix_fadvise(reply->fd, first, last - first + 1, POSIX_FADV_SEQUENTIAL);
     reply->fd_offset = first;
     reply->fd_size = last - first + 1;
     reply->content_type = OPENSTACK_STREAM;
@@ -116,7 +124,7 @@ file_get(struct request *request, struct reply *reply, struct err *err)
         reply->status = 204;
         return RC_OK;
     }
-    return rc == RC_OK ? send_blob(request, row, reply, err) : rc;
+    return rc == RC_OK ? send_blob(request, db, row, reply, err) : rc;
 }
 
 // clang-format off

@@ -494,9 +494,13 @@ resource_list(struct request *request, struct reply *reply, struct err *err)
             return rc;
         }
     }
+    enum rc rc = resource->before_list ? resource->before_list(request, err) : RC_OK;
+    if (rc != RC_OK) {
+        return rc;
+    }
     struct list_query query;
     list_query_init(&query, request);
-    enum rc rc = run_list(&query, reply, err);
+    rc = run_list(&query, reply, err);
     list_query_done(&query);
     return rc;
 }

@@ -96,6 +96,8 @@ struct resource {
     int max_limit; // page bound; 0: 1,000 when limit is given, all otherwise (at most 10,000)
     const struct attribute *attributes; // ended by name NULL
     // Hooks, in the operation's transaction; may be NULL.
+    // before_list: NULL, or a check of the request's query.
+    enum rc (*before_list)(const struct request *request, struct err *err);
     resource_hook_fn before_create, after_create, before_update, after_update, before_delete,
         after_delete;
 };

@@ -6,6 +6,7 @@
 #include "common/http/http.h"
 #include "common/resource/resource.h"
 #include "common/service/service.h"
+#include "services/identity/tenancy/compliance.h"
 
 struct catalog_cache;
 struct identity {
@@ -15,9 +16,7 @@ struct identity {
     struct authenticator *auth;
     struct catalog_cache *catalog;
     int64_t token_life_us;
-    int64_t lockout_attempts; // 0: never
-    int64_t lockout_s;
-    int64_t n_unique_passwords; // the last N may not be used again; 0: any
+    struct compliance compliance;
     // The feed's position in this process (feed.c).
     GMutex feed_lock;
     int64_t feed_cursor;
@@ -33,7 +32,8 @@ extern const struct policy_rule identity_policies[];
 extern const struct route discovery_routes[], auth_routes[], tenancy_routes[], user_routes[],
     group_routes[], role_routes[], grant_routes[], catalog_routes[], credential_routes[],
     ec2_routes[], appcred_routes[], trust_routes[], domain_config_routes[], consumer_routes[],
-    endpoint_filter_routes[], limit_routes[], feed_routes[], account_routes[];
+    endpoint_filter_routes[], endpoint_policy_routes[], revoke_routes[], limit_routes[],
+    feed_routes[], account_routes[];
 void identity_error_body(const struct request *request, const struct err *err, struct reply *reply);
 void identity_on_reply(struct request *request, struct reply *reply);
 
@@ -62,6 +62,9 @@ enum rc bootstrap(struct identity *identity, struct err *err) CHECKED;
 // accounts.c
 enum rc accounts_check_settings(const struct conf *conf, struct err *err) CHECKED;
 enum rc accounts_prune(struct db *db, struct err *err) CHECKED;
+
+// user.c: disables who was away too long, some at a time.
+enum rc user_disable_inactive(struct identity *identity, struct db *db, struct err *err) CHECKED;
 
 // mail.c: one round of the background sender.
 #define MAIL_INTERVAL_MS 500

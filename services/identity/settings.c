@@ -5,9 +5,15 @@
 // clang-format off
 const struct setting identity_settings[] = {
     {"token",     "life",               SETTING_INT,    "3600", 60, TOKEN_LIFE_MAX_S, "s", "how long a token is valid"},
-    {"security",  "lockout_attempts",   SETTING_INT,    "10", 0, 1000, "",      "wrong passwords in a row after which a user is locked out; 0: never"},
-    {"security",  "lockout_duration",   SETTING_INT,    "60", 1, 86400, "s",    "how long a locked-out user stays so"},
-    {"security",  "unique_passwords",   SETTING_INT,    "0", 0, 24, "",         "a user's last passwords that may not be chosen again"},
+    {"security_compliance", "lockout_failure_attempts", SETTING_INT, "10", 0, 1000, "", "wrong passwords in a row after which a user is locked out; 0: never"},
+    {"security_compliance", "lockout_duration", SETTING_INT, "60", 0, 31536000, "s", "how long a locked-out user stays so; 0: until an administrator enables the user"},
+    {"security_compliance", "unique_last_password_count", SETTING_INT, "0", 0, 24, "", "a user's last passwords that may not be chosen again"},
+    {"security_compliance", "minimum_password_age", SETTING_INT, "0", 0, 3650, "days", "how long a password that its user chose stays before it may be changed; 0: not at all"},
+    {"security_compliance", "password_expires_days", SETTING_INT, "0", 0, 36500, "days", "how long a new password is good; 0: for ever"},
+    {"security_compliance", "password_regex", SETTING_TEXT, "", 0, 0, "", "regular expression (PCRE2) that a new password must match from its beginning; empty: any"},
+    {"security_compliance", "password_regex_description", SETTING_TEXT, "", 0, 0, "", "what it asks for, in words for people"},
+    {"security_compliance", "disable_user_account_days_inactive", SETTING_INT, "0", 0, 36500, "days", "users who did not sign in for so long are disabled; 0: nobody is"},
+    {"security_compliance", "change_password_upon_first_use", SETTING_BOOL, "false", 0, 0, "", "a password that an administrator gave must be changed by its user"},
     {"bootstrap", "admin_password",     SETTING_SECRET, "", 0, 0, "",           "password of user admin when it is made; empty: no bootstrap"},
     {"bootstrap", "service_password",   SETTING_SECRET, "", 0, 0, "",           "password of the services' users when they are made; empty: none are"},
     {"bootstrap", "region",             SETTING_TEXT,   "RegionOne", 0, 0, "",  "the endpoints' region"},

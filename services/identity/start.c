@@ -50,6 +50,7 @@ keep_house(void *identity)
     rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
     rc = rc ? rc : feed_db_prune(db, TOKEN_LIFE_MAX_S + 3600, &err);
     rc = rc ? rc : accounts_prune(db, &err);
+    rc = rc ? rc : user_disable_inactive(identity, db, &err);
     if (rc && log_limit_allows(&limit, 1)) {
         log_warn("cannot keep keys and events tidy", kv("reason", err.message));
     }
@@ -59,9 +60,6 @@ static void
 read_settings(struct identity *identity, const struct conf *conf)
 {
     identity->token_life_us = conf_int(conf, "token", "life") * 1000000;
-    identity->lockout_attempts = conf_int(conf, "security", "lockout_attempts");
-    identity->lockout_s = conf_int(conf, "security", "lockout_duration");
-    identity->n_unique_passwords = conf_int(conf, "security", "unique_passwords");
 }
 
 enum rc
@@ -69,7 +67,8 @@ identity_start(struct service *service, void **ret_context, struct err *err)
 {
     struct identity *identity = the_identity;
     read_settings(identity, service_conf(service));
-    enum rc rc = accounts_check_settings(service_conf(service), err);
+    enum rc rc = compliance_init(&identity->compliance, service_conf(service), err);
+    rc = rc ? rc : accounts_check_settings(service_conf(service), err);
     rc = rc ? rc : keys_load(identity, err);
     rc = rc ? rc : bootstrap(identity, err);
     rc = rc ? rc : feed_catch_up(identity, err);

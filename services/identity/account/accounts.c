@@ -165,6 +165,8 @@ sign_up(struct request *request, struct reply *reply, struct err *err)
                     *token_hash = sha256_hex(token, strlen(token));
     g_autofree char *link = g_strconcat(conf_text(conf, "accounts", "verify_url"), token, NULL);
     enum rc rc = admit(request, body->email, &db, &email, err);
+    rc =
+        rc ? rc : compliance_check_password(&identity_of(request)->compliance, body->password, err);
     rc = rc ? rc : password_hash(body->password, &hash, err);
     if (rc) {
         return rc;

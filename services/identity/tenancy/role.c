@@ -1,14 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Roles and which role implies which.
 #include "services/identity/identity_resource.h"
+#include "services/identity/tenancy/options.h"
 #include "services/identity/tenancy/role_db.h"
 #include "services/identity/token/auth.h"
 #include <string.h>
 
 static enum rc
-revoke_role(struct resource_op *op, struct err *err)
+before_create(struct resource_op *op, struct err *err)
 {
-    return feed_revoke(op->db, &(struct revocation){.role_id = op->id}, err);
+    return options_check(op, tenancy_options, err);
+}
+
+static enum rc
+before_update(struct resource_op *op, struct err *err)
+{
+    enum rc rc = options_check_update(op, err);
+    return rc ? rc : options_check(op, tenancy_options, err);
+}
+
+static enum rc
+before_delete(struct resource_op *op, struct err *err)
+{
+    enum rc rc = options_check_delete(op, err);
+    return rc ? rc : feed_revoke(op->db, &(struct revocation){.role_id = op->id}, err);
 }
 
 static const struct attribute attributes[] = {
@@ -33,7 +48,9 @@ static const struct resource role = {
     .policy_delete = "identity:delete_role",
     .default_sort = "name",
     .attributes = attributes,
-    .before_delete = revoke_role,
+    .before_create = before_create,
+    .before_update = before_update,
+    .before_delete = before_delete,
 };
 
 // ---- implied roles

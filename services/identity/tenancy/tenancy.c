@@ -2,6 +2,7 @@
 // Domains and projects. Disabling or deleting one ends every token in it.
 #include "services/identity/identity_resource.h"
 #include "services/identity/tenancy/member_db.h"
+#include "services/identity/tenancy/options.h"
 #include <string.h>
 
 // ---- domains
@@ -13,14 +14,26 @@ revoke_domain(struct resource_op *op, struct err *err)
 }
 
 static enum rc
+before_domain_create(struct resource_op *op, struct err *err)
+{
+    return options_check(op, tenancy_options, err);
+}
+
+static enum rc
 before_domain_update(struct resource_op *op, struct err *err)
 {
-    return is_being_disabled(op) ? revoke_domain(op, err) : RC_OK;
+    enum rc rc = options_check_update(op, err);
+    rc = rc ? rc : options_check(op, tenancy_options, err);
+    return rc == RC_OK && is_being_disabled(op) ? revoke_domain(op, err) : rc;
 }
 
 static enum rc
 before_domain_delete(struct resource_op *op, struct err *err)
 {
+    enum rc rc = options_check_delete(op, err);
+    if (rc) {
+        return rc;
+    }
     if (json_is_true(json_object_get(op->old, "enabled"))) {
         return fault(err, RC_FORBIDDEN,
                      "Cannot delete a domain that is enabled, please disable it first.");
@@ -50,6 +63,7 @@ static const struct resource domain = {
     .policy_delete = "identity:delete_domain",
     .default_sort = "name",
     .attributes = domain_attributes,
+    .before_create = before_domain_create,
     .before_update = before_domain_update,
     .before_delete = before_domain_delete,
 };
@@ -100,6 +114,7 @@ static enum rc
 before_project_create(struct resource_op *op, struct err *err)
 {
     enum rc rc = check_tags(json_object_get(op->values, "tags"), err);
+    rc = rc ? rc : options_check(op, tenancy_options, err);
     if (rc) {
         return rc;
     }
@@ -128,7 +143,9 @@ revoke_project(struct resource_op *op, struct err *err)
 static enum rc
 before_project_update(struct resource_op *op, struct err *err)
 {
-    enum rc rc = check_tags(json_object_get(op->values, "tags"), err);
+    enum rc rc = options_check_update(op, err);
+    rc = rc ? rc : options_check(op, tenancy_options, err);
+    rc = rc ? rc : check_tags(json_object_get(op->values, "tags"), err);
     return rc == RC_OK && is_being_disabled(op) ? revoke_project(op, err) : rc;
 }
 
@@ -139,7 +156,8 @@ before_project_delete(struct resource_op *op, struct err *err)
         return before_domain_delete(op, err);
     }
     bool has_children = false;
-    enum rc rc = member_db_has_children(op->db, op->id, &has_children, err);
+    enum rc rc = options_check_delete(op, err);
+    rc = rc ? rc : member_db_has_children(op->db, op->id, &has_children, err);
     if (rc == RC_OK && has_children) {
         rc = fault(err, RC_FORBIDDEN,
                    "Cannot delete project %s since it is not a leaf in the hierarchy.", op->id);
@@ -201,6 +219,10 @@ tag_tx(struct db *db, void *argument, struct err *err)
 {
     const struct tagging *tagging = argument;
     const char *id = request_param(tagging->request, "id");
+    enum rc rc = member_db_may_change(db, id, err);
+    if (rc) {
+        return rc;
+    }
     if (tagging->tags) {
         return member_db_set_tags(db, id, tagging->tags, err);
     }

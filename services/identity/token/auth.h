@@ -35,11 +35,15 @@ enum rc login_parse(json_t *root, struct login *ret_login, struct err *err) CHEC
 // later and end the token.
 enum rc auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err) CHECKED;
 // One row: id, name, enabled, domain_id, domain_name, domain_enabled, default_project_id,
-// password_hash, n_failures, failed_s (seconds since the last failure). RC_NOT_FOUND.
+// password_hash, n_failures, failed_s (seconds since the last failure), password_expires_us (0:
+// never), is_password_expired, is_password_own, password_age_s, inactive_days (0 for who may be
+// away), ignores_lockout, is_password_locked, options. RC_NOT_FOUND.
 enum rc auth_db_find_user(struct db *db, const struct named *user, db_result **ret_row,
                           struct err *err) CHECKED;
 enum rc auth_db_count_failure(struct db *db, const char *user_id, bool is_first,
                               struct err *err) CHECKED;
+// The user was here today.
+enum rc auth_db_see_user(struct db *db, const char *user_id, struct err *err) CHECKED;
 enum rc auth_db_forget_failures(struct db *db, const char *user_id, struct err *err) CHECKED;
 // One row: id, name, enabled, domain_id, domain_name, domain_enabled, roles ([[id, name], …],
 // implied ones included). RC_NOT_FOUND: no such project, domain.
@@ -60,6 +64,10 @@ enum rc auth_db_domains(struct db *db, const char *user_id, const char *base_url
 enum rc auth_check_password(const struct identity *identity, struct db *db,
                             const struct login *login, db_result **ret_row,
                             struct err *err) CHECKED;
+// RC_UNAUTHORIZED: the user or its domain is disabled, or the user was away too long. row: as
+// auth_db_find_user's.
+enum rc auth_check_account(const struct identity *identity, const db_result *row,
+                           struct err *err) CHECKED;
 // {"name": items, "links": …}; the caller frees.
 char *auth_wrap(const struct request *request, const char *name, const char *items);
 // auth_place.c: the id of a role given by id or name when it is in held ([[id, name], …] of a

@@ -59,9 +59,10 @@ install: all ## install programs, migrations, documentation and systemd units un
 	install -m 640 $(wildcard deploy/etc/*.conf) $(DESTDIR)/etc/haneul
 .PHONY: install
 
-# A program made of common/ alone, for its service tests.
-TEST_PROGRAMS := $(O)/bin/haneul-test-things
-$(O)/bin/haneul-test-things: $(O)/tests/lib/things.o $(TSAN_OBJ) $(COMMON_LIB)
+# Programs for service tests: one made of common/ alone, one that drives the northbound mapping.
+TEST_PROGRAMS := $(O)/bin/haneul-test-things $(O)/bin/haneul-test-ovn
+$(O)/bin/haneul-test-ovn: $(O)/libnetwork.a
+$(O)/bin/haneul-test-%: $(O)/tests/lib/%.o $(TSAN_OBJ) $(COMMON_LIB)
 	@mkdir -p $(@D)
-	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_ALL)
-DEPS += $(O)/tests/lib/things.d
+	@$(CC) $(LDFLAGS_ALL) -o $@ -Wl,--start-group $(filter %.o %.a,$^) -Wl,--end-group $(CHECK_LIBS) $(LIBS_ALL)
+DEPS += $(O)/tests/lib/things.d $(O)/tests/lib/ovn.d

@@ -6,9 +6,9 @@ CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
 # Unit tests link every service's library; unused members are left out by the linker.
 UNIT_LIBS := $(foreach p,$(READY),$(O)/lib$(p).a)
 
-$(O)/unit/%: $(O)/tests/unit/%.o $(UNIT_LIBS) $(COMMON_LIB)
+$(O)/unit/%: $(O)/tests/unit/%.o $(UNIT_LIBS) $(COMMON_LIB) $(TSAN_OBJ)
 	@mkdir -p $(@D)
-	@$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(UNIT_LIBS) $(COMMON_LIB) -Wl,--end-group $(CHECK_LIBS) $(VIRT_LIBS) $(LIBS_ALL)
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(TSAN_OBJ) -Wl,--start-group $(UNIT_LIBS) $(COMMON_LIB) -Wl,--end-group $(CHECK_LIBS) $(VIRT_LIBS) $(LIBS_ALL)
 DEPS += $(patsubst %.c,$(O)/%.d,$(UNIT_SRC))
 
 # A sanitizer's report of any process fails the layer, whatever the tests say. GLib's slices hand memory from thread to
@@ -16,15 +16,18 @@ DEPS += $(patsubst %.c,$(O)/%.d,$(UNIT_SRC))
 REPORTS := $(abspath $(O))/report
 SANITIZER_asan := ASAN_OPTIONS=detect_leaks=1:log_path=$(REPORTS) UBSAN_OPTIONS=print_stacktrace=1:log_path=$(REPORTS)
 SANITIZER_tsan := G_SLICE=always-malloc TSAN_OPTIONS=suppressions=$(CURDIR)/tests/lib/tsan.supp:history_size=4:log_path=$(REPORTS)
+no_reports = @for r in $(REPORTS).*; do [ ! -e $$r ] || { cat $$r; exit 1; }; done
 define run_layer
 	@rm -f $(REPORTS).*
 	$(SANITIZER_$(BUILD)) HANEUL_BIN=$(abspath $(O))/bin $(PYTEST) $(1)
-	@for r in $(REPORTS).*; do [ ! -e $$r ] || { cat $$r; exit 1; }; done
+	$(no_reports)
 endef
 PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -q
 .PHONY: test test-unit test-service test-system test-fault
 test-unit: $(UNIT_BINS) ## pure code: tables of cases
-	@for t in $(UNIT_BINS); do $$t || exit 1; done
+	@rm -f $(REPORTS).*
+	@for t in $(UNIT_BINS); do $(SANITIZER_$(BUILD)) $$t || exit 1; done
+	$(no_reports)
 test-service: all $(TEST_PROGRAMS) ## each service alone, against real PostgreSQL and RabbitMQ
 	$(call run_layer,tests/service)
 test-system: all ## the whole cloud with real guests and unmodified clients

@@ -9,21 +9,10 @@ struct worker_pool {
     void (*run)(struct request *request);
 };
 
-// ThreadSanitizer cannot see GLib's queue, by which a request goes from its HTTP thread to a
-// worker.
-#ifdef __SANITIZE_THREAD__
-void __tsan_acquire(void *address);
-void __tsan_release(void *address);
-#else
-#define __tsan_acquire(address)
-#define __tsan_release(address)
-#endif
-
 static void
 run_one(gpointer request, gpointer data)
 {
     struct worker_pool *pool = data;
-    __tsan_acquire(request);
     pool->run(request);
 }
 
@@ -52,6 +41,5 @@ worker_pool_push(struct worker_pool *pool, struct request *request)
     if (g_thread_pool_unprocessed(pool->threads) >= (guint)pool->max_queue) {
         return false;
     }
-    __tsan_release(request);
     return g_thread_pool_push(pool->threads, request, NULL);
 }

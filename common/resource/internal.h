@@ -26,6 +26,8 @@ const char *sql_item(const struct resource *resource);
 void sql_append_visible(GString *sql, const struct resource *resource, bool admin);
 // {a,b} array literal of texts; the caller frees.
 char *sql_text_array(const GPtrArray *values);
+// A LIKE pattern of value as it is, between two of one's own ("%" or ""); the caller frees.
+char *sql_like_pattern(const char *before, const char *value, const char *after);
 
 // check.c
 // input → op->values for POST (is_create) or PUT/PATCH: types, bounds, who may set; defaults for

@@ -155,16 +155,14 @@ implied_attribute(const struct resource *resource, size_t i)
                                                                          : NULL;
 }
 
+// LIKE and ILIKE, so that an index on parts of names serves them.
 static const struct {
-    const char *suffix, *condition;
+    const char *suffix, *condition, *before, *after;
 } comparisons[] = {
-    {"__contains", "strpos(r.name, ?) > 0"},
-    {"__icontains", "strpos(lower(r.name), lower(?)) > 0"},
-    {"__startswith", "starts_with(r.name, ?)"},
-    {"__istartswith", "starts_with(lower(r.name), lower(?))"},
-    {"__endswith", "right(r.name, length(?)) = ?"},
-    {"__iendswith", "right(lower(r.name), length(?)) = lower(?)"},
-    {"__iexact", "lower(r.name) = lower(?)"},
+    {"__contains", "r.name LIKE", "%", "%"},     {"__icontains", "r.name ILIKE", "%", "%"},
+    {"__startswith", "r.name LIKE", "", "%"},    {"__istartswith", "r.name ILIKE", "", "%"},
+    {"__endswith", "r.name LIKE", "%", ""},      {"__iendswith", "r.name ILIKE", "%", ""},
+    {"__iexact", "lower(r.name) =", NULL, NULL},
 };
 
 static void
@@ -174,11 +172,13 @@ filter_names(struct list_query *query)
         g_autofree char *name = g_strconcat("name", comparisons[i].suffix, NULL);
         const char *value = request_query(query->request, name);
         if (value && g_utf8_validate(value, -1, NULL) && query->n_args + 4 <= MAX_LIST_ARGS) {
-            int number = add_arg(query, g_strdup(value));
-            g_autoptr(GString) condition = g_string_new(comparisons[i].condition);
-            g_autofree char *parameter = g_strdup_printf("$%d::text", number);
-            g_string_replace(condition, "?", parameter, 0);
-            g_string_append_printf(query->where, " AND %s", condition->str);
+            bool is_pattern = comparisons[i].before;
+            int number = add_arg(query, is_pattern ? sql_like_pattern(comparisons[i].before, value,
+                                                                      comparisons[i].after)
+                                                   : g_strdup(value));
+            g_string_append_printf(query->where,
+                                   is_pattern ? " AND %s $%d::text" : " AND %s lower($%d::text)",
+                                   comparisons[i].condition, number);
         }
     }
 }
@@ -198,6 +198,9 @@ read_filters(struct list_query *query, struct err *err)
         if (attribute && (attribute->flags & ATTR_FILTER)) {
             rc = filter_attribute(query, attribute, err);
         }
+    }
+    if (query->resource->list_scope) {
+        g_string_append_printf(query->where, " AND (%s)", query->resource->list_scope);
     }
     if (rc == RC_OK && (query->resource->style & RESOURCE_NAME_FILTERS)) {
         filter_names(query);
@@ -223,9 +226,11 @@ add_sort_key(struct list_query *query, const char *name, struct err *err)
         [ATTR_TEXT] = "::text, ''",  [ATTR_UUID] = "::text, ''",  [ATTR_INT] = ", 0",
         [ATTR_BOOL] = ", false",     [ATTR_TIME] = ", 'epoch'",   [ATTR_JSON] = "::text, ''",
         [ATTR_ARRAY] = "::text, ''", [ATTR_OBJECT] = "::text, ''"};
-    bool is_id = strcmp(name, "id") == 0;
+    bool is_id = strcmp(name, "id") == 0,
+         is_never_null = (attribute->flags & ATTR_REQUIRED) && !(attribute->flags & ATTR_NULLABLE);
     query->keys[query->n_keys++].expression =
-        is_id ? g_strdup("r.id")
+        is_id                                 ? g_strdup("r.id")
+        : is_never_null && !attribute->select ? g_strdup_printf("r.%s", attribute_column(attribute))
         : attribute->select
             ? g_strdup_printf("coalesce((%s)%s)", attribute->select, blanks[attribute->type])
             : g_strdup_printf("coalesce(r.%s%s)", attribute_column(attribute),
@@ -315,6 +320,16 @@ read_page(struct list_query *query, struct err *err)
     return RC_OK;
 }
 
+static void
+append_key_against_marker(struct list_query *query, int key, const char *operator_, int parameter)
+{
+    g_autoptr(GString) marked = g_string_new(query->keys[key].expression);
+    g_string_replace(marked, "r.", "m.", 0);
+    g_string_append_printf(query->where, "%s %s (SELECT %s FROM %s m WHERE m.id = $%d::%s)",
+                           query->keys[key].expression, operator_, marked->str,
+                           query->resource->table, parameter, resource_id_type(query->resource));
+}
+
 // Rows behind the marker in the chosen order: (k1 > m1) OR (k1 = m1 AND k2 > m2) …, m by a
 // subselect on the marker's row.
 static void
@@ -324,19 +339,19 @@ append_marker(struct list_query *query)
         return;
     }
     int number = add_arg(query, g_strdup(query->marker));
+    // Implied by what follows; an index in this order is entered there instead of at its beginning.
+    g_string_append_printf(query->where, " AND ");
+    append_key_against_marker(query, 0, query->keys[0].descending ? "<=" : ">=", number);
     g_string_append(query->where, " AND (");
     for (int i = 0; i < query->n_keys; i++) {
         g_string_append(query->where, i ? " OR (" : "(");
         for (int j = 0; j <= i; j++) {
-            g_autoptr(GString) marked = g_string_new(query->keys[j].expression);
-            g_string_replace(marked, "r.", "m.", 0);
-            g_string_append_printf(
-                query->where, "%s%s %s (SELECT %s FROM %s m WHERE m.id = $%d::%s)",
-                j ? " AND " : "", query->keys[j].expression,
-                j < i                       ? "="
-                : query->keys[j].descending ? "<"
-                                            : ">",
-                marked->str, query->resource->table, number, resource_id_type(query->resource));
+            g_string_append(query->where, j ? " AND " : "");
+            append_key_against_marker(query, j,
+                                      j < i                       ? "="
+                                      : query->keys[j].descending ? "<"
+                                                                  : ">",
+                                      number);
         }
         g_string_append(query->where, ")");
     }
@@ -360,8 +375,10 @@ list_sql(struct list_query *query)
     g_string_append_printf(sql,
                            "string_agg(%s, ',' ORDER BY r.position_%s) AS items, count(*) AS n, ",
                            sql_item(resource), query->reverse ? " DESC" : "");
-    g_string_append(sql, "(array_agg(r.id::text ORDER BY r.position_))[1] AS first, "
-                         "(array_agg(r.id::text ORDER BY r.position_ DESC))[1] AS last ");
+    g_string_append(sql, resource->style & RESOURCE_PAGE_LINKS
+                             ? "(array_agg(r.id::text ORDER BY r.position_))[1] AS first, "
+                               "(array_agg(r.id::text ORDER BY r.position_ DESC))[1] AS last "
+                             : "NULL AS first, NULL AS last ");
     g_string_append_printf(
         sql, "FROM (SELECT r.*, row_number() OVER (ORDER BY %s) AS position_ FROM %s r", order->str,
         resource->table);
@@ -484,12 +501,23 @@ run_list(struct list_query *query, struct reply *reply, struct err *err)
     return rc;
 }
 
+// With a domain's token, the list is the domain's: target.domain_id.
+static enum rc
+allow_list(const struct request *request, const char *policy, struct err *err)
+{
+    const struct auth_context *auth = request_auth(request);
+    json_auto_t *target = auth && auth->domain_id[0]
+                              ? json_pack("{s:{s:s}}", "target", "domain_id", auth->domain_id)
+                              : NULL;
+    return request_allow(request, policy, target, err);
+}
+
 enum rc
 resource_list(struct request *request, struct reply *reply, struct err *err)
 {
     const struct resource *resource = resource_of(request);
     if (resource->policy_list) {
-        enum rc rc = request_allow(request, resource->policy_list, NULL, err);
+        enum rc rc = allow_list(request, resource->policy_list, err);
         if (rc != RC_OK) {
             return rc;
         }

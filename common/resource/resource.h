@@ -90,6 +90,8 @@ struct resource {
                          // $2 the user's, $3 the domain's
     const char *writable; // the same for update and delete; visible but not writable: 403 (Neutron)
                           // ; NULL: as visible
+    const char
+        *list_scope; // SQL condition over r for every list, whoever asks; parameters as above
     const char *policy_list, *policy_get, *policy_create, *policy_update,
         *policy_delete;       // rule names or NULL (any token)
     const char *default_sort; // column(s), e.g. "id"; ties are always broken by id

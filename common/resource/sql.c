@@ -138,7 +138,8 @@ const char *
 sql_item(const struct resource *resource)
 {
     return resource->style & RESOURCE_KEEP_UNKNOWN
-               ? "(coalesce(r.extra, '{}'::jsonb) || to_jsonb(v))::text"
+               ? "CASE WHEN r.extra = '{}'::jsonb THEN row_to_json(v)::text ELSE "
+                 "(coalesce(r.extra, '{}'::jsonb) || to_jsonb(v))::text END"
                : "row_to_json(v)::text";
 }
 
@@ -170,4 +171,18 @@ sql_text_array(const GPtrArray *values)
     }
     g_string_append_c(text, '}');
     return g_string_free(text, FALSE);
+}
+
+char *
+sql_like_pattern(const char *before, const char *value, const char *after)
+{
+    GString *pattern = g_string_new(before);
+    for (const char *at = value; *at; at++) {
+        if (strchr("\\%_", *at)) {
+            g_string_append_c(pattern, '\\');
+        }
+        g_string_append_c(pattern, *at);
+    }
+    g_string_append(pattern, after);
+    return g_string_free(pattern, FALSE);
 }

@@ -12,11 +12,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { MAX_TABLES = 32 };
+enum { MAX_TABLES = 64, MAX_COMMANDS = 16 };
 
 struct options {
     char *config;
     gboolean check, version, migrate, openapi, settings, life_cycles;
+    gboolean commands[MAX_COMMANDS]; // in the order of the service's table
 };
 
 // The process' one service: set before any thread starts, never changed.
@@ -112,8 +113,23 @@ service_every(struct service *service, const char *name, int interval_ms, void (
     g_ptr_array_add(service->threads, g_thread_new(name, run_every, every));
 }
 
+static void
+add_commands(GOptionContext *parser, const struct service_command *commands,
+             struct options *options)
+{
+    GOptionEntry entries[MAX_COMMANDS + 1] = {{0}};
+    for (int i = 0; commands && commands[i].name; i++) {
+        g_assert(i < MAX_COMMANDS);
+        entries[i] = (GOptionEntry){.long_name = commands[i].name,
+                                    .arg = G_OPTION_ARG_NONE,
+                                    .arg_data = &options->commands[i],
+                                    .description = commands[i].help};
+    }
+    g_option_context_add_main_entries(parser, entries, NULL);
+}
+
 static bool
-parse_options(int argc, char **argv, struct options *options)
+parse_options(const struct service_def *def, int argc, char **argv, struct options *options)
 {
     const GOptionEntry entries[] = {
         {"config", 'c', 0, G_OPTION_ARG_FILENAME, &options->config, "settings file", "FILE"},
@@ -131,6 +147,7 @@ parse_options(int argc, char **argv, struct options *options)
     };
     g_autoptr(GOptionContext) parser = g_option_context_new(NULL);
     g_option_context_add_main_entries(parser, entries, NULL);
+    add_commands(parser, def->commands, options);
     g_autoptr(GError) error = NULL;
     if (!g_option_context_parse(parser, &argc, &argv, &error) || argc > 1) {
         fprintf(stderr, "%s\n", error ? error->message : "unexpected argument");
@@ -362,6 +379,23 @@ migrate(struct service *service)
 }
 
 static int
+run_command(struct service *service, const struct service_command *command)
+{
+    const struct service_def *def = service->def;
+    const char *schema = def->schema ? def->schema : def->name;
+    if (def->parts & SERVICE_DB) {
+        service->db = db_pool_new(conf_text(service->conf, "database", "dsn"), schema);
+    }
+    struct err err = {0};
+    enum rc rc = command->run(service, &err);
+    if (rc != RC_OK) {
+        fprintf(stderr, "haneul-%s: --%s: %s\n", def->name, command->name, err.message);
+    }
+    db_pool_free(service->db);
+    return rc == RC_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int
 print_openapi(const struct service_def *def)
 {
     const struct route *tables[MAX_TABLES];
@@ -410,6 +444,12 @@ with_settings(struct service *service, const struct options *options)
     if (options->check) {
         return EXIT_SUCCESS;
     }
+    const struct service_command *command = service->def->commands;
+    for (int i = 0; command && command->name; i++, command++) {
+        if (options->commands[i]) {
+            return run_command(service, command);
+        }
+    }
     return options->migrate ? migrate(service) : run(service);
 }
 
@@ -417,7 +457,7 @@ int
 service_main(const struct service_def *def, int argc, char **argv)
 {
     struct options options = {0};
-    if (!parse_options(argc, argv, &options)) {
+    if (!parse_options(def, argc, argv, &options)) {
         return 2;
     }
     if (options.version) {

@@ -19,6 +19,13 @@ enum service_part { // what the frame sets up
     SERVICE_OUTBOX = 16, // relay thread
 };
 struct service;
+// One more option of the program, which does something and exits. Settings, log and database (when
+// the service has one) are there, nothing else runs.
+struct service_command {
+    const char *name; // "rotate-keys": --rotate-keys
+    const char *help;
+    enum rc (*run)(struct service *service, struct err *err);
+};
 struct service_def {
     const char *name;   // "compute": program haneul-compute, schema, queue prefix
     const char *schema; // NULL: name
@@ -44,7 +51,8 @@ struct service_def {
     const struct fsm *const
         *life_cycles; // printed by --life-cycles (docs/fsm); NULL-terminated, or NULL
     bool (*healthy)(void *context, char *ret_detail,
-                    size_t size); // NULL, or one more check for /healthcheck
+                    size_t size);           // NULL, or one more check for /healthcheck
+    const struct service_command *commands; // ended by name NULL, at most 16; NULL: none
 };
 int service_main(const struct service_def *def, int argc, char **argv);
 

@@ -37,6 +37,7 @@ def _identity(cloud):
     bootstrap["service_password"] = cloud.secret("service")
     bootstrap.update({f"endpoint_{kind}": url for kind, url in urls(cloud).items()})
     return {"bootstrap": bootstrap,
+            "secret": {"key_directory": cloud.secret_keys()},
             "smtp": {"url": f"smtp://127.0.0.1:{cloud.ports['smtp']}", "from": "Haneul <no-reply@haneul.example>"}}
 
 

@@ -92,6 +92,15 @@ class Cloud:
                 write_file(path, json.dumps(known, indent=1, sort_keys=True) + "\n", 0o600)
             return known[name]
 
+    def secret_keys(self):
+        """The directory of identity's keys for stored secrets, with the first key and the staged one (0600)."""
+        with self._lock:
+            path = self.dir("keys", mode=0o700)
+            for number in ("0", "1"):
+                if not (path / "1").exists():
+                    write_file(path / number, secrets.token_hex(32) + "\n", 0o600)
+            return path
+
     def programs(self):
         """The folder of our own programs."""
         return Path(os.environ.get("HANEUL_BIN") or ROOT / "build/debug/bin")

@@ -9,10 +9,15 @@
 #include "services/identity/tenancy/compliance.h"
 
 struct catalog_cache;
+struct secret_ring;
 struct identity {
     struct service *service;
     struct db_pool *db;
     struct key_ring *keys;
+    char *keys_state;            // which keys there were, and which could sign (keys.c)
+    struct secret_ring *secrets; // what stored secrets are sealed with
+    int64_t key_life_us;         // a signing key is replaced after this; 0: only on demand
+    int64_t key_notice_us;       // a new signing key is published for so long before it signs
     struct authenticator *auth;
     struct catalog_cache *catalog;
     int64_t token_life_us;
@@ -45,7 +50,12 @@ bool password_matches(const char *password, const char *hash);
 enum rc password_check(const char *password, struct err *err) CHECKED;
 
 // keys.c
-enum rc keys_load(struct identity *identity, struct err *err) CHECKED;
+// Makes a key when there is none or the newest is too old, and drops those that no token needs.
+enum rc keys_renew(struct identity *identity, struct err *err) CHECKED;
+// Takes over what keys_renew of any process, or the command, changed. One thread at a time.
+enum rc keys_follow(struct identity *identity, struct err *err) CHECKED;
+// The program's --rotate-signing-key.
+enum rc command_rotate_signing_key(struct service *service, struct err *err) CHECKED;
 enum rc keys_to_jwks(struct db *db, json_t **ret_jwks, struct err *err) CHECKED;
 
 // feed.c. Fields NULL: any. Must run inside db_tx; after the commit feed_catch_up makes it true in

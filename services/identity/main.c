@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/delegation/admit.h"
+#include "services/identity/secret/reseal.h"
 #include "services/identity/start.h"
 
 static const struct route *const routes[] = {discovery_routes,
@@ -24,6 +25,16 @@ static const struct route *const routes[] = {discovery_routes,
                                              account_routes,
                                              NULL};
 
+static const struct service_command commands[] = {
+    {"make-secret-keys", "make the first keys for stored secrets, exit", command_make_secret_keys},
+    {"rotate-secret-keys", "the staged key for stored secrets becomes the primary, exit",
+     command_rotate_secret_keys},
+    {"show-secret-keys", "list the keys for stored secrets and the rows that need them, exit",
+     command_show_secret_keys},
+    {"rotate-signing-key", "a new key will sign tokens soon, exit", command_rotate_signing_key},
+    {0},
+};
+
 static const struct service_def identity = {
     .name = "identity",
     .service_types = (const char *const[]){"identity", "account", NULL},
@@ -39,6 +50,7 @@ static const struct service_def identity = {
     .start = identity_start,
     .make_auth = identity_make_auth,
     .on_reply = identity_on_reply,
+    .commands = commands,
 };
 
 int

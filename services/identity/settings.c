@@ -5,6 +5,9 @@
 // clang-format off
 const struct setting identity_settings[] = {
     {"token",     "life",               SETTING_INT,    "3600", 60, TOKEN_LIFE_MAX_S, "s", "how long a token is valid"},
+    {"token",     "key_life",           SETTING_INT,    "2592000", 0, 315360000, "s", "age at which a signing key is replaced; 0: only by --rotate-signing-key"},
+    {"token",     "key_notice",         SETTING_INT,    "60", 2, 86400, "s",   "how long a new signing key is published before it signs"},
+    {"secret",    "key_directory",      SETTING_TEXT,   "/var/lib/haneul/identity-keys", 0, 0, "", "keys that stored secrets are sealed with; --make-secret-keys makes the first"},
     {"security_compliance", "lockout_failure_attempts", SETTING_INT, "10", 0, 1000, "", "wrong passwords in a row after which a user is locked out; 0: never"},
     {"security_compliance", "lockout_duration", SETTING_INT, "60", 0, 31536000, "s", "how long a locked-out user stays so; 0: until an administrator enables the user"},
     {"security_compliance", "unique_last_password_count", SETTING_INT, "0", 0, 24, "", "a user's last passwords that may not be chosen again"},

@@ -4,6 +4,7 @@
 #include "common/auth/revocation.h"
 #include "common/log/log.h"
 #include "services/identity/catalog/catalog_cache.h"
+#include "services/identity/secret/reseal.h"
 #include "services/identity/token/feed_db.h"
 
 #define CATCH_UP_MS 400
@@ -20,6 +21,7 @@ identity_make_auth(struct service *service, struct err *err)
     the_identity->service = service;
     the_identity->db = service_db(service);
     the_identity->keys = key_ring_new();
+    the_identity->secrets = secret_ring_new();
     the_identity->auth = authenticator_new_local(the_identity->keys);
     the_identity->catalog = catalog_cache_new();
     g_mutex_init(&the_identity->feed_lock);
@@ -33,6 +35,7 @@ catch_up(void *identity)
     struct err err = {0};
     struct db *db = NULL;
     enum rc rc = feed_catch_up(identity, &err);
+    rc = rc ? rc : keys_follow(identity, &err);
     rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
     rc = rc ? rc : catalog_cache_check(((struct identity *)identity)->catalog, db, &err);
     if (rc && log_limit_allows(&limit, 1)) {
@@ -46,7 +49,8 @@ keep_house(void *identity)
     static struct log_limit limit;
     struct db *db = NULL;
     struct err err = {0};
-    enum rc rc = keys_load(identity, &err);
+    enum rc rc = reseal_refresh(identity, &err);
+    rc = rc ? rc : keys_renew(identity, &err);
     rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
     rc = rc ? rc : feed_db_prune(db, TOKEN_LIFE_MAX_S + 3600, &err);
     rc = rc ? rc : accounts_prune(db, &err);
@@ -60,6 +64,8 @@ static void
 read_settings(struct identity *identity, const struct conf *conf)
 {
     identity->token_life_us = conf_int(conf, "token", "life") * 1000000;
+    identity->key_life_us = conf_int(conf, "token", "key_life") * 1000000;
+    identity->key_notice_us = conf_int(conf, "token", "key_notice") * 1000000;
 }
 
 enum rc
@@ -69,7 +75,10 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     read_settings(identity, service_conf(service));
     enum rc rc = compliance_init(&identity->compliance, service_conf(service), err);
     rc = rc ? rc : accounts_check_settings(service_conf(service), err);
-    rc = rc ? rc : keys_load(identity, err);
+    rc = rc ? rc : reseal_check(identity, err);
+    rc = rc ? rc : reseal_all(identity, err);
+    rc = rc ? rc : keys_renew(identity, err);
+    rc = rc ? rc : keys_follow(identity, err);
     rc = rc ? rc : bootstrap(identity, err);
     rc = rc ? rc : feed_catch_up(identity, err);
     if (rc) {

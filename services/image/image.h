@@ -24,6 +24,8 @@ struct image_service {
     const char *import_ports; // "80,443"
     bool import_private;      // may fetch from loopback and private networks
     int64_t size_cap;         // bytes of one image
+    int64_t unpacked_cap;     // bytes that something packed may unpack to
+    int64_t virtual_size_cap; // bytes of a disk as its guest would see it
     int64_t ticket_ttl_s;
     int64_t stage_ttl_s; // data that is staged for longer goes
     int n_uploads_max;

@@ -15,6 +15,8 @@ static const struct setting settings[] = {
     {"store", "path",                 SETTING_TEXT, "/var/lib/haneul/images", 0, 0, "", "directory that holds the images' bytes; shared by all processes of this service"},
     {"image", "url",                  SETTING_TEXT, "",              0, 0, "",          "base of the download URLs given to hosts; empty: as the asking service addressed us"},
     {"image", "size_cap",             SETTING_INT,  "1099511627776", 1, INT64_MAX, "bytes", "largest image"},
+    {"image", "unpacked_cap",         SETTING_INT,  "68719476736",   1, INT64_MAX, "bytes", "most that a compressed disk, or all layers of an archive, may unpack to"},
+    {"image", "virtual_size_cap",     SETTING_INT,  "70368744177664", 1, INT64_MAX, "bytes", "largest disk as its guest would see it, whatever the file's size"},
     {"image", "max_uploads",          SETTING_INT,  "64",            1, 4096, "",       "uploads at once; further ones are answered 503. Each takes up to 5 MiB"},
     {"image", "ticket_ttl",           SETTING_INT,  "86400",         60, 31536000, "s", "how long a download URL given to a host is good"},
     {"image", "stage_ttl",            SETTING_INT,  "86400",         1, 31536000, "s", "how long staged data waits for its import before it is thrown away"},
@@ -58,6 +60,8 @@ start(struct service *service, void **ret_context, struct err *err)
     struct image_service *image = g_new0(struct image_service, 1);
     image->service = service;
     image->size_cap = conf_int(conf, "image", "size_cap");
+    image->unpacked_cap = conf_int(conf, "image", "unpacked_cap");
+    image->virtual_size_cap = conf_int(conf, "image", "virtual_size_cap");
     image->ticket_ttl_s = conf_int(conf, "image", "ticket_ttl");
     image->stage_ttl_s = conf_int(conf, "image", "stage_ttl");
     image->n_uploads_max = (int)conf_int(conf, "image", "max_uploads");
@@ -107,8 +111,9 @@ healthy(void *context, char *ret_detail, size_t size)
 }
 
 static const struct route *const routes[] = {
-    discovery_routes, images_routes, members_routes, file_routes,          import_routes,
-    ticket_routes,    usage_routes,  metadef_routes, metadef_items_routes, NULL,
+    discovery_routes, images_routes,        members_routes, file_routes,
+    import_routes,    ticket_routes,        layers_routes,  usage_routes,
+    metadef_routes,   metadef_items_routes, NULL,
 };
 static const struct fsm *const life_cycles[] = {&image_fsm, NULL};
 

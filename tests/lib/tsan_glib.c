@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Linked into BUILD=tsan programs only. GLib's locks are futexes that ThreadSanitizer cannot see,
 // so everything they guard would look like a race. These are GLib's own functions over pthread, for
-// the calls of our code; GLib's internal calls keep its own, and no lock is used by both.
+// the calls of our code; GLib's internal calls keep its own, and no lock is used by both. Thread
+// pools stay GLib's: what is pushed is marked as handed over to the thread that gets it.
+#include <dlfcn.h>
 #include <errno.h>
 #include <glib.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
 
 static void *
 once(gpointer *slot, size_t size, void (*init)(void *))
@@ -173,4 +179,76 @@ void
 g_rw_lock_writer_unlock(GRWLock *lock)
 {
     pthread_rwlock_unlock(rw_of(lock));
+}
+
+struct pool_job {
+    GFunc run;
+    gpointer user_data;
+};
+
+static void
+run_job(gpointer data, gpointer pool_job)
+{
+    const struct pool_job *job = pool_job;
+    __tsan_acquire(data);
+    job->run(data, job->user_data);
+    __tsan_release(pool_job);
+}
+
+// A pool's job lives as long as the program.
+GThreadPool *
+g_thread_pool_new(GFunc run, gpointer user_data, gint max_threads, gboolean exclusive,
+                  GError **error)
+{
+    GThreadPool *(*real)(GFunc, gpointer, gint, gboolean, GError **) =
+        dlsym(RTLD_NEXT, "g_thread_pool_new");
+    struct pool_job *job = calloc(1, sizeof *job);
+    *job = (struct pool_job){run, user_data};
+    return real(run_job, job, max_threads, exclusive, error);
+}
+
+gboolean
+g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
+{
+    gboolean (*real)(GThreadPool *, gpointer, GError **) = dlsym(RTLD_NEXT, "g_thread_pool_push");
+    __tsan_release(data);
+    return real(pool, data, error);
+}
+
+__attribute__((no_sanitize("thread"))) void
+g_thread_pool_free(GThreadPool *pool, gboolean immediate, gboolean wait)
+{
+    void (*real)(GThreadPool *, gboolean, gboolean) = dlsym(RTLD_NEXT, "g_thread_pool_free");
+    void *job = pool->user_data;
+    real(pool, immediate, wait);
+    if (wait) {
+        __tsan_acquire(job);
+    }
+}
+
+static __thread GDestroyNotify box_clear;
+
+static void
+clear_box(gpointer box)
+{
+    __tsan_acquire(box);
+    box_clear(box);
+}
+
+// Whoever drops the last reference sees what the others did before they dropped theirs.
+void
+g_atomic_rc_box_release_full(gpointer box, GDestroyNotify clear)
+{
+    void (*real)(gpointer, GDestroyNotify) = dlsym(RTLD_NEXT, "g_atomic_rc_box_release_full");
+    box_clear = clear;
+    __tsan_release(box);
+    real(box, clear_box);
+}
+
+// GLib keeps its strings behind a lock of its own.
+const gchar *
+g_strerror(gint number)
+{
+    static __thread char text[256];
+    return strerror_r(number, text, sizeof text);
 }

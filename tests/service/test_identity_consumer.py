@@ -15,7 +15,7 @@ def test_life(stack):
     made = made["consumer"]
     secret, path = made.pop("secret"), "/" + made["id"]
     assert status == 201 and len(secret) >= 32 and made["links"]["self"].endswith(PATH + path)
-    assert stack.sql("identity", "SELECT secret FROM consumer WHERE id = %s", made["id"]) == [{"secret": secret}]
+    assert stack.sql("identity", "SELECT secret FROM consumer WHERE id = %s", made["id"]) == [{"secret": None}]
     assert call("GET", path) == (200, {"consumer": made})
     assert made in call("GET")[1]["consumers"]
     assert call("PATCH", path, {"consumer": {"description": "e"}})[1]["consumer"]["description"] == "e"

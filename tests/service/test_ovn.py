@@ -79,14 +79,10 @@ class Lab:
             self.serve(self.inside(f"h{n}", f"g{n}"), 23)
         self.serve(self.outside(), 80)
         self.driver = self.start_driver()
-        self.tell("apply")
+        self.applied = self.tell("apply")
 
     def start_driver(self):
-        build = Path(os.environ.get("HANEUL_BIN", ROOT / "build/debug/bin")).parent
-        program = self.cloud.dir("bin") / "driver"
-        flags = subprocess.check_output(["pkg-config", "--cflags", "--libs", "glib-2.0", "jansson", "check", "libcrypto"], text=True)
-        process.run(["gcc", "-std=gnu17", "-O1", "-g", "-D_GNU_SOURCE", "-I", ROOT, "-Wno-unused", "-o", program,
-                     ROOT / "tests/service/test_ovn_driver.c", build / "libnetwork.a", build / "libcommon.a", *flags.split(), "-lpthread"])
+        program = self.cloud.programs() / "haneul-test-ovn"
         remotes = [ovn.socket(self.cloud, side) for side in ("nb", "sb")]
         return subprocess.Popen([program, *remotes], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=self.cloud.var)
 
@@ -174,7 +170,7 @@ def addressed(lab):
 
 
 def test_port_is_up_when_its_guest_is_plugged(lab):
-    statuses = set()
+    statuses = set(lab.applied)
     wanted = {f"status {PORT[1]} up", f"status {PORT[2]} up"}
     end = time.monotonic() + DEADLINE_S
     while not wanted <= statuses and time.monotonic() < end:

@@ -177,6 +177,8 @@ static const struct {
     {32, 2, 4, "encrypted"},
     {36, UINT32_MAX, 4, "absurd"},
     {36, 0, 4, "too small"},
+    {40, 0, 8, "over the header"},
+    {48, 0, 8, "over the header"},
     {40, 12345, 8, "outside"},
     {40, (uint64_t)1 << 62, 8, "outside"},
     {40, FILE_SIZE, 8, "outside"},
@@ -221,6 +223,11 @@ static const struct {
     const char *descriptor, *reason;
 } vmdk_cases[] = {
     {"createType=\"monolithicSparse\"\n", "0 extents"},
+    {"RW 1 SPARSE \"a\"\n", "0 createTypes"},
+    {"createType=\"streamOptimized\"\ncreateType=\"monolithicSparse\"\nRW 1 SPARSE \"a\"\n",
+     "2 createTypes"},
+    {"createType=\"twoGbMaxExtentSparse\"\nRW 1 SPARSE \"a\"\n", "createType"},
+    {"createType=\"monolithicSparse\"\nRW 1 VMFS \"a\"\n", "not sparse"},
     {"createType=\"monolithicFlat\"\nRW 1 FLAT \"a\" 0\n", "createType"},
     {"createType=\"vmfs\"\n", "createType"},
     {"createType=\"monolithicSparse\"\nRW 1 SPARSE \"a\"\nRW 1 SPARSE \"b\"\n", "2 extents"},
@@ -244,6 +251,17 @@ START_TEST(a_vmdk_header_must_speak_for_itself)
     make_vmdk(DESCRIPTOR);
     le(12, 0, 8);
     expect(FORMAT_VMDK, 0, "capacity");
+    make_vmdk(DESCRIPTOR);
+    le(12, (uint64_t)1 << 41, 8);
+    le(20, 8, 8);
+    le(44, 1, 4);
+    expect(FORMAT_VMDK, 0, "absurd");
+    make_vmdk(DESCRIPTOR);
+    le(56, FILE_SIZE, 8);
+    expect(FORMAT_VMDK, 0, "outside");
+    make_vmdk(DESCRIPTOR);
+    le(44, 0, 4);
+    expect(FORMAT_VMDK, 0, "absurd");
     make_vmdk(DESCRIPTOR);
     le(28, 1 << 30, 8);
     expect(FORMAT_VMDK, 0, "descriptor");
@@ -309,11 +327,28 @@ START_TEST(a_cut_off_header_is_refused)
 }
 END_TEST
 
-START_TEST(an_iso_that_is_a_qcow2_too_is_a_qcow2)
+START_TEST(content_of_two_formats_is_refused)
 {
     make_qcow2();
     memcpy(file + 32769, "CD001", 5);
-    expect(FORMAT_QCOW2, 5 << 20, NULL);
+    expect(FORMAT_QCOW2, 0, "both 'qcow2' and 'iso'");
+    make_iso();
+    memcpy(file + FILE_SIZE - 512, "koly", 4);
+    expect(FORMAT_ISO, 0, "both 'iso' and 'DMG'");
+    make_vdi();
+    memcpy(file + FILE_SIZE - 512, "conectix", 8);
+    expect(FORMAT_VDI, 0, "both 'vdi' and 'vhd'");
+}
+END_TEST
+
+START_TEST(a_disk_with_partitions_is_raw)
+{
+    memset(file, 0, sizeof file);
+    file[510] = 0x55, file[511] = 0xaa;
+    memcpy(file + 512, "EFI PART", 8);
+    expect(FORMAT_RAW, FILE_SIZE, NULL);
+    memcpy(file + 32769, "CD001", 5); // hybrid images boot from both
+    expect(FORMAT_ISO, FILE_SIZE, NULL);
 }
 END_TEST
 
@@ -358,7 +393,8 @@ main(void)
     tcase_add_test(cases, children_of_other_disks_are_refused);
     tcase_add_loop_test(cases, formats_off_the_list_are_refused, 0, G_N_ELEMENTS(others));
     tcase_add_test(cases, a_cut_off_header_is_refused);
-    tcase_add_test(cases, an_iso_that_is_a_qcow2_too_is_a_qcow2);
+    tcase_add_test(cases, content_of_two_formats_is_refused);
+    tcase_add_test(cases, a_disk_with_partitions_is_raw);
     tcase_add_test(cases, claims_are_held_against_the_content);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

@@ -2,6 +2,21 @@
 // OAuth 1.0a consumers: /v3/OS-OAUTH1/consumers. The secret is shown once, when it is made.
 #include "common/base/util.h"
 #include "services/identity/identity_resource.h"
+#include "services/identity/secret/secret.h"
+
+static enum rc
+seal_secret(struct resource_op *op, struct err *err)
+{
+    g_autofree char *sealed = NULL;
+    enum rc rc =
+        secret_seal(identity_of(op->request)->secrets, "consumer", op->id,
+                    json_string_value(json_object_get(op->values, "secret")), &sealed, err);
+    if (rc == RC_OK) {
+        json_object_set_new(op->values, "secret", json_null());
+        json_object_set_new(op->values, "sealed", json_string(sealed));
+    }
+    return rc;
+}
 
 static const struct attribute attributes[] = {
     {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535},
@@ -22,6 +37,7 @@ static const struct resource consumer = {
     .policy_delete = "identity:delete_consumer",
     .default_sort = "id",
     .attributes = attributes,
+    .before_create = seal_secret,
 };
 
 static enum rc

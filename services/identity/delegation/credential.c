@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Credentials of users (EC2 keys, certificates): each sees its own.
+// Credentials of users (EC2 keys, TOTP secrets, certificates): each sees its own. The blob is
+// stored sealed.
 #include "common/base/util.h"
 #include "services/identity/identity_resource.h"
+#include "services/identity/secret/secret.h"
 #include <string.h>
 
 // A column as it will be: written now, else as it was.
@@ -14,9 +16,9 @@ text_of(const struct resource_op *op, const char *column)
 
 // The blob is {"access", "secret"}; the row is found by the digest of the access key.
 static enum rc
-check_ec2(struct resource_op *op, struct err *err)
+check_ec2(struct resource_op *op, const char *blob_text, struct err *err)
 {
-    const char *type = text_of(op, "type"), *blob_text = text_of(op, "blob");
+    const char *type = text_of(op, "type");
     if (!type || strcmp(type, "ec2")) {
         json_object_set_new(op->values, "digest", json_null());
         return RC_OK;
@@ -37,6 +39,36 @@ check_ec2(struct resource_op *op, struct err *err)
     return RC_OK;
 }
 
+// What was given goes to the sealed column; ret_blob is what will be there, to be wiped.
+static enum rc
+seal_blob(struct resource_op *op, char **ret_blob, struct err *err)
+{
+    struct secret_ring *ring = identity_of(op->request)->secrets;
+    const char *given = json_string_value(json_object_get(op->values, "blob"));
+    if (!given) {
+        return secret_read(ring, "credential", op->id, old_text(op, "sealed"), old_text(op, "blob"),
+                           ret_blob, err);
+    }
+    g_autofree char *sealed = NULL;
+    enum rc rc = secret_seal(ring, "credential", op->id, given, &sealed, err);
+    if (rc == RC_OK) {
+        *ret_blob = g_strdup(given);
+        json_object_set_new(op->values, "sealed", json_string(sealed));
+        json_object_set_new(op->values, "blob", json_null());
+    }
+    return rc;
+}
+
+static enum rc
+check(struct resource_op *op, struct err *err)
+{
+    char *blob = NULL;
+    enum rc rc = seal_blob(op, &blob, err);
+    rc = rc ? rc : check_ec2(op, blob, err);
+    secret_text_free(blob);
+    return rc;
+}
+
 static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
@@ -52,14 +84,18 @@ before_create(struct resource_op *op, struct err *err)
             err, RC_FORBIDDEN,
             "You are not authorized to perform the requested action: identity:create_credential.");
     }
-    return check_ec2(op, err);
+    return check(op, err);
 }
+
+// Shown to opened() below: p and the blob, or s, the id, a point and the sealed text.
+#define STORED_BLOB \
+    "CASE WHEN r.sealed IS NULL THEN 'p' || r.blob ELSE 's' || r.id || '.' || r.sealed END"
 
 static const struct attribute attributes[] = {
     {"user_id", ATTR_TEXT, ATTR_CREATE | ATTR_FILTER, .max = 64},
     {"project_id", ATTR_TEXT, ATTR_RW | ATTR_NULLABLE, .max = 64},
     {"type", ATTR_TEXT, ATTR_RW | ATTR_FILTER | ATTR_REQUIRED, .min = 1, .max = 255},
-    {"blob", ATTR_TEXT, ATTR_RW | ATTR_REQUIRED | ATTR_BLANK, .max = 262144},
+    {"blob", ATTR_TEXT, ATTR_RW | ATTR_REQUIRED | ATTR_BLANK, .max = 262144, .select = STORED_BLOB},
     {0},
 };
 static const struct resource credential = {
@@ -78,7 +114,84 @@ static const struct resource credential = {
     .default_sort = "id",
     .attributes = attributes,
     .before_create = before_create,
-    .before_update = check_ec2,
+    .before_update = check,
 };
 
-const struct route credential_routes[] = {IDENTITY_ROUTES(credential, "/v3/credentials", 0), {0}};
+// ---- replies
+
+static enum rc
+open_item(const struct request *request, json_t *item, struct err *err)
+{
+    const char *stored = json_string_value(json_object_get(item, "blob"));
+    if (!stored) { // not asked for
+        return RC_OK;
+    }
+    const char *point = stored[0] == 's' ? strchr(stored, '.') : NULL;
+    g_autofree char *id = point ? g_strndup(stored + 1, (gsize)(point - stored - 1)) : NULL;
+    char *blob = NULL;
+    enum rc rc = secret_read(identity_of(request)->secrets, "credential", id,
+                             point ? point + 1 : NULL, stored + 1, &blob, err);
+    if (rc == RC_OK) {
+        json_object_set_new(item, "blob", json_string(blob));
+    }
+    secret_text_free(blob);
+    return rc;
+}
+
+// The engine's reply, with the blobs opened.
+static enum rc
+opened(const struct request *request, enum rc rc, struct reply *reply, struct err *err)
+{
+    if (rc || !reply->text) {
+        return rc;
+    }
+    json_t *root = json_loads(reply->text, 0, NULL);
+    json_t *one = json_object_get(root, "credential"), *all = json_object_get(root, "credentials");
+    rc = one ? open_item(request, one, err) : RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < json_array_size(all); i++) {
+        rc = open_item(request, json_array_get(all, i), err);
+    }
+    g_clear_pointer(&reply->text, g_free);
+    reply->text_size = 0;
+    reply->json = root;
+    return rc;
+}
+
+static enum rc
+list(struct request *request, struct reply *reply, struct err *err)
+{
+    return opened(request, resource_list(request, reply, err), reply, err);
+}
+
+static enum rc
+create(struct request *request, struct reply *reply, struct err *err)
+{
+    return opened(request, resource_create(request, reply, err), reply, err);
+}
+
+static enum rc
+show(struct request *request, struct reply *reply, struct err *err)
+{
+    return opened(request, resource_show(request, reply, err), reply, err);
+}
+
+static enum rc
+update(struct request *request, struct reply *reply, struct err *err)
+{
+    return opened(request, identity_update(request, reply, err), reply, err);
+}
+
+#define PATH "/v3/credentials"
+#define ROUTE(method_, path_, handle_, status_, summary_)                                     \
+    {                                                                                         \
+        .method = method_, .path = path_, .handle = handle_, .status = status_,               \
+        .data = &credential, .describe = resource_describe, .summary = summary_ " credential" \
+    }
+const struct route credential_routes[] = {
+    ROUTE("GET", PATH, list, 200, "list"),
+    ROUTE("POST", PATH, create, 201, "create"),
+    ROUTE("GET", PATH "/{id}", show, 200, "show"),
+    ROUTE("PATCH", PATH "/{id}", update, 200, "update"),
+    ROUTE("DELETE", PATH "/{id}", identity_delete, 204, "delete"),
+    {0},
+};

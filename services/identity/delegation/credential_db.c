@@ -23,54 +23,30 @@ enum rc
 credential_db_add_ec2(struct db *db, const struct ec2_row *row, struct err *err)
 {
     return db_run(db,
-                  "INSERT INTO credential (id, digest, user_id, project_id, type, blob)"
-                  " VALUES (left($1, 32), $1, $2, $3, 'ec2', json_build_object('access', $4::text, "
-                  "'secret', $5::text)::text)",
-                  DB_ARGS(db_s(row->id), db_s(row->user_id), db_s(row->project_id),
-                          db_s(row->access), db_s(row->secret)),
+                  "INSERT INTO credential (id, digest, user_id, project_id, type, sealed)"
+                  " VALUES ($1, $2, $3, $4, 'ec2', $5)",
+                  DB_ARGS(db_s(row->id), db_s(row->digest), db_s(row->user_id),
+                          db_s(row->project_id), db_s(row->sealed)),
                   NULL, err);
 }
 
-#define EC2_ITEM                                                                              \
-    "json_build_object('user_id', user_id, 'tenant_id', project_id, 'access', "               \
-    "blob::json->>'access', 'secret', blob::json->>'secret',"                                 \
-    " 'trust_id', NULL, 'links', json_build_object('self', $2 || '/v3/users/' || user_id || " \
-    "'/credentials/OS-EC2/' || (blob::json->>'access')))"
-
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
+#define COLUMNS "SELECT id, user_id, project_id, sealed, blob FROM credential WHERE type = 'ec2'"
+#define BY_ACCESS " AND digest = encode(sha256(convert_to($1, 'UTF8')), 'hex')"
 
 enum rc
-credential_db_find_ec2(struct db *db, const char *user_id, const char *access, const char *base_url,
-                       char **ret_text, struct err *err)
+credential_db_find_ec2(struct db *db, const char *user_id, const char *access, db_result **ret_row,
+                       struct err *err)
 {
-    enum rc rc = one_text(db,
-                          "SELECT json_build_object('credential', " EC2_ITEM
-                          ")::text AS value FROM credential"
-                          " WHERE user_id = $1 AND type = 'ec2' AND digest = "
-                          "encode(sha256(convert_to($3, 'UTF8')), 'hex')",
-                          DB_ARGS(db_s(user_id), db_s(base_url), db_s(access)), ret_text, err);
+    enum rc rc = db_run_one(db, COLUMNS BY_ACCESS " AND ($2::text IS NULL OR user_id = $2)",
+                            DB_ARGS(db_s(access), db_s(user_id)), ret_row, err);
     return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find credential: %.64s.", access) : rc;
 }
 
 enum rc
-credential_db_list_ec2(struct db *db, const char *user_id, const char *base_url, char **ret_text,
-                       struct err *err)
+credential_db_list_ec2(struct db *db, const char *user_id, db_result **ret_rows, struct err *err)
 {
-    return one_text(db,
-                    "SELECT coalesce(json_agg(" EC2_ITEM
-                    " ORDER BY id), '[]')::text AS value FROM credential"
-                    " WHERE user_id = $1 AND type = 'ec2'",
-                    DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
+    return db_run(db, COLUMNS " AND user_id = $1 ORDER BY id LIMIT 10000", DB_ARGS(db_s(user_id)),
+                  ret_rows, err);
 }
 
 enum rc

@@ -13,10 +13,11 @@ no_grant(enum rc rc, const struct grant *grant, struct err *err)
                : rc;
 }
 
-#define SAME                                                                                 \
-    " user_id IS NOT DISTINCT FROM $1::text AND group_id IS NOT DISTINCT FROM $2::text AND " \
-    "target_id IS NOT DISTINCT FROM $3::text"                                                \
-    " AND inherited = $4::bool"
+// As the unique index has it.
+#define SAME                                                                           \
+    " coalesce(user_id, '') = coalesce($1::text, '') AND coalesce(group_id, '') = "    \
+    "coalesce($2::text, '') AND coalesce(target_id, '') = coalesce($3::text, '') AND " \
+    "inherited = $4::bool"
 #define SAME_ARGS(grant) \
     db_s(grant->user_id), db_s(grant->group_id), db_s(grant->target_id), db_b(grant->inherited)
 
@@ -73,63 +74,109 @@ grant_db_list(struct db *db, const struct grant *grant, const char *base_url, ch
 }
 
 // $1 effective, $2 names, $3 user, $4 group, $5 role, $6 project, $7 domain, $8 system, $9
-// inherited, $10 base URL, $11 subtree.
-static const char assignments_sql[] =
-    "WITH RECURSIVE subtree (id) AS (SELECT $6::text UNION SELECT t.id FROM subtree s JOIN tenancy "
-    "t ON t.parent_id = s.id WHERE $11::bool),"
-    " chosen AS (SELECT user_id, group_id, target_id, role_id, inherited FROM assignment WHERE NOT "
-    "$1::bool"
-    " UNION SELECT e.user_id, NULL, e.target_id, c.role_id, false FROM effective_assignment e JOIN "
-    "role_closure c ON c.prior_role_id = e.role_id"
-    " JOIN role r ON r.id = c.role_id AND r.domain_id IS NULL WHERE $1::bool)"
-    " SELECT coalesce(json_agg(jsonb_build_object("
-    "'role', CASE WHEN $2::bool THEN jsonb_build_object('id', r.id, 'name', r.name)"
-    " || CASE WHEN r.domain_id IS NULL THEN '{}' ELSE jsonb_build_object('domain', "
-    "jsonb_build_object('id', rd.id, 'name', rd.name)) END"
-    " ELSE jsonb_build_object('id', r.id) END,"
-    "'scope', CASE WHEN a.target_id IS NULL THEN jsonb_build_object('system', "
-    "jsonb_build_object('all', true))"
-    " ELSE jsonb_build_object(CASE WHEN t.is_domain THEN 'domain' ELSE 'project' END, "
-    "jsonb_build_object('id', t.id)"
-    " || CASE WHEN NOT $2::bool THEN '{}' WHEN t.is_domain THEN jsonb_build_object('name', t.name)"
-    " ELSE jsonb_build_object('name', t.name, 'domain', jsonb_build_object('id', td.id, 'name', "
-    "td.name)) END) END"
-    " || CASE WHEN a.inherited THEN jsonb_build_object('OS-INHERIT:inherited_to', 'projects') ELSE "
-    "'{}' END,"
-    "'links', jsonb_build_object('assignment', $10::text || CASE WHEN a.inherited THEN "
-    "'/v3/OS-INHERIT' ELSE '/v3' END"
-    " || CASE WHEN a.target_id IS NULL THEN '/system' WHEN t.is_domain THEN '/domains/' || t.id "
-    "ELSE '/projects/' || t.id END"
-    " || CASE WHEN a.user_id IS NOT NULL THEN '/users/' || a.user_id ELSE '/groups/' || a.group_id "
-    "END || '/roles/' || r.id"
-    " || CASE WHEN a.inherited THEN '/inherited_to_projects' ELSE '' END))"
-    " || CASE WHEN a.user_id IS NULL THEN jsonb_build_object('group', jsonb_build_object('id', "
-    "g.id) || CASE WHEN $2::bool"
-    " THEN jsonb_build_object('name', g.name, 'domain', jsonb_build_object('id', gd.id, 'name', "
-    "gd.name)) ELSE '{}' END)"
-    " ELSE jsonb_build_object('user', jsonb_build_object('id', u.id) || CASE WHEN $2::bool"
-    " THEN jsonb_build_object('name', u.name, 'domain', jsonb_build_object('id', ud.id, 'name', "
-    "ud.name)) ELSE '{}' END) END"
-    " ORDER BY a.user_id, a.group_id, a.target_id, a.role_id, a.inherited), '[]')::text AS value"
-    " FROM chosen a JOIN role r ON r.id = a.role_id LEFT JOIN tenancy rd ON rd.id = r.domain_id"
-    " LEFT JOIN tenancy t ON t.id = a.target_id LEFT JOIN tenancy td ON td.id = t.domain_id"
-    " LEFT JOIN user_account u ON u.id = a.user_id LEFT JOIN tenancy ud ON ud.id = u.domain_id"
-    " LEFT JOIN user_group g ON g.id = a.group_id LEFT JOIN tenancy gd ON gd.id = g.domain_id"
-    " WHERE ($3::text IS NULL OR a.user_id = $3) AND ($4::text IS NULL OR a.group_id = $4) AND "
-    "($5::text IS NULL OR a.role_id = $5)"
-    " AND ($6::text IS NULL OR (NOT t.is_domain AND a.target_id IN (SELECT id FROM subtree))) AND "
-    "($7::text IS NULL OR (t.is_domain AND a.target_id = $7))"
-    " AND (NOT $8::bool OR a.target_id IS NULL) AND (NOT $9::bool OR a.inherited)";
+// inherited, $10 base URL, $11 subtree, $12 the domain whose assignments alone are shown.
+// Gives types to parameters that are not used otherwise; folds to true.
+#define NO_FILTER                                                                                \
+    "($1::bool IS NULL OR $3::text IS NULL OR $4::text IS NULL OR $5::text IS NULL OR $8::bool " \
+    "IS NULL OR $9::bool IS NULL OR $11::bool IS NULL OR $12::text IS NULL OR true)"
+// What is not asked for is not in the statement, so that each kind of question keeps a plan of its
+// own.
+static const char
+    assigned_sql[] = "WITH chosen AS (SELECT a.user_id, a.group_id, a.target_id, a.role_id, "
+                     "a.inherited FROM assignment "
+                     "a WHERE " NO_FILTER,
+    effective_sql[] =
+        "WITH chosen AS (SELECT DISTINCT a.user_id, NULL AS group_id, a.target_id, c.role_id, "
+        "false AS "
+        "inherited FROM effective_assignment a JOIN role_closure c ON c.prior_role_id = a.role_id"
+        " JOIN role r ON r.id = c.role_id AND r.domain_id IS NULL WHERE " NO_FILTER,
+    shown_sql[] =
+        ")"
+        " SELECT coalesce(json_agg(jsonb_build_object("
+        "'role', CASE WHEN $2::bool THEN jsonb_build_object('id', r.id, 'name', r.name)"
+        " || CASE WHEN r.domain_id IS NULL THEN '{}' ELSE jsonb_build_object('domain', "
+        "jsonb_build_object('id', rd.id, 'name', rd.name)) END"
+        " ELSE jsonb_build_object('id', r.id) END,"
+        "'scope', CASE WHEN a.target_id IS NULL THEN jsonb_build_object('system', "
+        "jsonb_build_object('all', true))"
+        " ELSE jsonb_build_object(CASE WHEN t.is_domain THEN 'domain' ELSE 'project' END, "
+        "jsonb_build_object('id', t.id)"
+        " || CASE WHEN NOT $2::bool THEN '{}' WHEN t.is_domain THEN jsonb_build_object('name', "
+        "t.name)"
+        " ELSE jsonb_build_object('name', t.name, 'domain', jsonb_build_object('id', td.id, "
+        "'name', "
+        "td.name)) END) END"
+        " || CASE WHEN a.inherited THEN jsonb_build_object('OS-INHERIT:inherited_to', 'projects') "
+        "ELSE "
+        "'{}' END,"
+        "'links', jsonb_build_object('assignment', $10::text || CASE WHEN a.inherited THEN "
+        "'/v3/OS-INHERIT' ELSE '/v3' END"
+        " || CASE WHEN a.target_id IS NULL THEN '/system' WHEN t.is_domain THEN '/domains/' || "
+        "t.id "
+        "ELSE '/projects/' || t.id END"
+        " || CASE WHEN a.user_id IS NOT NULL THEN '/users/' || a.user_id ELSE '/groups/' || "
+        "a.group_id "
+        "END || '/roles/' || r.id"
+        " || CASE WHEN a.inherited THEN '/inherited_to_projects' ELSE '' END))"
+        " || CASE WHEN a.user_id IS NULL THEN jsonb_build_object('group', jsonb_build_object('id', "
+        "g.id) || CASE WHEN $2::bool"
+        " THEN jsonb_build_object('name', g.name, 'domain', jsonb_build_object('id', gd.id, "
+        "'name', "
+        "gd.name)) ELSE '{}' END)"
+        " ELSE jsonb_build_object('user', jsonb_build_object('id', u.id) || CASE WHEN $2::bool"
+        " THEN jsonb_build_object('name', u.name, 'domain', jsonb_build_object('id', ud.id, "
+        "'name', "
+        "ud.name)) ELSE '{}' END) END"
+        " ORDER BY a.user_id, a.group_id, a.target_id, a.role_id, a.inherited), '[]')::text AS "
+        "value"
+        " FROM chosen a JOIN role r ON r.id = a.role_id LEFT JOIN tenancy rd ON rd.id = r.domain_id"
+        " LEFT JOIN tenancy t ON t.id = a.target_id LEFT JOIN tenancy td ON td.id = t.domain_id"
+        " LEFT JOIN user_account u ON u.id = a.user_id LEFT JOIN tenancy ud ON ud.id = u.domain_id"
+        " LEFT JOIN user_group g ON g.id = a.group_id LEFT JOIN tenancy gd ON gd.id = g.domain_id"
+        " WHERE ($6::text IS NULL OR NOT t.is_domain) AND ($7::text IS NULL OR t.is_domain)";
+
+static void
+add_filters(GString *sql, const struct assignment_query *query)
+{
+    const struct {
+        bool wanted;
+        const char *condition;
+    } filters[] = {
+        {query->user_id, "a.user_id = $3"},
+        {query->group_id && query->effective, "false"}, // groups are resolved
+        {query->group_id && !query->effective, "a.group_id = $4"},
+        {query->role_id && query->effective, "c.role_id = $5"},
+        {query->role_id && !query->effective, "a.role_id = $5"},
+        {query->project_id && !query->subtree, "a.target_id = $6"},
+        {query->project_id && query->subtree,
+         "a.target_id IN (SELECT $6::text UNION ALL SELECT id FROM tenancy WHERE ancestors @> "
+         "ARRAY[$6::text])"},
+        {query->domain_id, "a.target_id = $7"},
+        {query->own_domain_id, "a.target_id IN (SELECT id FROM tenancy WHERE domain_id = $12 UNION "
+                               "ALL SELECT $12)"},
+        {query->only_system, "a.target_id IS NULL"},
+        {query->only_inherited && query->effective, "false"},
+        {query->only_inherited && !query->effective, "a.inherited"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(filters); i++) {
+        if (filters[i].wanted) {
+            g_string_append_printf(sql, " AND %s", filters[i].condition);
+        }
+    }
+}
 
 enum rc
 grant_db_assignments(struct db *db, const struct assignment_query *query, char **ret_text,
                      struct err *err)
 {
-    return one_text(db, assignments_sql,
+    g_autoptr(GString) sql = g_string_new(query->effective ? effective_sql : assigned_sql);
+    add_filters(sql, query);
+    g_string_append(sql, shown_sql);
+    return one_text(db, sql->str,
                     DB_ARGS(db_b(query->effective), db_b(query->names), db_s(query->user_id),
                             db_s(query->group_id), db_s(query->role_id), db_s(query->project_id),
                             db_s(query->domain_id), db_b(query->only_system),
                             db_b(query->only_inherited), db_s(query->base_url),
-                            db_b(query->subtree)),
+                            db_b(query->subtree), db_s(query->own_domain_id)),
                     ret_text, err);
 }

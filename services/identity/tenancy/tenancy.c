@@ -3,6 +3,7 @@
 #include "services/identity/identity_resource.h"
 #include "services/identity/tenancy/member_db.h"
 #include "services/identity/tenancy/options.h"
+#include "services/identity/tenancy/target.h"
 #include <string.h>
 
 // ---- domains
@@ -13,9 +14,18 @@ revoke_domain(struct resource_op *op, struct err *err)
     return feed_revoke(op->db, &(struct revocation){.domain_id = op->id}, err);
 }
 
+// The id may be chosen, so that two clouds agree on a domain.
 static enum rc
 before_domain_create(struct resource_op *op, struct err *err)
 {
+    const char *id = json_string_value(json_object_get(op->input, "explicit_domain_id"));
+    if (id) {
+        if (strlen(id) != 32 || strspn(id, "0123456789abcdef") != 32) {
+            return fault(err, RC_INVALID,
+                         "invalid input for field 'explicit_domain_id': it is not 32 hex digits");
+        }
+        g_strlcpy(op->id, id, sizeof op->id);
+    }
     return options_check(op, tenancy_options, err);
 }
 
@@ -45,6 +55,7 @@ static const struct attribute domain_attributes[] = {
     {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 64},
     {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK, .max = 65535, .default_json = "\"\""},
     {"enabled", ATTR_BOOL, ATTR_RW | ATTR_FS, .default_json = "true"},
+    {"explicit_domain_id", ATTR_TEXT, ATTR_CREATE | ATTR_VIRTUAL | ATTR_HIDDEN, .max = 64},
     {"tags", ATTR_ARRAY, ATTR_RW, .max = 80, .default_json = "[]"},
     {"options", ATTR_OBJECT, ATTR_RW, .default_json = "{}"},
     {0},
@@ -56,6 +67,7 @@ static const struct resource domain = {
     .table = "domain",
     .not_found_format = "Could not find domain: %s.",
     .style = KEYSTONE_STYLE,
+    .list_scope = "$3::text = '' OR r.id = $3",
     .policy_list = "identity:list_domains",
     .policy_get = "identity:get_domain",
     .policy_create = "identity:create_domain",
@@ -101,6 +113,12 @@ place_project(struct resource_op *op, struct err *err)
         if (json_is_string(domain_id) && strcmp(json_string_value(domain_id), parents_domain)) {
             return fault(err, RC_INVALID,
                          "invalid input for field 'parent_id': the parent is in another domain");
+        }
+        const struct auth_context *auth = request_auth(op->request);
+        if (!auth->is_admin && strcmp(auth->domain_id, parents_domain)) {
+            return fault(err, RC_FORBIDDEN,
+                         "You are not authorized to perform the requested action: the parent is in "
+                         "another domain.");
         }
         json_object_set_new(op->values, "domain_id", json_string(parents_domain));
         return RC_OK;
@@ -194,6 +212,7 @@ static const struct resource project = {
     .table = "tenancy",
     .not_found_format = "Could not find project: %s.",
     .style = KEYSTONE_STYLE,
+    .list_scope = "$3::text = '' OR r.domain_id = $3",
     .policy_list = "identity:list_projects",
     .policy_get = "identity:get_project",
     .policy_create = "identity:create_project",
@@ -234,7 +253,9 @@ static enum rc
 write_tags(struct tagging *tagging, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = check_tags(tagging->tags, err);
+    const struct target target = {.project_id = request_param(tagging->request, "id")};
+    enum rc rc = target_allow(tagging->request, "identity:update_project_tags", &target, err);
+    rc = rc ? rc : check_tags(tagging->tags, err);
     rc = rc ? rc : request_db(tagging->request, &db, err);
     return rc ? rc : db_tx(db, tag_tx, tagging, err);
 }
@@ -245,8 +266,8 @@ list_tags(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     json_t *tags = NULL;
     const char *id = request_param(request, "id");
-    json_auto_t *target = json_pack("{s:{s:{s:s}}}", "target", "project", "id", id);
-    enum rc rc = request_allow(request, "identity:list_project_tags", target, err);
+    enum rc rc = target_allow(request, "identity:list_project_tags",
+                              &(struct target){.project_id = id}, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : member_db_tags(db, id, &tags, err);
     if (rc == RC_OK) {
@@ -321,13 +342,11 @@ const struct route tenancy_routes[] = {
     {.method = "PUT",
      .path = TAGS,
      .handle = set_tags,
-     .policy = "identity:update_project_tags",
      .status = 200,
      .summary = "replace a project's tags"},
     {.method = "DELETE",
      .path = TAGS,
      .handle = clear_tags,
-     .policy = "identity:update_project_tags",
      .status = 204,
      .summary = "remove a project's tags"},
     {.method = "GET",
@@ -338,14 +357,12 @@ const struct route tenancy_routes[] = {
     {.method = "PUT",
      .path = TAGS "/{tag}",
      .handle = add_tag,
-     .policy = "identity:update_project_tags",
      .flags = ROUTE_ANY_BODY,
      .status = 201,
      .summary = "add a tag"},
     {.method = "DELETE",
      .path = TAGS "/{tag}",
      .handle = drop_tag,
-     .policy = "identity:update_project_tags",
      .status = 204,
      .summary = "remove a tag"},
     {0},

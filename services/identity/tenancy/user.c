@@ -4,6 +4,7 @@
 #include "services/identity/identity_resource.h"
 #include "services/identity/tenancy/member_db.h"
 #include "services/identity/tenancy/options.h"
+#include "services/identity/tenancy/target.h"
 #include "services/identity/token/auth.h"
 #include <string.h>
 
@@ -118,6 +119,7 @@ static const struct resource user = {
     .table = "user_account",
     .not_found_format = "Could not find user: %s.",
     .style = KEYSTONE_STYLE,
+    .list_scope = "$3::text = '' OR r.domain_id = $3",
     .policy_list = "identity:list_users",
     .policy_get = "identity:get_user",
     .policy_create = "identity:create_user",
@@ -260,9 +262,8 @@ user_disable_inactive(struct identity *identity, struct db *db, struct err *err)
 static enum rc
 allow_self(const struct request *request, const char *rule, struct err *err)
 {
-    json_auto_t *target =
-        json_pack("{s:{s:{s:s}}}", "target", "user", "id", request_param(request, "id"));
-    return request_allow(request, rule, target, err);
+    return target_allow(request, rule, &(struct target){.user_id = request_param(request, "id")},
+                        err);
 }
 
 static enum rc

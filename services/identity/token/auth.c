@@ -450,7 +450,12 @@ list_keys(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
-    return rc ? rc : keys_to_jwks(db, &reply->json, err);
+    rc = rc ? rc : keys_to_jwks(db, &reply->json, err);
+    if (rc == RC_OK) { // a key that signs was seen by whoever asks this often
+        reply_header_format(reply, "Cache-Control", "public, max-age=%d",
+                            (int)MIN(identity_of(request)->key_notice_us / 2000000, 3600));
+    }
+    return rc;
 }
 
 const struct route auth_routes[] = {

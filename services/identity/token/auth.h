@@ -73,5 +73,8 @@ char *auth_wrap(const struct request *request, const char *name, const char *ite
 // auth_place.c: the id of a role given by id or name when it is in held ([[id, name], …] of a
 // scope's row), else NULL.
 const char *auth_held_role(json_t *held, json_t *role);
+// delegated.c: the token stands for less than its user (a trust, an OAuth access token, an EC2 key,
+// an application credential): it must not make or show what outlives it.
+bool auth_is_delegated(const struct auth_context *auth);
 // token.c: {"token": …} of a context. catalog: JSON array text, NULL: none.
 json_t *token_json(const struct auth_context *auth);

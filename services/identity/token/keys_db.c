@@ -16,14 +16,14 @@ keys_db_lock(struct db *db, int64_t *ret_newest_us, struct err *err)
 }
 
 enum rc
-keys_db_add(struct db *db, const char *kid, const char *private_pem, const char *public_pem,
+keys_db_add(struct db *db, const char *kid, const char *sealed, const char *public_pem,
             int64_t signs_from_us, struct err *err)
 {
     return db_run(db,
-                  "INSERT INTO signing_key (kid, private_pem, public_pem, signs_from_us) VALUES "
+                  "INSERT INTO signing_key (kid, sealed, public_pem, signs_from_us) VALUES "
                   "($1, $2, $3, $4::bigint)",
-                  DB_ARGS(db_s(kid), db_s(private_pem), db_s(public_pem), db_i(signs_from_us)),
-                  NULL, err);
+                  DB_ARGS(db_s(kid), db_s(sealed), db_s(public_pem), db_i(signs_from_us)), NULL,
+                  err);
 }
 
 enum rc
@@ -39,8 +39,9 @@ keys_db_prune(struct db *db, int64_t before_us, struct err *err)
 enum rc
 keys_db_list(struct db *db, db_result **ret_rows, struct err *err)
 {
-    return db_run(db,
-                  "SELECT kid, private_pem, public_pem, signs_from_us FROM signing_key ORDER BY "
-                  "signs_from_us, kid",
-                  DB_NONE, ret_rows, err);
+    return db_run(
+        db,
+        "SELECT kid, private_pem, sealed, public_pem, signs_from_us FROM signing_key ORDER BY "
+        "signs_from_us, kid",
+        DB_NONE, ret_rows, err);
 }

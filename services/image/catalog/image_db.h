@@ -115,6 +115,9 @@ struct upload_facts {
     struct store *store;
     const char *format;  // as recognised
     const char *adopted; // NULL, or JSON: disk_format, container_format, properties to take over
+    const char *archive; // kind, as recognised
+    const char *inside;  // a compressed disk's format
+    const char *layers;  // JSON array, catalog/layer.h
 };
 // A row for the blob, so that a file of that name never goes unnoticed. Outside db_tx.
 enum rc upload_db_announce(struct db *db, const struct upload_facts *facts,
@@ -126,8 +129,11 @@ enum rc upload_db_store(struct db *db, const struct upload_facts *facts, struct 
 enum rc upload_db_fail(struct db *db, const struct upload_row *upload, const char *reason,
                        struct err *err) CHECKED;
 // Staged data becomes the image's, with usage, in one transaction. RC_CONFLICT: nothing is staged.
-// The format of what is staged, as recognised; NULL: nothing is, or not known.
-enum rc import_db_staged_format(struct db *db, const char *image_id, char **ret_format,
+struct staged_format {
+    char *format, *archive, *inside; // of the archive: its kind, and a compressed disk's format
+};
+// What is staged, as recognised; NULL: nothing is, or not known. The caller frees the texts.
+enum rc import_db_staged_format(struct db *db, const char *image_id, struct staged_format *ret,
                                 struct err *err) CHECKED;
 enum rc import_db_direct(struct db *db, const image_row *image, const struct task *task,
                          struct err *err) CHECKED;

@@ -48,5 +48,5 @@
 #define NO_UPLOAD "upload_id = NULL, upload_owner = NULL, upload_until = NULL, upload_size = NULL"
 #define NO_STAGED                                                                             \
     "staged = NULL, staged_size = NULL, staged_virtual_size = NULL, staged_checksum = NULL, " \
-    "staged_format = NULL, staged_at = NULL"
+    "staged_format = NULL, staged_archive = NULL, staged_inside = NULL, staged_at = NULL"
 #define FAILED_IMPORT "os_glance_failed_import" // property: the store that an import failed for

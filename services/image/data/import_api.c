@@ -4,6 +4,7 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/data/fetch.h"
+#include "services/image/format/archive.h"
 
 #include <string.h>
 
@@ -59,15 +60,23 @@ static enum rc
 check_staged(const struct image_service *service, struct db *db, const image_row *image,
              struct err *err)
 {
-    g_autofree char *format = NULL;
+    struct staged_format staged = {0};
     char reason[256];
-    enum rc rc = import_db_staged_format(db, image->id, &format, err);
+    enum rc rc = import_db_staged_format(db, image->id, &staged, err);
+    g_autofree char *format = staged.format, *kind = staged.archive, *inside = staged.inside;
     if (rc != RC_OK || !format) {
         return rc;
     }
     const struct format_verdict verdict = {.format = disk_format_find(format)};
-    return format_claim_holds(&verdict, image->disk_format, image->container_format,
-                              service->require_format_match, reason)
+    const struct archive_verdict archive = {
+        .kind = archive_kind_find(kind),
+        .disk = {.format = inside ? disk_format_find(inside) : FORMAT_OTHER},
+    };
+    bool strict = service->require_format_match;
+    return format_claim_holds(&verdict, image->disk_format, image->container_format, strict,
+                              reason) &&
+                   archive_claim_holds(&archive, verdict.format, image->disk_format,
+                                       image->container_format, strict, reason)
                ? RC_OK
                : fault(err, RC_INVALID, "the image is refused: %s", reason);
 }

@@ -10,7 +10,7 @@
 
 #define BUFFER_SIZE (256 * 1024)
 #define N_BUFFERS 16
-#define N_STAGES 3
+#define N_STAGES 4
 #define WRITEBACK \
     ((int64_t)8 << 20) // start writing out that early, so that the final sync is short
 
@@ -24,6 +24,7 @@ struct stage {
 struct pipeline {
     struct pipeline_config config;
     struct stage stages[N_STAGES];
+    int n_stages; // the last looks into archives
     GMutex mutex; // guards everything below, but buffers between the slowest n_done and n_full
     GCond changed;
     uint64_t n_full; // buffers handed over
@@ -37,12 +38,14 @@ struct pipeline {
     // The writing stage's own:
     struct format_scan *scan;
     int64_t written, flushed;
+    struct archive_scan *archive; // the archive stage's own; may be NULL
     uint8_t buffers[N_BUFFERS][BUFFER_SIZE];
 };
 
 typedef void (*consume_fn)(struct stage *stage, const uint8_t *data, size_t size);
 static void consume_write(struct stage *stage, const uint8_t *data, size_t size);
 static void consume_digest(struct stage *stage, const uint8_t *data, size_t size);
+static void consume_archive(struct stage *stage, const uint8_t *data, size_t size);
 static gpointer run_stage(gpointer data);
 static bool has_room(const struct pipeline *pipeline);
 static void hand_over(struct pipeline *pipeline);
@@ -55,6 +58,7 @@ static const struct {
     {"image-write", consume_write, NULL},
     {"image-md5", consume_digest, EVP_md5},
     {"image-sha512", consume_digest, EVP_sha512},
+    {"image-archive", consume_archive, NULL},
 };
 
 struct pipeline *
@@ -64,9 +68,11 @@ pipeline_new(const struct pipeline_config *config)
     memset(pipeline, 0, offsetof(struct pipeline, buffers));
     pipeline->config = *config;
     pipeline->scan = format_scan_new();
+    pipeline->n_stages = config->archive ? N_STAGES : N_STAGES - 1;
+    pipeline->archive = config->archive ? archive_scan_new(config->archive) : NULL;
     g_mutex_init(&pipeline->mutex);
     g_cond_init(&pipeline->changed);
-    for (int i = 0; i < N_STAGES; i++) {
+    for (int i = 0; i < pipeline->n_stages; i++) {
         struct stage *stage = &pipeline->stages[i];
         stage->pipeline = pipeline;
         if (kinds[i].digest) {
@@ -162,6 +168,10 @@ pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, s
     }
     ret_result->size = pipeline->size;
     format_scan_verdict(pipeline->scan, &ret_result->verdict);
+    ret_result->archive = (struct archive_verdict){.kind = ARCHIVE_NONE};
+    if (pipeline->archive) {
+        archive_scan_verdict(pipeline->archive, &ret_result->archive);
+    }
     hex_digest(pipeline->stages[1].digest, ret_result->md5);
     hex_digest(pipeline->stages[2].digest, ret_result->sha512);
     return RC_OK;
@@ -189,6 +199,7 @@ pipeline_free(struct pipeline *pipeline)
         EVP_MD_CTX_free(pipeline->stages[i].digest);
     }
     format_scan_free(pipeline->scan);
+    archive_scan_free(pipeline->archive);
     g_mutex_clear(&pipeline->mutex);
     g_cond_clear(&pipeline->changed);
     g_free(pipeline);
@@ -198,7 +209,7 @@ static uint64_t
 slowest(const struct pipeline *pipeline)
 {
     uint64_t n = pipeline->stages[0].n_done;
-    for (int i = 1; i < N_STAGES; i++) {
+    for (int i = 1; i < pipeline->n_stages; i++) {
         n = MIN(n, pipeline->stages[i].n_done);
     }
     return n;
@@ -313,4 +324,17 @@ static void
 consume_digest(struct stage *stage, const uint8_t *data, size_t size)
 {
     EVP_DigestUpdate(stage->digest, data, size);
+}
+
+static void
+consume_archive(struct stage *stage, const uint8_t *data, size_t size)
+{
+    struct pipeline *pipeline = stage->pipeline;
+    if (!archive_scan_feed(pipeline->archive, data, size)) {
+        struct archive_verdict verdict;
+        struct err err = {0};
+        archive_scan_verdict(pipeline->archive, &verdict);
+        rc_ignore(fault(&err, RC_INVALID, "the image is refused: %s", verdict.reason));
+        fail_pipeline(pipeline, &err);
+    }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes of one upload on their way: the receiving thread fills a ring of buffers and never
-// waits; one thread each writes the file (and watches the format), computes md5 and computes
-// sha512. Memory is bounded by the ring.
+// waits; one thread each writes the file (and watches the format), computes md5, computes sha512,
+// and looks into archives where they are expected. Memory is bounded by the ring.
 #pragma once
 #include "common/base/err.h"
-#include "services/image/format/format.h"
+#include "services/image/format/archive.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +16,7 @@ struct pipeline_config {
     // after pipeline_cancel.
     void (*wake)(void *context);
     void *context;
+    const struct archive_limits *archive; // NULL: what is packed is not looked into
 };
 struct pipeline *pipeline_new(const struct pipeline_config *config);
 // Takes what fits, possibly nothing. Never blocks. Fails once a byte was too many, the content is
@@ -26,6 +27,7 @@ struct pipeline_result {
     int64_t size;
     char md5[33], sha512[129];
     struct format_verdict verdict;
+    struct archive_verdict archive; // kind ARCHIVE_NONE when not looked for; layers: the pipeline's
 };
 // Blocks until every byte is written, synced and summed.
 enum rc pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result,

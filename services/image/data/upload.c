@@ -2,9 +2,12 @@
 #include "services/image/data/upload.h"
 
 #include "common/log/log.h"
+#include "services/image/catalog/layer_db.h"
 
 #include <string.h>
 #include <unistd.h>
+
+#define MAX_ARCHIVE_MEMBERS 200000 // takes up to 6 MiB while the archive comes
 
 enum rc
 upload_check_image(const image_row *image, struct err *err)
@@ -70,9 +73,11 @@ upload_start(struct upload *upload, struct db *db, image_row **image, const stru
     upload->is_settled = false;
     rc = store_temp_create(upload->service->store, upload->row.upload_id, &upload->fd, err);
     if (rc == RC_OK) {
+        const struct archive_limits limits = {upload->service->unpacked_cap, MAX_ARCHIVE_MEMBERS};
         const struct pipeline_config config = {
             .fd = upload->fd,
             .max_size = MIN(room, upload->service->size_cap),
+            .archive = archive_is_expected(upload->image->container_format) ? &limits : NULL,
             .wake = wake,
             .context = context,
         };
@@ -81,22 +86,58 @@ upload_start(struct upload *upload, struct db *db, image_row **image, const stru
     return rc;
 }
 
+// What a guest would see: of something packed, its inside.
+static int64_t
+upload_virtual_size(const struct pipeline_result *result)
+{
+    switch (result->archive.kind) {
+    case ARCHIVE_NONE:
+        return result->verdict.virtual_size;
+    case ARCHIVE_DISK:
+        return result->archive.disk.virtual_size;
+    default:
+        return -1;
+    }
+}
+
 static enum rc
-store_result(struct upload *upload, struct db *db, const struct pipeline_result *result,
-             struct err *err)
+check_result(const struct upload *upload, const struct pipeline_result *result, struct err *err)
 {
     const image_row *image = upload->image;
+    const struct image_service *service = upload->service;
+    const struct archive_verdict *archive = &result->archive;
     char reason[256];
     if (upload->row.size >= 0 && upload->row.size != result->size) {
         return fault(err, RC_INVALID, "%lld bytes came, but %lld were announced",
                      (long long)result->size, (long long)upload->row.size);
     }
     // What is staged may get its formats later: then the import judges.
-    bool is_claimed = image->disk_format && image->container_format;
-    if (!format_claim_holds(&result->verdict, image->disk_format, image->container_format,
-                            is_claimed && upload->service->require_format_match, reason)) {
+    bool strict = image->disk_format && image->container_format && service->require_format_match;
+    if (!format_claim_holds(&result->verdict, image->disk_format, image->container_format, strict,
+                            reason) ||
+        !archive_claim_holds(archive, result->verdict.format, image->disk_format,
+                             image->container_format, strict, reason)) {
         return fault(err, RC_INVALID, "the image is refused: %s", reason);
     }
+    int64_t virtual_size = upload_virtual_size(result);
+    return virtual_size <= service->virtual_size_cap
+               ? RC_OK
+               : fault(err, RC_INVALID,
+                       "the image is refused: its virtual size of %lld bytes is over the limit of "
+                       "%lld",
+                       (long long)virtual_size, (long long)service->virtual_size_cap);
+}
+
+static enum rc
+store_result(struct upload *upload, struct db *db, const struct pipeline_result *result,
+             struct err *err)
+{
+    const image_row *image = upload->image;
+    enum rc rc = check_result(upload, result, err);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    g_autofree char *layers = layers_to_json(result->archive.layers);
     const struct upload_facts facts = {
         .upload = &upload->row,
         .owner = image->owner,
@@ -104,12 +145,15 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         .md5 = result->md5,
         .sha512 = result->sha512,
         .size = result->size,
-        .virtual_size = result->verdict.virtual_size,
+        .virtual_size = upload_virtual_size(result),
         .store = upload->service->store,
         .format = disk_format_name(result->verdict.format),
         .adopted = upload->adopted,
+        .archive = archive_kind_name(result->archive.kind),
+        .inside = disk_format_name(result->archive.disk.format),
+        .layers = layers,
     };
-    enum rc rc = upload_db_announce(db, &facts, err);
+    rc = upload_db_announce(db, &facts, err);
     return rc == RC_OK ? upload_db_store(db, &facts, err) : rc;
 }
 

@@ -6,6 +6,7 @@
 #include "services/image/catalog/image_db.h"
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/catalog/image_sql.h"
+#include "services/image/catalog/layer_db.h"
 
 #include <string.h>
 
@@ -102,7 +103,8 @@ store_row(struct db *db, const struct upload_facts *facts, struct err *err)
     const char *sql =
         facts->upload->kind == UPLOAD_STAGE
             ? "UPDATE image SET staged_size = $3, staged_virtual_size = $4, staged_checksum = $5, "
-              "staged = $6, staged_format = $8, staged_at = now(), updated_at = now(), " NO_UPLOAD
+              "staged = $6, staged_format = $8, staged_archive = $9, staged_inside = $10, "
+              "staged_at = now(), updated_at = now(), " NO_UPLOAD
               " WHERE id = $1::uuid AND upload_id = $2::uuid AND status = 'uploading' AND "
               "$7::jsonb IS NULL"
             : "UPDATE image SET status = 'active', size = $3, virtual_size = $4, checksum = $5, "
@@ -111,12 +113,12 @@ store_row(struct db *db, const struct upload_facts *facts, struct err *err)
               "container_format = COALESCE($7::jsonb->>'container_format', container_format), "
               "properties = properties || COALESCE($7::jsonb->'properties', '{}'), " NO_UPLOAD
               " WHERE id = $1::uuid AND upload_id = $2::uuid AND status IN ('saving', 'importing') "
-              "AND "
-              "$8::text IS NOT NULL";
+              "AND $8::text IS NOT NULL AND $9::text IS NOT NULL AND $10::text IS NOT NULL";
     enum rc rc = db_run(db, sql,
                         DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id),
                                 db_i(facts->size), virtual_size, db_s(facts->md5),
-                                db_s(facts->sha512), db_s(facts->adopted), db_s(facts->format)),
+                                db_s(facts->sha512), db_s(facts->adopted), db_s(facts->format),
+                                db_s(facts->archive), db_s(facts->inside)),
                         &result, err);
     if (rc == RC_OK && db_n_affected(result) != 1) {
         return fault(
@@ -170,6 +172,9 @@ store_in_tx(struct db *db, void *argument, struct err *err)
         rc = store_row(db, facts, err);
     }
     if (rc == RC_OK) {
+        rc = layer_db_replace(db, facts->upload->image_id, facts->layers, err);
+    }
+    if (rc == RC_OK) {
         rc = quota_refusal(quota_check(db, facts->owner, requests, 1, err), err);
     }
     if (rc == RC_OK) {
@@ -215,13 +220,20 @@ upload_db_fail(struct db *db, const struct upload_row *upload, const char *reaso
 }
 
 enum rc
-import_db_staged_format(struct db *db, const char *image_id, char **ret_format, struct err *err)
+import_db_staged_format(struct db *db, const char *image_id, struct staged_format *ret,
+                        struct err *err)
 {
     g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run_one(db, "SELECT staged_format FROM image WHERE id = $1::uuid",
+    enum rc rc = db_run_one(db,
+                            "SELECT staged_format, staged_archive, staged_inside FROM image "
+                            "WHERE id = $1::uuid",
                             DB_ARGS(db_s(image_id)), &result, err);
     if (rc == RC_OK) {
-        *ret_format = g_strdup(db_text(result, 0, "staged_format"));
+        *ret = (struct staged_format){
+            .format = g_strdup(db_text(result, 0, "staged_format")),
+            .archive = g_strdup(db_text(result, 0, "staged_archive")),
+            .inside = g_strdup(db_text(result, 0, "staged_inside")),
+        };
     }
     return rc;
 }

@@ -204,9 +204,19 @@ judge(struct format_scan *scan, bool final)
     struct format_verdict *verdict = &scan->verdict;
     *verdict = (struct format_verdict){.format = FORMAT_RAW,
                                        .virtual_size = final ? (int64_t)scan->size : -1};
+    unsigned n_matches = 0;
     for (size_t i = 0; i < G_N_ELEMENTS(signatures); i++) {
         const struct signature *sig = &signatures[i];
         if (!signature_matches(sig, &view)) {
+            continue;
+        }
+        if (n_matches++ > 0) {
+            // What one reader takes for this, another takes for that.
+            if (sig->format != verdict->format && !verdict->refused) {
+                format_refuse(verdict, "content is both '%s' and '%s'",
+                              disk_format_name(verdict->format),
+                              sig->name ? sig->name : disk_format_name(sig->format));
+            }
             continue;
         }
         verdict->format = sig->format;
@@ -216,7 +226,6 @@ judge(struct format_scan *scan, bool final)
             verdict->virtual_size = -1;
             sig->check(&view, verdict);
         }
-        break;
     }
     if (!final && verdict->format == FORMAT_VHDX && !verdict->refused) {
         scan->late_offset = vhdx_metadata_offset(&view);

@@ -150,6 +150,9 @@ check_tables(const struct format_view *view, unsigned cluster_bits, struct forma
     if (get_be32(h + 60) > MAX_SNAPSHOTS) {
         return format_refuse(verdict, "qcow2 image has an absurd number of snapshots");
     }
+    if ((l1_offset == 0 && l1_bytes > 0) || refcounts == 0) {
+        return format_refuse(verdict, "qcow2 tables lie over the header");
+    }
     if (!table_fits(view, l1_offset, l1_bytes, cluster_bits) ||
         !table_fits(view, refcounts, refcount_bytes, cluster_bits) ||
         !table_fits(view, get_be64(h + 64), 0, cluster_bits)) {

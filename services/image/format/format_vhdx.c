@@ -8,6 +8,7 @@
 #define HEADER_SIZE 4096
 #define TABLE_SIZE (64 * KIB)
 #define MAX_ENTRIES 2047
+#define MAX_REGION ((uint64_t)1 << 30) // bytes; a block allocation table of 64 TiB has 512 MiB
 #define MAX_DISK ((uint64_t)1 << 50)
 #define GUID(...)   \
     {               \
@@ -107,6 +108,11 @@ check_regions(const struct format_view *view, struct format_verdict *verdict)
         bool known = !memcmp(entry, region_bat, 16) || !memcmp(entry, region_metadata, 16);
         if (!known && get_le32(entry + 28) & 1) {
             return format_refuse(verdict, "vhdx has an unknown required region");
+        }
+        uint64_t at = get_le64(entry + 16), size = get_le32(entry + 24);
+        if (known && (at < 1024 * KIB || at > MAX_DISK || size > MAX_REGION ||
+                      (view->final && at + size > view->size))) {
+            return format_refuse(verdict, "vhdx tables lie outside the file");
         }
     }
     return vhdx_metadata_offset(view) != 0 ||

@@ -8,12 +8,17 @@
 
 #define SECTOR 512
 #define MAX_DESCRIPTOR (64 * 1024)
+#define MAX_DIRECTORY ((uint64_t)64 << 20)
 #define MAX_SECTORS ((uint64_t)1 << 41) // 1 PiB
 #define FOOTER_FROM_END 1024            // footer header, then the end-of-stream marker
 #define GD_AT_END UINT64_MAX
 
 static bool check_descriptor(const struct format_view *view, struct format_verdict *verdict);
-static bool check_line(char *line, unsigned *n_extents, struct format_verdict *verdict);
+struct seen {
+    unsigned n_extents, n_types;
+};
+static bool check_line(char *line, struct seen *seen, struct format_verdict *verdict);
+static bool check_tables(const struct format_view *view, struct format_verdict *verdict);
 static bool check_extent(const char *line, struct format_verdict *verdict);
 static bool check_footer(const struct format_view *view, struct format_verdict *verdict);
 
@@ -39,11 +44,33 @@ vmdk_check(const struct format_view *view, struct format_verdict *verdict)
     if (grain < 8 || grain > 16384 || (grain & (grain - 1)) != 0 || get_le32(h + 44) > 512) {
         return format_refuse(verdict, "vmdk grain tables have absurd sizes");
     }
-    if (!check_descriptor(view, verdict) || !check_footer(view, verdict)) {
+    if (!check_tables(view, verdict) || !check_descriptor(view, verdict) ||
+        !check_footer(view, verdict)) {
         return false;
     }
     verdict->virtual_size = (int64_t)(sectors * SECTOR);
     return true;
+}
+
+// The grain directory has four bytes for each table of grains.
+static bool
+check_tables(const struct format_view *view, struct format_verdict *verdict)
+{
+    const uint8_t *h = view->head;
+    uint64_t covered = get_le64(h + 20) * get_le32(h + 44), directory = get_le64(h + 56);
+    if (covered == 0) {
+        return format_refuse(verdict, "vmdk grain tables have absurd sizes");
+    }
+    uint64_t size = (get_le64(h + 12) + covered - 1) / covered * 4;
+    if (size > MAX_DIRECTORY) {
+        return format_refuse(verdict, "vmdk grain directory has an absurd size");
+    }
+    if (directory == GD_AT_END || !view->final) {
+        return true;
+    }
+    bool fits =
+        directory > 0 && directory < view->size / SECTOR && size <= view->size - directory * SECTOR;
+    return fits || format_refuse(verdict, "vmdk tables lie outside the file");
 }
 
 static bool
@@ -61,14 +88,17 @@ check_descriptor(const struct format_view *view, struct format_verdict *verdict)
     g_autofree char *text = g_strndup((const char *)view->head + start, size);
     g_strdelimit(text, "\t", ' ');
     g_auto(GStrv) lines = g_strsplit_set(text, "\r\n", -1);
-    unsigned n_extents = 0;
+    struct seen seen = {0};
     for (char **line = lines; *line; line++) {
-        if (!check_line(g_strstrip(*line), &n_extents, verdict)) {
+        if (!check_line(g_strstrip(*line), &seen, verdict)) {
             return false;
         }
     }
-    return n_extents == 1 ||
-           format_refuse(verdict, "vmdk descriptor has %u extents, not one", n_extents);
+    if (seen.n_types != 1) {
+        return format_refuse(verdict, "vmdk descriptor has %u createTypes, not one", seen.n_types);
+    }
+    return seen.n_extents == 1 ||
+           format_refuse(verdict, "vmdk descriptor has %u extents, not one", seen.n_extents);
 }
 
 static bool
@@ -92,10 +122,11 @@ key_is(const char *line, const char *key, const char **ret_value)
 }
 
 static bool
-check_line(char *line, unsigned *n_extents, struct format_verdict *verdict)
+check_line(char *line, struct seen *seen, struct format_verdict *verdict)
 {
     const char *value = NULL;
     if (key_is(line, "createType", &value)) {
+        seen->n_types++;
         bool known = g_str_has_prefix(value, "monolithicSparse\"") ||
                      g_str_has_prefix(value, "streamOptimized\"");
         return known || format_refuse(verdict, "vmdk createType '%.40s' is not accepted", value);
@@ -109,7 +140,7 @@ check_line(char *line, unsigned *n_extents, struct format_verdict *verdict)
     }
     if (!g_ascii_strncasecmp(line, "RW ", 3) || !g_ascii_strncasecmp(line, "RDONLY ", 7) ||
         !g_ascii_strncasecmp(line, "NOACCESS ", 9)) {
-        ++*n_extents;
+        seen->n_extents++;
         return check_extent(line, verdict);
     }
     return true;

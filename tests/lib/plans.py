@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What PostgreSQL did for a request: the plans of its statements with the pages and rows that each touched, by auto_explain.
+
+    plans = Plans(stack)                       # restarts the stack's services so that their sessions load it
+    work = plans.of(lambda: stack.call("GET", "identity", "/v3/users?limit=10", token=token))
+    work.pages, work.rows, work.scans          # pages read, rows visited, tables read from end to end
+    print(work.text())
+"""
+
+import json
+import re
+
+from deploy.launch import postgres, process
+from tests.lib.stack import infra
+
+# What services ask by themselves, all the time.
+BACKGROUND = re.compile(r"feed_event|catalog_version|signing_key|outbox|pg_advisory|FROM mail|leader|upload_until|"
+                        r"lease|staged_at|deleted_at <|closing")
+SETTINGS = {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0", "auto_explain.log_analyze": "on",
+            "auto_explain.log_buffers": "on", "auto_explain.log_timing": "off", "auto_explain.log_format": "json",
+            "auto_explain.log_nested_statements": "on"}
+
+
+class Work:
+    """The statements of one request."""
+
+    def __init__(self, plans):
+        self.plans = plans
+        self.pages = sum(p["Plan"]["Shared Hit Blocks"] + p["Plan"]["Shared Read Blocks"] for p in plans)
+        self.rows = 0
+        self.scans = set()
+        for plan in plans:
+            self._walk(plan["Plan"])
+
+    def _walk(self, node):
+        if "Relation Name" in node:
+            visited = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * max(node["Actual Loops"], 0)
+            self.rows += visited
+            if node["Node Type"] == "Seq Scan" and visited > 100:
+                self.scans.add(node["Relation Name"])
+        for child in node.get("Plans", ()):
+            self._walk(child)
+
+    def text(self):
+        lines = []
+
+        def walk(node, depth):
+            what = " ".join(filter(None, [node["Node Type"], node.get("Relation Name"), node.get("Index Name")]))
+            cond = node.get("Index Cond") or node.get("Recheck Cond") or ""
+            gone = node.get("Rows Removed by Filter", 0)
+            pages = node["Shared Hit Blocks"] + node["Shared Read Blocks"]
+            lines.append(f"{'  ' * depth}{what} {cond} rows={node['Actual Rows']}x{node['Actual Loops']} gone={gone} pages={pages}")
+            for child in node.get("Plans", ()):
+                walk(child, depth + 1)
+        for plan in self.plans:
+            lines.append(re.sub(r"\s+", " ", plan["Query Text"])[:300])
+            walk(plan["Plan"], 1)
+        return "\n".join(lines)
+
+
+class Plans:
+    def __init__(self, stack):
+        self.log = process.log_path(infra().cloud, postgres.NAME)
+        self.database = stack.database
+        for name, value in SETTINGS.items():
+            postgres.psql(infra().cloud, f"ALTER DATABASE {stack.database} SET {name} = '{value}'", "postgres")
+        for name in stack.names:
+            stack.stop(name)
+            stack.start(name)
+
+    def of(self, act):
+        """Work of the statements that PostgreSQL finished while act() ran."""
+        begin = self.log.stat().st_size
+        act()
+        with self.log.open(encoding="utf-8", errors="replace") as file:
+            file.seek(begin)
+            text = file.read()
+        plans = []
+        for entry in re.split(r"(?m)^(?=\S)", text):
+            _, found, plan = entry.partition("plan:\n")
+            if found:
+                plan = json.loads(plan)
+                if not BACKGROUND.search(plan["Query Text"]):
+                    plans.append(plan)
+        return Work(plans)

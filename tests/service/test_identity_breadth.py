@@ -51,7 +51,7 @@ def test_json_home_names_what_is_served(world):
     assert resources[REL + "ext/OS-TRUST/1.0/rel/trust"]["href-vars"] == {"trust_id": REL + "ext/OS-TRUST/1.0/param/trust_id"}
     assert resources[REL + "rel/limits"]["hints"] == {"status": "experimental"}
     for each in resources.values():
-        if "href" in each:
+        if "href" in each and each["href"] != "/v3/auth/tokens":  # 404 without a token to look at
             assert world.call("GET", each["href"])[0] not in (404, 500), each
 
 

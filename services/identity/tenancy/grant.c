@@ -151,7 +151,7 @@ allow_assignments(const struct request *request, const struct assignment_query *
                   struct err *err)
 {
     if (query->subtree) {
-        return query->project_id
+        return query->project_id && *query->project_id
                    ? target_allow(request, "identity:list_role_assignments_for_tree",
                                   &(struct target){.project_id = query->project_id}, err)
                    : fault(err, RC_INVALID,

@@ -11,6 +11,7 @@ include mk/tests.mk
 include mk/docs.mk
 include mk/fuzz.mk
 include mk/lint.mk
+include mk/bench.mk
 include mk/cloud.mk
 
 -include $(DEPS)

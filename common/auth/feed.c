@@ -71,16 +71,15 @@ apply_revocation(struct revocation_set *set, json_t *event)
 }
 
 static void
-collect_limit(GArray *limits, json_t *event)
+collect_limit(json_t *limits, json_t *event)
 {
     json_t *value = json_object_get(event, "value");
-    struct feed_limit limit = {.n = json_integer_value(json_object_get(event, "n")),
-                               .project_id = member(event, "project_id"),
-                               .resource = member(event, "resource"),
-                               .value = json_integer_value(value),
-                               .is_default = !json_is_integer(value)};
-    if (limit.project_id && limit.resource) {
-        g_array_append_val(limits, limit);
+    const char *project_id = member(event, "project_id"), *resource = member(event, "resource");
+    if (project_id && resource) {
+        json_array_append_new(limits,
+                              json_pack("{s:s, s:s, s:O, s:O?}", "project_id", project_id,
+                                        "resource", resource, "n", json_object_get(event, "n"),
+                                        "value", json_is_integer(value) ? value : NULL));
     }
 }
 
@@ -95,7 +94,7 @@ feed_apply(const struct feed_sinks *sinks, json_t *reply, int64_t *cursor, struc
     if (rc) {
         return rc;
     }
-    g_autoptr(GArray) limits = g_array_new(FALSE, FALSE, sizeof(struct feed_limit));
+    json_auto_t *limits = json_array();
     for (size_t i = 0; i < json_array_size(events); i++) {
         json_t *event = json_array_get(events, i);
         const char *kind = member(event, "kind");
@@ -107,9 +106,8 @@ feed_apply(const struct feed_sinks *sinks, json_t *reply, int64_t *cursor, struc
     }
     int64_t new_cursor = json_integer_value(next);
     bool is_reset = new_cursor < *cursor;
-    if (sinks->db && (limits->len || is_reset)) {
-        rc = feed_db_store(sinks->db, (const struct feed_limit *)limits->data, limits->len,
-                           is_reset ? 0 : new_cursor, is_reset, err);
+    if (sinks->db && (json_array_size(limits) || is_reset)) {
+        rc = feed_db_store(sinks->db, limits, is_reset ? 0 : new_cursor, is_reset, err);
     }
     if (rc == RC_OK) {
         *cursor = is_reset ? 0 : new_cursor;

@@ -20,13 +20,7 @@ void feed_stop(struct feed *feed); // joins; NULL is fine
 enum rc feed_apply(const struct feed_sinks *sinks, json_t *reply, int64_t *cursor,
                    struct err *err) CHECKED;
 
-struct feed_limit {
-    int64_t n;
-    const char *project_id, *resource;
-    int64_t value;
-    bool is_default; // back to the default
-};
-// Stores the limits newer than the schema's cursor and moves it to `cursor`, in one transaction.
-// is_reset: identity began anew, forget the old cursor.
-enum rc feed_db_store(struct db_pool *pool, const struct feed_limit *limits, size_t n_limits,
-                      int64_t cursor, bool is_reset, struct err *err) CHECKED;
+// Stores the limits (events, quota_store) newer than the schema's cursor and moves it to `cursor`,
+// in one transaction. is_reset: identity began anew, forget the old cursor and what came by it.
+enum rc feed_db_store(struct db_pool *pool, json_t *limits, int64_t cursor, bool is_reset,
+                      struct err *err) CHECKED;

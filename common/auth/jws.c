@@ -33,17 +33,55 @@ der_from_raw(const unsigned char raw[SIGNATURE_SIZE], unsigned char **ret_der)
     return size;
 }
 
+// What OpenSSL would look up again for every signature, kept by each thread that signs.
+struct signer {
+    EVP_PKEY *pkey; // referenced, so that no other key can have its address
+    EVP_PKEY_CTX *context;
+    EVP_MD *sha256;
+};
+
+static void
+signer_free(gpointer data)
+{
+    struct signer *signer = data;
+    EVP_PKEY_CTX_free(signer->context);
+    EVP_PKEY_free(signer->pkey);
+    EVP_MD_free(signer->sha256);
+    g_free(signer);
+}
+
+static struct signer *
+signer_of_thread(EVP_PKEY *pkey)
+{
+    static GPrivate of_thread = G_PRIVATE_INIT(signer_free);
+    struct signer *signer = g_private_get(&of_thread);
+    if (signer && signer->pkey == pkey) {
+        return signer;
+    }
+    signer = g_new0(struct signer, 1);
+    EVP_PKEY_up_ref(pkey);
+    signer->pkey = pkey;
+    signer->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    signer->context = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+    if (!signer->sha256 || !signer->context || EVP_PKEY_sign_init(signer->context) != 1 ||
+        EVP_PKEY_CTX_set_signature_md(signer->context, signer->sha256) != 1) {
+        signer_free(signer);
+        return NULL;
+    }
+    g_private_replace(&of_thread, signer);
+    return signer;
+}
+
 static bool
 sign_text(EVP_PKEY *pkey, const GString *text, unsigned char ret_raw[SIGNATURE_SIZE])
 {
-    unsigned char der[128];
+    unsigned char der[128], digest[EVP_MAX_MD_SIZE];
     size_t size = sizeof der;
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool ok = EVP_DigestSignInit(md, NULL, EVP_sha256(), NULL, pkey) == 1 &&
-              EVP_DigestSign(md, der, &size, (const unsigned char *)text->str, text->len) == 1 &&
-              raw_from_der(der, size, ret_raw);
-    EVP_MD_CTX_free(md);
-    return ok;
+    unsigned digest_size = 0;
+    struct signer *signer = signer_of_thread(pkey);
+    return signer && EVP_Digest(text->str, text->len, digest, &digest_size, signer->sha256, NULL) &&
+           EVP_PKEY_sign(signer->context, der, &size, digest, digest_size) == 1 &&
+           raw_from_der(der, size, ret_raw);
 }
 
 static char *

@@ -118,7 +118,11 @@ call_headers(const struct call *call, const char *token)
     struct curl_slist *list = add_header(NULL, "Accept", "application/json");
     list = add_header(list, "Expect", "");
     if (call->body) {
-        list = add_header(list, "Content-Type", "application/json");
+        list = add_header(list, "Content-Type",
+                          call->content_type ? call->content_type : "application/json");
+    }
+    if (call->api_version) {
+        list = add_header(list, "OpenStack-API-Version", call->api_version);
     }
     if (token) {
         list = add_header(list, "X-Auth-Token", token);

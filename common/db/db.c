@@ -14,6 +14,7 @@
 enum {
     MAX_PREPARED = 512, // statements kept per connection; beyond, a statement is parsed each time
     MAX_ARGS = 64,
+    MAX_BATCH = 8,
     MAX_ATTEMPTS = 5,
 };
 
@@ -268,15 +269,21 @@ take_result(struct db *db, PGresult *rows, const char *sql, db_result **ret_resu
     return RC_OK;
 }
 
+static void
+fill_values(const struct db_arg *args, size_t n_args, const char *values[MAX_ARGS])
+{
+    g_assert(n_args <= MAX_ARGS);
+    for (size_t i = 0; i < n_args; i++) {
+        values[i] = args[i].text ? args[i].text : args[i].buffer[0] ? args[i].buffer : NULL;
+    }
+}
+
 enum rc
 db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
        db_result **ret_result, struct err *err)
 {
-    g_assert(n_args <= MAX_ARGS);
     const char *values[MAX_ARGS];
-    for (size_t i = 0; i < n_args; i++) {
-        values[i] = args[i].text ? args[i].text : args[i].buffer[0] ? args[i].buffer : NULL;
-    }
+    fill_values(args, n_args, values);
     n_statements++;
     PGresult *failure = NULL;
     const char *name = prepare(db, sql, n_args, &failure);
@@ -287,6 +294,77 @@ db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
         name ? PQexecPrepared(db->connection, name, (int)n_args, values, NULL, NULL, 0)
              : PQexecParams(db->connection, sql, (int)n_args, NULL, values, NULL, NULL, 0);
     return take_result(db, rows, sql, ret_result, err);
+}
+
+// All are prepared before the pipeline begins: a statement that cannot be is sent as text.
+static bool
+send_batch(struct db *db, const struct db_call *calls, size_t n_calls)
+{
+    const char *names[MAX_BATCH], *values[MAX_ARGS];
+    for (size_t i = 0; i < n_calls; i++) {
+        PGresult *failure = NULL;
+        names[i] = prepare(db, calls[i].sql, calls[i].n_args, &failure);
+        PQclear(failure);
+    }
+    bool sent = PQenterPipelineMode(db->connection);
+    for (size_t i = 0; sent && i < n_calls; i++) {
+        int n_args = (int)calls[i].n_args;
+        fill_values(calls[i].args, calls[i].n_args, values);
+        n_statements++;
+        sent = names[i]
+                   ? PQsendQueryPrepared(db->connection, names[i], n_args, values, NULL, NULL, 0)
+                   : PQsendQueryParams(db->connection, calls[i].sql, n_args, NULL, values, NULL,
+                                       NULL, 0);
+    }
+    return sent && PQpipelineSync(db->connection);
+}
+
+// The first failure is the batch's; what comes after it was not run.
+static enum rc
+receive_batch(struct db *db, const struct db_call *calls, size_t n_calls, db_result **results,
+              struct err *err)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; i < n_calls; i++) {
+        PGresult *rows = PQgetResult(db->connection);
+        if (rc == RC_OK) {
+            rc = take_result(db, rows, calls[i].sql, &results[i], err);
+        } else {
+            PQclear(rows);
+        }
+        while (rows && (rows = PQgetResult(db->connection))) {
+            PQclear(rows);
+        }
+    }
+    PQclear(PQgetResult(db->connection)); // the synchronisation
+    return rc;
+}
+
+enum rc
+db_run_batch(struct db *db, const struct db_call *calls, size_t n_calls, db_result **ret_results,
+             struct err *err)
+{
+    g_assert(n_calls > 0 && n_calls <= MAX_BATCH && !db->in_tx);
+    db_result *results[MAX_BATCH] = {NULL};
+    enum rc rc = send_batch(db, calls, n_calls)
+                     ? receive_batch(db, calls, n_calls, results, err)
+                     : fault(err, RC_UNAVAILABLE, "lost the database connection: %s",
+                             PQerrorMessage(db->connection));
+    if (PQstatus(db->connection) == CONNECTION_OK && !PQexitPipelineMode(db->connection)) {
+        g_autofree char *reason = g_strdup(PQerrorMessage(db->connection));
+        rc = rc ? rc
+                : fault(err, RC_UNAVAILABLE, "the database connection is out of step: %s", reason);
+        struct err ignored = {0};
+        rc_ignore(connect_now(db, &ignored));
+    }
+    for (size_t i = 0; i < n_calls; i++) {
+        if (rc == RC_OK) {
+            ret_results[i] = results[i];
+        } else {
+            db_result_free(results[i]);
+        }
+    }
+    return rc;
 }
 
 enum rc

@@ -48,6 +48,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(db_result, db_result_free)
 // RC_INTERNAL: the rest.
 enum rc db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
                db_result **ret_result, struct err *err) CHECKED;
+// Several statements in one round trip, in one transaction; each sees what was committed before it
+// begins (READ COMMITTED). ret_results: one each, set when all succeeded.
+struct db_call {
+    const char *sql;
+    const struct db_arg *args;
+    size_t n_args;
+};
+enum rc db_run_batch(struct db *db, const struct db_call *calls, size_t n_calls,
+                     db_result **ret_results, struct err *err) CHECKED;
 // A statement that must find exactly one row: RC_NOT_FOUND otherwise (err filled with "not found").
 enum rc db_run_one(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
                    db_result **ret_result, struct err *err) CHECKED;

@@ -146,22 +146,32 @@ may_have_json(const struct request *request)
 }
 
 enum rc
+dispatch_json(struct request *request, struct err *err)
+{
+    if (request->json || !request->raw || !request->raw->len || !may_have_json(request)) {
+        return RC_OK;
+    }
+    json_error_t error;
+    request->json = json_loadb((const char *)request->raw->data, request->raw->len,
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    return request->json ? RC_OK
+                         : fault(err, RC_INVALID,
+                                 "The request body is malformed JSON: %s (line %d, column %d)",
+                                 error.text, error.line, error.column);
+}
+
+enum rc
 dispatch_body(struct request *request, struct err *err)
 {
     const struct route *route = request->route;
     if (!may_have_json(request)) {
         return RC_OK;
     }
-    if (request->raw && request->raw->len) {
-        json_error_t error;
-        request->json = json_loadb((const char *)request->raw->data, request->raw->len,
-                                   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-        if (!request->json) {
-            return fault(err, RC_INVALID,
-                         "The request body is malformed JSON: %s (line %d, column %d)", error.text,
-                         error.line, error.column);
-        }
-    } else if (route->body) {
+    enum rc rc = dispatch_json(request, err);
+    if (rc) {
+        return rc;
+    }
+    if (!request->json && route->body) {
         request->json = route->flags & ROUTE_OPTIONAL_BODY ? json_object() : NULL;
         if (!request->json) {
             return fault(err, RC_INVALID, "The request body is missing");

@@ -61,6 +61,9 @@ struct route {
     const char *policy; // rule name checked before the handler with no target; NULL: the handler
                         // checks, or public
     unsigned flags;
+    // Of a ROUTE_SLOW row: whether this request, whose JSON is read already, cannot block; NULL:
+    // all may.
+    bool (*is_quick)(const struct request *request);
     int status;                      // success status
     const struct body_spec *body;    // NULL: no body expected, or the handler reads request_json
     const struct stream_ops *stream; // instead of handle
@@ -82,6 +85,7 @@ struct http_config {
     int port;
     int n_threads;            // 0: number of cores
     int n_workers;            // slow pool; 0: 8
+    bool workers_give_way;    // workers run at a lower priority than HTTP threads
     int max_queue;            // waiting slow requests; 0: 64
     size_t max_body;          // bytes of a buffered body; 0: 1 MiB; larger: 413
     int idle_timeout_s;       // 0: 60

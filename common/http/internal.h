@@ -74,6 +74,7 @@ enum rc router_find(const struct router *router, struct request *request, struct
 // dispatch.c: the steps of a request, each filling request->reply on failure.
 enum rc dispatch_head(struct request *request,
                       struct err *err) CHECKED; // route, microversion, token, policy
+enum rc dispatch_json(struct request *request, struct err *err) CHECKED; // the body as JSON, once
 enum rc dispatch_body(struct request *request, struct err *err) CHECKED; // JSON, decode
 void
 dispatch_handle(struct request *request); // handler or stream end; the reply is complete after it
@@ -87,7 +88,7 @@ void reply_clear(struct reply *reply);
 enum MHD_Result reply_send(struct request *request);
 
 // worker.c
-struct worker_pool *worker_pool_new(int n_threads, int max_queue,
+struct worker_pool *worker_pool_new(const struct http_config *config,
                                     void (*run)(struct request *request));
 void worker_pool_free(struct worker_pool *pool);                          // finishes the queue
 bool worker_pool_push(struct worker_pool *pool, struct request *request); // false: full

@@ -205,12 +205,21 @@ run_slow(struct request *request)
     MHD_resume_connection(request->connection);
 }
 
+static bool
+is_slow(struct request *request)
+{
+    const struct route *route = request->route;
+    struct err ignored = {0};
+    return (route->flags & ROUTE_SLOW) &&
+           (!route->is_quick || dispatch_json(request, &ignored) || !route->is_quick(request));
+}
+
 static enum MHD_Result
 run(struct request *request)
 {
     request->counted = true;
     request->server->n_running++;
-    if (!request->stream_begun && !(request->route->flags & ROUTE_SLOW)) {
+    if (!request->stream_begun && !is_slow(request)) {
         dispatch_handle(request);
         return reply_send(request);
     }
@@ -298,7 +307,7 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
     server->config = *config;
     apply_defaults(&server->config);
     server->router = router_new(config->routes);
-    server->workers = worker_pool_new(server->config.n_workers, server->config.max_queue, run_slow);
+    server->workers = worker_pool_new(&server->config, run_slow);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)config->port)};
     bool valid = inet_pton(AF_INET, config->listen, &address.sin_addr) == 1;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;

@@ -9,6 +9,7 @@
 #include "services/identity/tenancy/compliance.h"
 
 struct catalog_cache;
+struct client;
 struct secret_ring;
 struct identity {
     struct service *service;
@@ -20,6 +21,7 @@ struct identity {
     int64_t key_notice_us;       // a new signing key is published for so long before it signs
     struct authenticator *auth;
     struct catalog_cache *catalog;
+    struct client *client; // to other services, as [identity] user; NULL: not set
     int64_t token_life_us;
     struct compliance compliance;
     // The feed's position in this process (feed.c).
@@ -38,7 +40,7 @@ extern const struct route discovery_routes[], auth_routes[], tenancy_routes[], u
     group_routes[], role_routes[], grant_routes[], catalog_routes[], credential_routes[],
     ec2_routes[], appcred_routes[], trust_routes[], domain_config_routes[], consumer_routes[],
     endpoint_filter_routes[], endpoint_policy_routes[], revoke_routes[], limit_routes[],
-    feed_routes[], account_routes[];
+    quota_routes[], feed_routes[], account_routes[];
 void identity_error_body(const struct request *request, const struct err *err, struct reply *reply);
 void identity_on_reply(struct request *request, struct reply *reply);
 
@@ -61,8 +63,6 @@ enum rc keys_to_jwks(struct db *db, json_t **ret_jwks, struct err *err) CHECKED;
 // feed.c. Fields NULL: any. Must run inside db_tx; after the commit feed_catch_up makes it true in
 // this process at once.
 enum rc feed_revoke(struct db *db, const struct revocation *revocation, struct err *err) CHECKED;
-enum rc feed_set_limit(struct db *db, const char *project_id, const char *service,
-                       const char *resource, const int64_t *value, struct err *err) CHECKED;
 enum rc feed_catch_up(struct identity *identity, struct err *err) CHECKED;
 
 // bootstrap.c: the first domain, user, roles, catalog, from settings; run again, it changes nothing

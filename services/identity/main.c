@@ -1,29 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "services/identity/account/close_api.h"
 #include "services/identity/delegation/admit.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/start.h"
 
-static const struct route *const routes[] = {discovery_routes,
-                                             auth_routes,
-                                             tenancy_routes,
-                                             user_routes,
-                                             group_routes,
-                                             role_routes,
-                                             grant_routes,
-                                             catalog_routes,
-                                             credential_routes,
-                                             ec2_routes,
-                                             appcred_routes,
-                                             trust_routes,
-                                             domain_config_routes,
-                                             consumer_routes,
-                                             endpoint_filter_routes,
-                                             endpoint_policy_routes,
-                                             revoke_routes,
-                                             limit_routes,
-                                             feed_routes,
-                                             account_routes,
-                                             NULL};
+// clang-format off
+static const struct route *const routes[] = {
+    discovery_routes,
+    auth_routes,
+    tenancy_routes,
+    user_routes,
+    group_routes,
+    role_routes,
+    grant_routes,
+    catalog_routes,
+    credential_routes,
+    ec2_routes,
+    appcred_routes,
+    trust_routes,
+    domain_config_routes,
+    consumer_routes,
+    endpoint_filter_routes,
+    endpoint_policy_routes,
+    revoke_routes,
+    limit_routes,
+    quota_routes,
+    feed_routes,
+    account_routes,
+    close_routes,
+    NULL,
+};
+// clang-format on
 
 static const struct service_command commands[] = {
     {"make-secret-keys", "make the first keys for stored secrets, exit", command_make_secret_keys},
@@ -45,6 +52,7 @@ static const struct service_def identity = {
     .routes = routes,
     .policies = identity_policies,
     .error_body = identity_error_body,
+    .workers_give_way = true,
     .version_service = "",
     .migrations = service_migrations,
     .start = identity_start,

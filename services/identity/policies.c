@@ -42,6 +42,9 @@ const struct policy_rule identity_policies[] = {
     {"identity:check_token", READER " or rule:token_subject", "HEAD /v3/auth/tokens"},
     {"identity:validate_token", READER " or rule:service_role or rule:token_subject", "GET /v3/auth/tokens"},
     {"identity:revoke_token", "rule:admin_required or rule:token_subject", "DELETE /v3/auth/tokens"},
+    {"identity:close_account", ADMIN, "POST /accounts/v1/accounts/{user_id}/closing"},
+    {"identity:get_closing", READER, "GET /accounts/v1/closings/{id} of others"},
+    {"identity:list_closings", READER, "GET /accounts/v1/closings of others"},
     {"identity:set_limits", "rule:service_or_admin", "POST /internal/v1/limits"},
     {"identity:revocation_list", "rule:service_or_admin", ""}, {"identity:list_revoke_events", "rule:service_or_admin", ""},
 

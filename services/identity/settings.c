@@ -26,6 +26,7 @@ const struct setting identity_settings[] = {
     {"bootstrap", "endpoint_network",   SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
     {"bootstrap", "endpoint_compute",   SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
     {"bootstrap", "endpoint_rating",    SETTING_TEXT,   "", 0, 0, "",           "URL in the catalog; empty: not in the catalog"},
+    {"quota",     "enforcement_model",  SETTING_TEXT,   "flat", 0, 0, "",       "flat, strict_two_level (as Keystone's) or strict_tree (what a project or domain gives away never exceeds its own)"},
     {"smtp",      "url",                SETTING_TEXT,   "", 0, 0, "",           "smtp://host:port or smtps://…; empty: sign-up is closed"},
     {"smtp",      "user",               SETTING_TEXT,   "", 0, 0, "",           "user at the mail server; empty: none"},
     {"smtp",      "password",           SETTING_SECRET, "", 0, 0, "",           "its password"},
@@ -39,6 +40,11 @@ const struct setting identity_settings[] = {
     {"accounts",  "sandbox_limits",     SETTING_TEXT,
      "compute:instances=3,compute:cores=4,compute:ram=4096,network:floatingip=2,network:network=5,network:router=2", 0, 0, "",
      "limits of a new person's project, service:resource=value divided by commas"},
+    {"closing",   "url",                SETTING_TEXT,   "", 0, 0, "",           "page that shows how far a closing is (its token is appended); empty: the mail shows the token alone"},
+    {"closing",   "settle",             SETTING_INT,    "60", 1, 3600, "s",    "how long something that was asked for before a closing may still appear"},
+    {"closing",   "deadline",           SETTING_INT,    "3600", 1, 2592000, "s", "a closing that takes longer is warned about"},
+    {"closing",   "lease",              SETTING_INT,    "60", 1, 3600, "s",     "after this, another process goes on with a closing whose process died"},
+    {"closing",   "token_life",         SETTING_INT,    "7776000", 60, 315360000, "s", "how long after its end the owner can read a closing with its token"},
     {0},
 };
 // clang-format on

@@ -2,8 +2,11 @@
 // What the identity service sets up before it accepts requests, and what it does beside them.
 #include "services/identity/start.h"
 #include "common/auth/revocation.h"
+#include "common/client/client.h"
 #include "common/log/log.h"
+#include "services/identity/account/close_api.h"
 #include "services/identity/catalog/catalog_cache.h"
+#include "services/identity/quota/quota.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/token/feed_db.h"
 
@@ -68,11 +71,26 @@ read_settings(struct identity *identity, const struct conf *conf)
     identity->key_notice_us = conf_int(conf, "token", "key_notice") * 1000000;
 }
 
+static void
+make_client(struct identity *identity, const struct conf *conf)
+{
+    const struct client_config config = {.identity_url = conf_text(conf, "identity", "url"),
+                                         .user = conf_text(conf, "identity", "user"),
+                                         .password = conf_text(conf, "identity", "password"),
+                                         .project = "service"};
+    if (config.user[0]) {
+        identity->client = client_new(&config);
+    } else {
+        log_warn("setting identity.user is empty: accounts cannot be closed");
+    }
+}
+
 enum rc
 identity_start(struct service *service, void **ret_context, struct err *err)
 {
     struct identity *identity = the_identity;
     read_settings(identity, service_conf(service));
+    make_client(identity, service_conf(service));
     enum rc rc = compliance_init(&identity->compliance, service_conf(service), err);
     rc = rc ? rc : accounts_check_settings(service_conf(service), err);
     rc = rc ? rc : reseal_check(identity, err);
@@ -80,6 +98,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     rc = rc ? rc : keys_renew(identity, err);
     rc = rc ? rc : keys_follow(identity, err);
     rc = rc ? rc : bootstrap(identity, err);
+    rc = rc ? rc : quota_start(identity, err);
     rc = rc ? rc : feed_catch_up(identity, err);
     if (rc) {
         return rc;
@@ -87,6 +106,9 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     service_every(service, "feed", CATCH_UP_MS, catch_up, identity);
     service_every(service, "housekeeping", HOUSEKEEPING_MS, keep_house, identity);
     service_every(service, "mail", MAIL_INTERVAL_MS, mail_send_due, identity);
+    close_register_metrics();
+    service_every(service, "closing", CLOSE_INTERVAL_MS, close_work, identity);
+    service_every(service, "closing-watch", CLOSE_WATCH_INTERVAL_MS, close_watch, identity);
     *ret_context = identity;
     return RC_OK;
 }

@@ -107,9 +107,9 @@ def test_a_floating_address_is_shown(stack, tenant):
 
     def shown():
         return [a["addr"] for a in tenant.show(server_id)["addresses"]["net"] if a["OS-EXT-IPS:type"] == "floating"]
-    wait_until(lambda: shown() == [made["floating_ip_address"]], 20, "the address is shown")
+    wait_until(lambda: shown() == [made["floating_ip_address"]], 3, "the address is shown")
     stack.call("DELETE", "network", f"/v2.0/floatingips/{made['id']}", token=tenant.token)
-    wait_until(lambda: shown() == [], 20, "the address is gone")
+    wait_until(lambda: shown() == [], 3, "the address is gone")
     tenant.delete(server_id)
     tenant.wait_gone(server_id)
     nothing_left(stack, tenant)

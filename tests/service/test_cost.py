@@ -3,44 +3,17 @@
 
 import collections
 import http.client
-import json
 import os
 import threading
 import time
 
-import pika
 import pytest
 
 from tests.lib.compute import CLOUD, NO_OVN, Agent, Tenant, hosts_up
+from tests.lib.spy import Spy
 from tests.lib.stack import Stack, wait_until
 
 TICK = os.sysconf("SC_CLK_TCK")
-
-
-class Spy(threading.Thread):
-    """Hears every message on the exchange, by an anonymous queue of the compute service's broker user."""
-
-    def __init__(self, stack):
-        super().__init__(daemon=True)
-        bus = stack.bus_settings("compute")
-        self.link = pika.BlockingConnection(pika.ConnectionParameters(
-            bus["host"], bus["port"], bus["vhost"], pika.PlainCredentials(bus["user"], bus["password"])))
-        self.channel = self.link.channel()
-        queue = self.channel.queue_declare("", exclusive=True).method.queue
-        self.channel.queue_bind(queue, "haneul", "#")
-        self.heard = []
-        self.channel.basic_consume(queue, lambda _c, method, properties, body: self.heard.append((method.routing_key, json.loads(body))), auto_ack=True)
-        self.start()
-
-    def run(self):
-        try:
-            self.channel.start_consuming()
-        except (pika.exceptions.AMQPError, OSError):
-            pass
-
-    def about(self, server_id):
-        """Messages of one server's life; host.report is the hosts' own heartbeat."""
-        return [(key, text["type"]) for key, text in list(self.heard) if text["type"] != "host.report" and server_id in json.dumps(text)]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +44,7 @@ def cpu_s(stack):
 
 
 def test_a_server_costs_at_most_10_statements_and_6_messages(stack, tenant):
-    spy = Spy(stack)
+    spy = Spy(stack.bus_settings("compute"))
     tenant.wait(tenant.create(name="warm"), "ACTIVE")
     before = statements(stack, "compute")
     server_id = tenant.create(name="counted", headers={"Idempotency-Key": "cost-1"})

@@ -396,13 +396,15 @@ def test_ec2_keys_belong_to_their_user(world):
 def test_unified_limits_go_to_the_services(world):
     service = world.make("services", "service", type="limited-" + uuid.uuid4().hex[:6])
     body = {"limits": [{"service_id": service["id"], "project_id": world.project["id"], "resource_name": "things", "resource_limit": 4}]}
+    registered = {"registered_limits": [{"service_id": service["id"], "resource_name": "things", "default_limit": 2}]}
+    assert world.call("POST", "/v3/limits", body)[0] == 403 and world.call("POST", "/v3/registered_limits", registered)[0] == 201
     status, _, made = world.call("POST", "/v3/limits", body)
     assert status == 201, made
     path = f"/v3/limits/{made['limits'][0]['id']}"
 
     def fed():
         events = world.stack.call("GET", "identity", "/internal/v1/feed?after=0")["events"]
-        return [e["value"] for e in events if e["kind"] == "limit" and e["service"] == service["type"]]
+        return [e["value"] for e in events if e["kind"] == "limit" and e["service"] == service["type"] and e["project_id"]]
     assert fed() == [4]
     assert world.call("PATCH", path, {"limit": {"resource_limit": 9}})[0] == 200 and fed() == [9]
     assert world.call("POST", "/v3/limits", body)[0] == 409

@@ -59,7 +59,7 @@ def test_a_person_signs_up_proves_the_address_and_logs_in(stack):
     assert sorted(r["name"] for r in seen["token"]["roles"]) == ["member", "reader"]
     limits = {(e["service"], e["resource"]): e["value"] for e in stack.call("GET", "identity", "/internal/v1/feed?after=0")["events"]
               if e["kind"] == "limit" and e["project_id"] == body["project"]["id"]}
-    assert limits[("compute", "instances")] == 3 and ("network", "floatingip") in limits
+    assert limits[("compute", "servers")] == 3 and ("network", "floatingip") in limits
     assert post(stack, VERIFY, {"token": token})[0] == 410
     [account] = stack.sql("identity", f"SELECT user_id, full_name, locale, state FROM account WHERE email = '{email}'")
     assert account == {"user_id": body["user"]["id"], "full_name": "Person Ω", "locale": "en", "state": "active"}

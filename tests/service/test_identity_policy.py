@@ -71,7 +71,7 @@ TABLE = [
     ("get_domain_config", "GET", "/v3/domains/config/default", None, READERS),
     ("list_limits", "GET", "/v3/limits", None, WHO),
     ("list_registered_limits", "GET", "/v3/registered_limits", None, WHO),
-    ("create_registered_limits", "POST", "/v3/registered_limits", {"registered_limits": [{"service_id": "{service}", "resource_name": "?", "default_limit": 1}]}, ADMINS),
+    ("create_registered_limits", "POST", "/v3/registered_limits", {"registered_limits": [{"service_id": "{a_service}", "resource_name": "?", "default_limit": 1}]}, ADMINS),
     ("validate_token", "GET", "/v3/auth/tokens", None, READERS + "s"),
     ("revoke_token", "DELETE", "/v3/auth/tokens", None, ADMINS),
     ("list_app_credentials", "GET", "/v3/users/{d_user}/application_credentials", None, READERS),
@@ -91,7 +91,7 @@ class World:
             self.ids[letter] = self.make("domain")["id"]
             for kind in ("project", "user", "group"):
                 self.ids[f"{letter}_{kind}"] = self.make(kind, domain_id=self.ids[letter])["id"]
-        self.ids["service"] = self.make("service", type="t-" + uuid.uuid4().hex)["id"]
+        self.ids["a_service"] = self.make("service", type="t-" + uuid.uuid4().hex)["id"]
         domain, project, system = {"domain": {"id": self.ids["d"]}}, {"project": {"id": self.ids["d_project"]}}, {"system": {"all": True}}
         rows = {"A": ("admin", system), "d": ("admin", domain), "m": ("manager", domain), "r": ("reader", domain), "R": ("reader", system),
                 "p": ("member", project), "s": ("service", project), "M": ("manager", project)}

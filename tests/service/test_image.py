@@ -304,14 +304,15 @@ def test_tickets_open_one_image_without_a_token(stack, owner, other):
 
 
 def test_quota_is_checked_before_anything_is_stored(stack):
+    MIB = 1 << 20
     person = stack.person()
-    stack.sql("image", "INSERT INTO quota_limit VALUES (%s, 'image_count_total', 2), (%s, 'image_size_total', 100)", person.project_id, person.project_id)
+    stack.sql("image", "INSERT INTO quota_limit VALUES (%s, 'image_count_total', 2), (%s, 'image_size_total', 1)", person.project_id, person.project_id)
     image, second = create(stack, person), create(stack, person)
     assert stack.request("POST", "image", "/v2/images", {"name": "third"}, token=person.token)[0] == 413
-    assert upload(stack, person, image, b"x" * 101)[0] == 413
+    assert upload(stack, person, image, b"x" * (MIB + 1))[0] == 413
     assert show(stack, person, image)[2]["status"] == "queued"
-    assert upload(stack, person, image, b"x" * 60)[0] == 204
+    assert upload(stack, person, image, b"x" * (MIB - 40))[0] == 204
     assert upload(stack, person, second, b"x" * 41)[0] == 413
     assert upload(stack, person, second, b"x" * 40)[0] == 204
     usage = stack.call("GET", "image", "/v2/info/usage", token=person.token)["usage"]
-    assert usage["image_size_total"] == {"usage": 100, "limit": 100}
+    assert usage["image_size_total"] == {"usage": 1, "limit": 1}

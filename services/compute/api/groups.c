@@ -20,7 +20,8 @@ group_list(struct request *request, struct reply *reply, struct err *err)
     if (rc != RC_OK || (rc = request_db(request, &db, err)) != RC_OK) {
         return rc;
     }
-    const char *project_id = all && request_is_admin(request) ? NULL : request_project(request);
+    const char *project_id = all && request_is_admin(request) ? request_query(request, "project_id")
+                                                              : request_project(request);
     rc = group_db_list(db, project_id, NULL, request_version(request), page.limit, &rows, err);
     if (rc == RC_OK) {
         reply->text = g_strdup_printf("{\"server_groups\":%s}", db_text(rows, 0, "items"));

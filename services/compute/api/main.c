@@ -29,6 +29,8 @@ static const struct policy_rule policies[] = {
     {"os_compute_api:os-quota-sets:show", OWNER, "See a project's quota."},
     {"os_compute_api:os-quota-sets:update", "rule:admin_api", "Set a project's quota."},
     {"os_compute_api:os-quota-sets:delete", "rule:admin_api", "Set a project's quota back to the default."},
+    {"os_compute_api:os-quota-class-sets:show", "rule:admin_api", "See the default quota."},
+    {"os_compute_api:os-quota-class-sets:update", "rule:admin_api", "Set the default quota."},
     {"os_compute_api:limits:other_project", "rule:admin_api", "See another project's limits."},
     {"os_compute_api:os-hypervisors", "rule:admin_api", "See hypervisors."},
     {"os_compute_api:os-aggregates", "rule:admin_api", "See and change host aggregates."},

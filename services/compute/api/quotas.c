@@ -4,16 +4,15 @@
 
 #include "common/base/util.h"
 #include "services/compute/api/api.h"
-#include "services/compute/api/quota_db.h"
 
 #define LIVE "FROM server WHERE project_id = $1 AND deleted_at IS NULL"
 
 const struct quota_resource compute_quotas[] = {
-    [QUOTA_INSTANCES] = {"instances", 10, "SELECT count(*) " LIVE},
-    [QUOTA_CORES] = {"cores", 20, "SELECT coalesce(sum(vcpus), 0) " LIVE},
-    [QUOTA_RAM] = {"ram", 51200, "SELECT coalesce(sum(ram_mib), 0) " LIVE},
-    [QUOTA_METADATA_ITEMS] = {"metadata_items", 128, "SELECT 0::bigint"},
-    [QUOTA_KEY_PAIRS] = {"key_pairs", 100, "SELECT 0::bigint"},
+    [QUOTA_INSTANCES] = {"instances", 10, "SELECT count(*) " LIVE, "servers"},
+    [QUOTA_CORES] = {"cores", 20, "SELECT coalesce(sum(vcpus), 0) " LIVE, "class:VCPU"},
+    [QUOTA_RAM] = {"ram", 51200, "SELECT coalesce(sum(ram_mib), 0) " LIVE, "class:MEMORY_MB"},
+    [QUOTA_METADATA_ITEMS] = {"metadata_items", 128, "SELECT 0::bigint", "server_metadata_items"},
+    [QUOTA_KEY_PAIRS] = {"key_pairs", 100, "SELECT 0::bigint", "server_key_pairs"},
     [QUOTA_SERVER_GROUPS] = {"server_groups", 10,
                              "SELECT count(*) FROM server_group WHERE project_id = $1"},
     [QUOTA_SERVER_GROUP_MEMBERS] = {"server_group_members", 10, "SELECT 0::bigint"},
@@ -36,7 +35,15 @@ static const struct {
     {"injected_file_path_bytes", 0, 57},
 };
 
+#define DEFAULTS "" // the project whose limits are everybody's defaults
+
 enum shape { SHAPE_LIMITS, SHAPE_DETAIL };
+
+static int64_t
+report_number(json_t *report, const char *name, const char *member)
+{
+    return json_integer_value(json_object_get(json_object_get(report, name), member));
+}
 
 static json_t *
 quota_value(int64_t limit, int64_t used, enum shape shape)
@@ -52,12 +59,9 @@ quota_document(json_t *report, enum shape shape, unsigned version)
     json_t *document = json_object();
     for (size_t i = 0; compute_quotas[i].name; i++) {
         const char *name = compute_quotas[i].name;
-        json_t *row = json_object_get(report, name);
-        int64_t limit = row ? json_integer_value(json_object_get(row, "limit"))
-                            : compute_quotas[i].default_limit;
-        json_object_set_new(
-            document, name,
-            quota_value(limit, json_integer_value(json_object_get(row, "used")), shape));
+        json_object_set_new(document, name,
+                            quota_value(report_number(report, name, "limit"),
+                                        report_number(report, name, "used"), shape));
     }
     for (size_t i = 0; i < N_ELEMENTS(fixed_quotas); i++) {
         if (version < fixed_quotas[i].gone_from) {
@@ -106,10 +110,16 @@ quota_show(struct request *request, struct reply *reply, struct err *err)
 static enum rc
 quota_defaults(struct request *request, struct reply *reply, struct err *err)
 {
-    json_t *document = quota_document(NULL, SHAPE_LIMITS, request_version(request));
-    json_object_set_new(document, "id", json_string(request_param(request, "project_id")));
-    reply->json = json_pack("{s:o}", "quota_set", document);
-    return RC_OK;
+    struct db *db;
+    json_auto_t *report = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : quota_report(db, compute_quotas, DEFAULTS, &report, err);
+    if (rc == RC_OK) {
+        json_t *document = quota_document(report, SHAPE_LIMITS, request_version(request));
+        json_object_set_new(document, "id", json_string(request_param(request, "project_id")));
+        reply->json = json_pack("{s:o}", "quota_set", document);
+    }
+    return rc;
 }
 
 static const struct quota_resource *
@@ -165,17 +175,18 @@ check_limit(json_t *report, const char *name, int64_t limit, bool force, struct 
     return RC_OK;
 }
 
+// ret_values: {"cores": 8}, what identity is to be told. report NULL: usage does not matter.
 static enum rc
-collect_limits(struct request *request, json_t *wanted, json_t *report, json_t *ret_limits,
+collect_limits(struct request *request, json_t *wanted, json_t *report, json_t *ret_values,
                struct err *err)
 {
     const char *name;
     json_t *value;
-    bool force = json_is_true(json_object_get(wanted, "force"));
+    bool force = !report || json_is_true(json_object_get(wanted, "force"));
     json_object_foreach(wanted, name, value)
     {
         int64_t limit = 0;
-        if (strcmp(name, "force") == 0 || strcmp(name, "tenant_id") == 0) {
+        if (report && (strcmp(name, "force") == 0 || strcmp(name, "tenant_id") == 0)) {
             continue;
         }
         bool is_fixed = is_fixed_quota(name, request_version(request));
@@ -188,82 +199,108 @@ collect_limits(struct request *request, json_t *wanted, json_t *report, json_t *
             return rc;
         }
         if (!is_fixed) {
-            json_array_append_new(ret_limits, json_pack("{s:s,s:s,s:s,s:I}", "project_id",
-                                                        request_param(request, "project_id"),
-                                                        "service", "compute", "resource", name,
-                                                        "value", (json_int_t)limit));
+            json_object_set_new(ret_values, name, json_integer(limit));
         }
     }
     return RC_OK;
 }
 
-// Limits are identity's: it keeps them, and its feed brings them to every service.
 static enum rc
-store_limits(struct request *request, json_t *limits, struct err *err)
+store_limits(struct request *request, const char *project_id, json_t *values, struct err *err)
 {
     struct compute *compute = request_context(request);
-    json_auto_t *body = json_pack("{s:O}", "limits", limits);
-    g_autofree char *url = g_strdup_printf("%s/internal/v1/limits", compute->identity_url);
-    struct call call = {.method = "POST", .url = url, .body = body};
+    const struct quota_change change = {"compute", project_id, values, compute_quotas};
     struct db *db;
-    enum rc rc = client_call(compute->client, &call, NULL, err);
-    if (rc != RC_OK || (rc = request_db(request, &db, err)) != RC_OK) {
-        return rc;
-    }
-    char *text = json_dumps(limits, JSON_COMPACT);
-    rc = quota_db_store(db, text, err);
-    free(text);
-    return rc;
+    enum rc rc = request_db(request, &db, err);
+    return rc ? rc : quota_set(db, compute->client, compute->identity_url, &change, err);
+}
+
+static enum rc
+read_envelope(struct request *request, const char *name, json_t **ret_wanted, struct err *err)
+{
+    json_t *root = request_json(request);
+    *ret_wanted = json_object_get(root, name);
+    return json_is_object(*ret_wanted) && json_object_size(root) == 1
+               ? RC_OK
+               : fault(err, RC_INVALID, "Invalid input for field '%s': it is not of type 'object'",
+                       name);
 }
 
 static enum rc
 quota_update(struct request *request, struct reply *reply, struct err *err)
 {
-    json_t *root = request_json(request), *wanted = json_object_get(root, "quota_set");
-    json_auto_t *report = NULL, *limits = json_array();
+    const char *project_id = request_param(request, "project_id");
+    json_t *wanted = NULL;
+    json_auto_t *report = NULL, *values = json_object();
     struct db *db;
-    if (!json_is_object(wanted) || json_object_size(root) != 1) {
-        return fault(err, RC_INVALID,
-                     "Invalid input for field 'quota_set': it is not of type 'object'");
+    enum rc rc = read_envelope(request, "quota_set", &wanted, err);
+    rc = rc ? rc : request_db(request, &db, err);
+    rc = rc ? rc : quota_report(db, compute_quotas, project_id, &report, err);
+    rc = rc ? rc : collect_limits(request, wanted, report, values, err);
+    rc = rc ? rc : store_limits(request, project_id, values, err);
+    if (rc == RC_NOT_FOUND) {
+        return fault(err, RC_INVALID, "Project ID %.64s is not a valid project.", project_id);
     }
-    enum rc rc = request_db(request, &db, err);
-    if (rc != RC_OK ||
-        (rc = quota_report(db, compute_quotas, request_param(request, "project_id"), &report,
-                           err)) != RC_OK ||
-        (rc = collect_limits(request, wanted, report, limits, err)) != RC_OK ||
-        (rc = store_limits(request, limits, err)) != RC_OK) {
-        return rc;
-    }
-    size_t i;
-    json_t *row;
-    json_array_foreach(limits, i, row)
-    {
-        json_t *entry =
-            json_object_get(report, json_string_value(json_object_get(row, "resource")));
-        json_object_set(entry, "limit", json_object_get(row, "value"));
-    }
-    reply->json = json_pack("{s:o}", "quota_set",
-                            quota_document(report, SHAPE_LIMITS, request_version(request)));
-    return RC_OK;
+    return rc ? rc : reply_quota(request, reply, SHAPE_LIMITS, false, err);
 }
 
 static enum rc
 quota_delete(struct request *request, struct reply *reply, struct err *err)
 {
-    json_auto_t *limits = json_array();
+    json_auto_t *values = json_object();
     for (size_t i = 0; compute_quotas[i].name; i++) {
-        json_array_append_new(limits,
-                              json_pack("{s:s,s:s,s:s,s:n}", "project_id",
-                                        request_param(request, "project_id"), "service", "compute",
-                                        "resource", compute_quotas[i].name, "value"));
+        json_object_set_new(values, compute_quotas[i].name, json_null());
     }
-    return store_limits(request, limits, err);
+    enum rc rc = store_limits(request, request_param(request, "project_id"), values, err);
+    return rc == RC_NOT_FOUND ? RC_OK : rc; // nothing is left to be reset
 }
 
-static int64_t
-report_number(json_t *report, const char *name, const char *member)
+// ---- classes: "default" is the registered limits; of any other name there is none of its own
+
+static enum rc
+reply_class(struct request *request, struct reply *reply, bool with_id, struct err *err)
 {
-    return json_integer_value(json_object_get(json_object_get(report, name), member));
+    unsigned version = request_version(request);
+    struct db *db;
+    json_auto_t *report = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : quota_report(db, compute_quotas, DEFAULTS, &report, err);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    // What os-quota-sets leaves out from 2.36, classes leave out from 2.50; they had no groups
+    // before.
+    json_t *document = quota_document(report, SHAPE_LIMITS, version < 50 ? 1 : version);
+    if (version < 50) {
+        json_object_del(document, "server_groups");
+        json_object_del(document, "server_group_members");
+    }
+    if (with_id) {
+        json_object_set_new(document, "id", json_string(request_param(request, "class")));
+    }
+    reply->json = json_pack("{s:o}", "quota_class_set", document);
+    return RC_OK;
+}
+
+static enum rc
+class_show(struct request *request, struct reply *reply, struct err *err)
+{
+    return reply_class(request, reply, true, err);
+}
+
+static enum rc
+class_update(struct request *request, struct reply *reply, struct err *err)
+{
+    const char *name = request_param(request, "class");
+    json_t *wanted = NULL;
+    json_auto_t *values = json_object();
+    enum rc rc = read_envelope(request, "quota_class_set", &wanted, err);
+    rc = rc ? rc : collect_limits(request, wanted, NULL, values, err);
+    if (rc == RC_OK && strcmp(name, "default") != 0) {
+        return fault(err, RC_INVALID, "Quota class '%.64s' is not used: only 'default' is", name);
+    }
+    rc = rc ? rc : store_limits(request, DEFAULTS, values, err);
+    return rc ? rc : reply_class(request, reply, false, err);
 }
 
 static json_t *
@@ -337,6 +374,8 @@ const struct route quota_routes[] = {
     {.method = "GET", .path = "/v2.1/os-quota-sets/{project_id}", .handle = quota_show, .status = 200, .summary = "a project's quota"},
     {.method = "GET", .path = "/v2.1/os-quota-sets/{project_id}/detail", .handle = quota_show, .status = 200, .data = "detail", .summary = "a project's quota and usage"},
     {.method = "GET", .path = "/v2.1/os-quota-sets/{project_id}/defaults", .handle = quota_defaults, .status = 200, .summary = "default quota"},
+    {.method = "GET", .path = "/v2.1/os-quota-class-sets/{class}", .handle = class_show, .policy = "os_compute_api:os-quota-class-sets:show", .status = 200, .summary = "default quota of all projects"},
+    {.method = "PUT", .path = "/v2.1/os-quota-class-sets/{class}", .handle = class_update, .flags = ROUTE_SLOW, .policy = "os_compute_api:os-quota-class-sets:update", .status = 200, .summary = "set the default quota of all projects"},
     {.method = "PUT", .path = "/v2.1/os-quota-sets/{project_id}", .handle = quota_update, .flags = ROUTE_SLOW, .policy = "os_compute_api:os-quota-sets:update", .status = 200, .summary = "set a project's quota"},
     {.method = "DELETE", .path = "/v2.1/os-quota-sets/{project_id}", .handle = quota_delete, .flags = ROUTE_SLOW, .policy = "os_compute_api:os-quota-sets:delete", .status = 202, .summary = "back to the default quota"},
     {0},

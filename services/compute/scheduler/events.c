@@ -88,13 +88,22 @@ on_port_status(struct scheduler *scheduler, const struct message *message, struc
     return rc == RC_NOT_FOUND || rc == RC_CONFLICT ? RC_OK : rc;
 }
 
+static enum rc
+on_port_floating(struct scheduler *scheduler, const struct message *message, struct err *err)
+{
+    const char *port_id = json_string_value(json_object_get(message->body, "port_id"));
+    if (!port_id || !uuid_is_valid(port_id)) {
+        return fault(err, RC_INVALID, "'port_id' is missing");
+    }
+    return ports_refresh_floating(scheduler, port_id, err);
+}
+
 static const struct {
     const char *type;
     event_fn handle;
 } events[] = {
-    {"server.schedule", on_schedule},
-    {"server.state", on_server_state},
-    {"port.status", on_port_status},
+    {"server.schedule", on_schedule}, {"server.state", on_server_state},
+    {"port.status", on_port_status},  {"port.floating", on_port_floating},
     {"host.report", on_host_report},
 };
 

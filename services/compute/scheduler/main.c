@@ -6,7 +6,8 @@
 #define CACHE_MS 1000
 #define CACHE_ENTRIES 4096
 #define SWEEP_MS 1000
-#define SLOW_SWEEP_MS 5000
+#define SIGN_OF_LIFE_MS 5000
+#define FLOATING_SWEEP_MS 300000
 
 // clang-format off
 static const struct setting settings[] = {
@@ -63,7 +64,8 @@ start(struct service *service, void **ret_context, struct err *err)
     };
     enum rc rc = bus_subscribe(scheduler->bus, &subscription, err);
     service_every(service, "sweep-due", SWEEP_MS, sweep_due, scheduler);
-    service_every(service, "sweep-slow", SLOW_SWEEP_MS, sweep_slow, scheduler);
+    service_every(service, "sign-of-life", SIGN_OF_LIFE_MS, sign_of_life, scheduler);
+    service_every(service, "sweep-floating", FLOATING_SWEEP_MS, ports_sweep_floating, scheduler);
     *ret_context = scheduler;
     return rc;
 }

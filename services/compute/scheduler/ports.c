@@ -272,10 +272,34 @@ ports_ask(struct scheduler *scheduler, const struct job *job, struct err *err)
     return rc;
 }
 
-// Floating IPs are the network's; servers show them, so their addresses are looked up now and then.
-void
-ports_sweep_floating(struct scheduler *scheduler)
+// Floating IPs are the network's; servers show them. The newest is asked for, so that a late or
+// doubled hint does no harm.
+enum rc
+ports_refresh_floating(struct scheduler *scheduler, const char *port_id, struct err *err)
 {
+    json_auto_t *reply = NULL, *addresses = json_array();
+    json_t *floating;
+    size_t i;
+    struct db *db;
+    g_autofree char *path = g_strdup_printf(
+        "/v2.0/floatingips?port_id=%s&sort_key=floating_ip_address&fields=floating_ip_address",
+        port_id);
+    enum rc rc = network_call(scheduler, "GET", path, NULL, &reply, err);
+    if (rc != RC_OK || (rc = db_get(scheduler->pool, &db, err)) != RC_OK) {
+        return rc;
+    }
+    json_array_foreach(json_object_get(reply, "floatingips"), i, floating)
+    {
+        json_array_append(addresses, json_object_get(floating, "floating_ip_address"));
+    }
+    return work_db_set_port_floating(db, port_id, addresses, err);
+}
+
+// What no hint told: now and then all are looked up.
+void
+ports_sweep_floating(void *context)
+{
+    struct scheduler *scheduler = context;
     json_auto_t *reply = NULL, *list = json_array();
     json_t *floating;
     size_t i;

@@ -46,7 +46,9 @@ enum rc ports_ask(struct scheduler *scheduler, const struct job *job,
                   struct err *err) CHECKED; // their status, into rows
 enum rc ports_delete_stray(struct scheduler *scheduler, const char *port_id,
                            struct err *err) CHECKED;
-void ports_sweep_floating(struct scheduler *scheduler);
+void ports_sweep_floating(void *scheduler);
+enum rc ports_refresh_floating(struct scheduler *scheduler, const char *port_id,
+                               struct err *err) CHECKED;
 
 // order.c: the whole desired state as one message.
 enum rc order_make(struct scheduler *scheduler, const struct job *job, json_t **ret_order,
@@ -64,4 +66,4 @@ enum rc on_host_report(struct scheduler *scheduler, const struct message *messag
 
 // sweep.c
 void sweep_due(void *scheduler);
-void sweep_slow(void *scheduler);
+void sign_of_life(void *scheduler);

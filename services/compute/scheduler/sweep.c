@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What nobody reminded us of: due work, our own sign of life, addresses that the network changed.
+// What nobody reminded us of: due work, and our own sign of life.
 #include "common/log/log.h"
 #include "services/compute/scheduler/work_db.h"
 
@@ -27,7 +27,7 @@ sweep_due(void *context)
 }
 
 void
-sweep_slow(void *context)
+sign_of_life(void *context)
 {
     struct scheduler *scheduler = context;
     struct db *db;
@@ -36,5 +36,4 @@ sweep_slow(void *context)
         work_db_heartbeat(db, g_get_host_name(), &err) != RC_OK) {
         log_debug("no sign of life stored", kv("error", err.message));
     }
-    ports_sweep_floating(scheduler);
 }

@@ -369,6 +369,16 @@ work_db_set_floating(struct db *db, const char *json, struct err *err)
 }
 
 enum rc
+work_db_set_port_floating(struct db *db, const char *port_id, json_t *addresses, struct err *err)
+{
+    g_autofree char *text = json_dumps(addresses, JSON_COMPACT);
+    return db_run(db,
+                  "UPDATE server_port SET floating_ips = $2::jsonb WHERE port_id = $1 AND "
+                  "floating_ips <> $2::jsonb",
+                  DB_ARGS(db_s(port_id), db_s(text)), NULL, err);
+}
+
+enum rc
 work_db_heartbeat(struct db *db, const char *host, struct err *err)
 {
     char id[UUID_SIZE];

@@ -64,6 +64,9 @@ enum rc work_db_try_activate(struct db *db, const char *server_id, bool waits_fo
 // Servers whose time has come: column id.
 enum rc work_db_due(struct db *db, db_result **ret_rows, struct err *err) CHECKED;
 enum rc work_db_set_floating(struct db *db, const char *json, struct err *err) CHECKED;
+// addresses: array of texts, borrowed. A port that no server has is no error.
+enum rc work_db_set_port_floating(struct db *db, const char *port_id, json_t *addresses,
+                                  struct err *err) CHECKED;
 enum rc work_db_heartbeat(struct db *db, const char *host, struct err *err) CHECKED;
 
 struct host_report {

@@ -5,6 +5,7 @@
 #include "common/base/util.h"
 #include "services/identity/account/accounts_db.h"
 #include "services/identity/account/mail.h"
+#include "services/identity/quota/quota.h"
 #include <string.h>
 
 #define PASSWORD_MIN 8
@@ -223,30 +224,6 @@ resend(struct request *request, struct reply *reply, struct err *err)
 
 // ---- proving
 
-// "compute:cores=4,network:floatingip=2"; store NULL: only checks the text.
-static enum rc
-each_limit(const char *limits, struct db *db, const char *project_id, struct err *err)
-{
-    g_auto(GStrv) items = g_strsplit(limits, ",", -1);
-    for (char **item = items; *item; item++) {
-        g_auto(GStrv) parts = g_strsplit_set(g_strstrip(*item), ":=", 3);
-        int64_t value = 0;
-        if (!**item) {
-            continue;
-        }
-        if (g_strv_length(parts) != 3 || !parse_int64(parts[2], -1, INT64_MAX, &value)) {
-            return fault(err, RC_INVALID,
-                         "setting accounts.sandbox_limits: '%s' is not service:resource=number",
-                         *item);
-        }
-        enum rc rc = db ? feed_set_limit(db, project_id, parts[0], parts[1], &value, err) : RC_OK;
-        if (rc) {
-            return rc;
-        }
-    }
-    return RC_OK;
-}
-
 enum rc
 accounts_check_settings(const struct conf *conf, struct err *err)
 {
@@ -256,7 +233,7 @@ accounts_check_settings(const struct conf *conf, struct err *err)
         return fault(err, RC_INVALID, "setting smtp.from: '%s' has no address",
                      conf_text(conf, "smtp", "from"));
     }
-    return each_limit(conf_text(conf, "accounts", "sandbox_limits"), NULL, NULL, err);
+    return quota_set_text(NULL, NULL, conf_text(conf, "accounts", "sandbox_limits"), err);
 }
 
 enum rc
@@ -296,8 +273,8 @@ make_person(struct db *db, struct proving *proving, const db_result *row, struct
         return fault(err, RC_GONE, "this address has its account already");
     }
     return rc ? rc
-              : each_limit(conf_text(proving->conf, "accounts", "sandbox_limits"), db,
-                           proving->project_id, err);
+              : quota_set_text(db, proving->project_id,
+                               conf_text(proving->conf, "accounts", "sandbox_limits"), err);
 }
 
 static enum rc

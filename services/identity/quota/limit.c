@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keystone's unified limits. A project's limit also goes to the service by the feed, under its
-// service's type.
-#include "services/identity/catalog/catalog_db.h"
+// Keystone's unified limits, exact but for one thing: the default_limit and the description of a
+// registered limit may change while limits refer to it (there are always some: those of sign-ups).
 #include "services/identity/identity_resource.h"
+#include "services/identity/quota/limit_db.h"
+
+#include <string.h>
 
 // ---- registered limits: what the services' defaults are called
 
@@ -14,6 +16,10 @@ static const struct attribute registered_attributes[] = {
     {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535},
     {0},
 };
+
+static enum rc registered_before_create(struct resource_op *op, struct err *err);
+static enum rc registered_before_change(struct resource_op *op, struct err *err);
+
 static const struct resource registered_limit = {
     .singular = "registered_limit",
     .plural = "registered_limits",
@@ -26,6 +32,9 @@ static const struct resource registered_limit = {
     .policy_delete = "identity:delete_registered_limit",
     .default_sort = "id",
     .attributes = registered_attributes,
+    .before_create = registered_before_create,
+    .before_update = registered_before_change,
+    .before_delete = registered_before_change,
 };
 
 // ---- limits of projects
@@ -37,42 +46,73 @@ value_of(const struct resource_op *op, const char *column)
     return json_string_value(value ? value : json_object_get(op->old, column));
 }
 
+// As Keystone words what a row names and does not exist.
 static enum rc
-tell_service(struct resource_op *op, const int64_t *value, struct err *err)
+missing(const struct resource_op *op, const char *attribute, struct err *err)
+{
+    return fault(err, RC_INVALID,
+                 "Expecting to find %s in %s. The server could not comply with the request since "
+                 "it is either malformed or otherwise incorrect. The client is assumed to be in "
+                 "error.",
+                 attribute, op->resource->singular);
+}
+
+static enum rc
+find_refs(struct resource_op *op, db_result **ret_row, struct err *err)
+{
+    const struct limit_refs refs = {value_of(op, "service_id"), value_of(op, "region_id"),
+                                    value_of(op, "project_id"), value_of(op, "domain_id"),
+                                    value_of(op, "resource_name")};
+    enum rc rc = limit_db_lock(op->db, err);
+    rc = rc ? rc : limit_db_find_refs(op->db, &refs, ret_row, err);
+    return rc                                                      ? rc
+           : !db_bool(*ret_row, 0, "has_service")                  ? missing(op, "service_id", err)
+           : refs.region_id && !db_bool(*ret_row, 0, "has_region") ? missing(op, "region_id", err)
+                                                                   : RC_OK;
+}
+
+// A domain given as project is the domain.
+static enum rc
+find_target(struct resource_op *op, const db_result *row, struct err *err)
 {
     const char *project_id = value_of(op, "project_id");
-    g_autofree char *type = NULL;
-    if (!project_id) {
+    if (project_id && db_bool(row, 0, "is_domain")) {
+        json_object_set(op->values, "domain_id", json_object_get(op->values, "project_id"));
+        json_object_set_new(op->values, "project_id", json_null());
         return RC_OK;
     }
-    enum rc rc = catalog_db_service_type(op->db, value_of(op, "service_id"), &type, err);
-    return rc ? rc
-              : feed_set_limit(op->db, project_id, type, value_of(op, "resource_name"), value, err);
+    return project_id && !db_bool(row, 0, "is_project")    ? missing(op, "project_id", err)
+           : !project_id && !db_bool(row, 0, "has_domain") ? missing(op, "domain_id", err)
+                                                           : RC_OK;
 }
 
 static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
-    bool has_project = json_is_string(json_object_get(op->values, "project_id"));
-    bool has_domain = json_is_string(json_object_get(op->values, "domain_id"));
-    return has_project != has_domain
-               ? RC_OK
-               : fault(err, RC_INVALID,
-                       "invalid input for field 'project_id': a limit has a project or a domain");
+    if (!value_of(op, "project_id") == !value_of(op, "domain_id")) {
+        return fault(err, RC_INVALID,
+                     "invalid input for field 'project_id': a limit has a project or a domain");
+    }
+    g_autoptr(db_result) row = NULL;
+    enum rc rc = find_refs(op, &row, err);
+    rc = rc ? rc : find_target(op, row, err);
+    if (rc == RC_OK && !db_bool(row, 0, "is_registered")) {
+        rc = fault(err, RC_FORBIDDEN,
+                   "Unable to create a limit that has no corresponding registered limit.");
+    }
+    return rc;
+}
+
+static enum rc
+before_update(struct resource_op *op, struct err *err)
+{
+    return limit_db_lock(op->db, err);
 }
 
 static enum rc
 after_write(struct resource_op *op, struct err *err)
 {
-    json_t *limit = json_object_get(op->values, "resource_limit");
-    int64_t value = json_integer_value(limit);
-    return limit ? tell_service(op, &value, err) : RC_OK;
-}
-
-static enum rc
-before_delete(struct resource_op *op, struct err *err)
-{
-    return tell_service(op, NULL, err);
+    return limit_db_check_model(op->db, op->id, err);
 }
 
 static const struct attribute limit_attributes[] = {
@@ -92,7 +132,8 @@ static const struct resource limit = {
     .table = "project_limit",
     .not_found_format = "Could not find limit for %s.",
     .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_BULK,
-    .visible = "r.project_id = $1 OR r.domain_id = $3",
+    .visible = "r.project_id = $1 OR r.domain_id = $3 OR r.project_id IN (SELECT p.id FROM project "
+               "p WHERE p.domain_id = $3)",
     .policy_create = "identity:create_limits",
     .policy_update = "identity:update_limit",
     .policy_delete = "identity:delete_limit",
@@ -101,16 +142,73 @@ static const struct resource limit = {
     .before_create = before_create,
     .after_create = after_write,
     .after_update = after_write,
-    .before_delete = before_delete,
+    .before_update = before_update,
+    .before_delete = before_update,
+};
+
+// ---- hooks of registered limits
+
+static enum rc
+registered_before_create(struct resource_op *op, struct err *err)
+{
+    g_autoptr(db_result) row = NULL;
+    return find_refs(op, &row, err);
+}
+
+// True when the row is to be known by another key, or gone.
+static bool
+loses_key(const struct resource_op *op)
+{
+    static const char *const key[] = {"service_id", "region_id", "resource_name"};
+    bool loses = !op->input; // a delete
+    for (size_t i = 0; i < G_N_ELEMENTS(key); i++) {
+        json_t *value = json_object_get(op->values, key[i]);
+        loses |= value && !json_equal(value, json_object_get(op->old, key[i]));
+    }
+    return loses;
+}
+
+static enum rc
+registered_before_change(struct resource_op *op, struct err *err)
+{
+    g_autoptr(db_result) row = NULL;
+    bool is_referenced = false;
+    enum rc rc = find_refs(op, &row, err);
+    rc = rc || !loses_key(op) ? rc : limit_db_is_referenced(op->db, op->id, &is_referenced, err);
+    return is_referenced
+               ? fault(err, RC_FORBIDDEN,
+                       "Unable to update or delete registered limit %s because there are project "
+                       "limits associated with it.",
+                       op->id)
+               : rc;
+}
+
+// ---- model
+
+static const struct {
+    const char *name, *description;
+} models[] = {
+    {"flat",
+     "Limit enforcement and validation does not take project hierarchy into consideration."},
+    {"strict_two_level", "This model requires project hierarchy never exceeds a depth of two"},
+    {"strict_tree", "What a project or domain gives to those beneath it never exceeds its own "
+                    "limit, at any depth; beneath a limit, what was not given is 0."},
 };
 
 static enum rc
 show_model(struct request *request, struct reply *reply, struct err *err)
 {
-    reply->json = json_pack(
-        "{s:{s:s, s:s}}", "model", "name", "flat", "description",
-        "Limit enforcement and validation does not take project hierarchy into consideration.");
-    return RC_OK;
+    struct db *db = NULL;
+    g_autofree char *name = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : limit_db_model(db, &name, err);
+    for (size_t i = 0; rc == RC_OK && i < G_N_ELEMENTS(models); i++) {
+        if (!strcmp(models[i].name, name)) {
+            reply->json = json_pack("{s:{s:s, s:s}}", "model", "name", name, "description",
+                                    models[i].description);
+        }
+    }
+    return rc;
 }
 
 const struct route limit_routes[] = {

@@ -53,11 +53,23 @@ enum rc auth_db_domain_scope(struct db *db, const char *user_id, const struct na
                              db_result **ret_row, struct err *err) CHECKED;
 enum rc auth_db_system_scope(struct db *db, const char *user_id, db_result **ret_row,
                              struct err *err) CHECKED;
+// auth_db_begin, auth_db_find_user by id and auth_db_project_scope in one round trip. The rows are
+// the caller's and may be none.
+struct known {
+    int64_t now_us;
+    db_result *user, *project;
+};
+enum rc auth_db_begin_known(struct db *db, const char *user_id, const struct named *project,
+                            struct known *ret_known, struct err *err) CHECKED;
 // JSON array texts; the callers free.
 enum rc auth_db_projects(struct db *db, const char *user_id, const char *base_url, char **ret_text,
                          struct err *err) CHECKED;
 enum rc auth_db_domains(struct db *db, const char *user_id, const char *base_url, char **ret_text,
                         struct err *err) CHECKED;
+
+// auth_parse.c: proves who it is by a token alone, so that nothing slow (a hash) has to be
+// computed.
+bool login_is_quick(const struct request *request);
 
 // auth.c: RC_UNAUTHORIZED unless login's user and password are right and not locked out. ret_row:
 // as auth_db_find_user's.

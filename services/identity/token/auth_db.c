@@ -2,16 +2,16 @@
 // Who somebody is, where they may act, and the catalog: one statement each.
 #include "services/identity/token/auth.h"
 
+static const char begin_sql[] =
+    "WITH barrier AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(hashtext('feed_event ' "
+    "|| current_schema())))"
+    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us FROM barrier";
+
 enum rc
 auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(
-        db,
-        "WITH barrier AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(hashtext('feed_event ' "
-        "|| current_schema())))"
-        " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us FROM barrier",
-        DB_NONE, &rows, err);
+    enum rc rc = db_run_one(db, begin_sql, DB_NONE, &rows, err);
     if (rc == RC_OK) {
         *ret_now_us = db_int(rows, 0, "now_us");
     }
@@ -90,24 +90,49 @@ auth_db_forget_failures(struct db *db, const char *user_id, struct err *err)
         "a.target_id = t.id AND NOT a.inherited") " FROM tenancy t WHERE t.is_domain AND "
 
 // A statement for each way to name a project: each keeps one plan.
+static struct db_call
+project_call(const char *user_id, const struct named *project, struct db_arg args[3])
+{
+    args[0] = db_s(user_id);
+    if (project->id) {
+        args[1] = db_s(project->id);
+        return (struct db_call){PROJECT "t.id = $2", args, 2};
+    }
+    args[1] = db_s(project->name);
+    args[2] = db_s(project->domain_id ? project->domain_id : project->domain_name);
+    return (struct db_call){project->domain_id ? PROJECT "t.name = $2 AND t.domain_id = $3"
+                                               : PROJECT
+                                "t.name = $2 AND t.domain_id = (SELECT id FROM tenancy "
+                                "WHERE is_domain AND name = $3)",
+                            args, 3};
+}
+
 enum rc
 auth_db_project_scope(struct db *db, const char *user_id, const struct named *project,
                       db_result **ret_row, struct err *err)
 {
-    if (project->id) {
-        return db_run_one(db, PROJECT "t.id = $2", DB_ARGS(db_s(user_id), db_s(project->id)),
-                          ret_row, err);
+    struct db_arg args[3];
+    struct db_call call = project_call(user_id, project, args);
+    return db_run_one(db, call.sql, call.args, call.n_args, ret_row, err);
+}
+
+enum rc
+auth_db_begin_known(struct db *db, const char *user_id, const struct named *project,
+                    struct known *ret_known, struct err *err)
+{
+    const struct db_arg user[] = {db_s(user_id)};
+    struct db_arg args[3];
+    const struct db_call calls[] = {
+        {begin_sql, NULL, 0}, {USER "u.id = $1", user, 1}, project_call(user_id, project, args)};
+    db_result *results[3] = {NULL};
+    enum rc rc = db_run_batch(db, calls, 3, results, err);
+    if (rc) {
+        return rc;
     }
-    if (project->domain_id) {
-        return db_run_one(db, PROJECT "t.name = $2 AND t.domain_id = $3",
-                          DB_ARGS(db_s(user_id), db_s(project->name), db_s(project->domain_id)),
-                          ret_row, err);
-    }
-    return db_run_one(db,
-                      PROJECT "t.name = $2 AND t.domain_id = (SELECT id FROM tenancy WHERE "
-                              "is_domain AND name = $3)",
-                      DB_ARGS(db_s(user_id), db_s(project->name), db_s(project->domain_name)),
-                      ret_row, err);
+    *ret_known = (struct known){
+        .now_us = db_int(results[0], 0, "now_us"), .user = results[1], .project = results[2]};
+    db_result_free(results[0]);
+    return RC_OK;
 }
 
 enum rc

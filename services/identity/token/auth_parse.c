@@ -199,3 +199,12 @@ login_parse(json_t *root, struct login *ret_login, struct err *err)
     }
     return rc;
 }
+
+bool
+login_is_quick(const struct request *request)
+{
+    json_t *auth = json_object_get(request_json(request), "auth");
+    json_t *methods = json_object_get(json_object_get(auth, "identity"), "methods");
+    const char *only = json_string_value(json_array_get(methods, 0));
+    return json_array_size(methods) == 1 && only && !strcmp(only, "token");
+}

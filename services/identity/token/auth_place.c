@@ -35,9 +35,10 @@ query_place(struct db *db, const char *user_id, enum scope_kind scope, const str
             struct place *place, struct err *err)
 {
     enum rc rc =
-        scope == SCOPE_PROJECT  ? auth_db_project_scope(db, user_id, target, &place->row, err)
-        : scope == SCOPE_DOMAIN ? auth_db_domain_scope(db, user_id, target, &place->row, err)
-                                : auth_db_system_scope(db, user_id, &place->row, err);
+        place->row               ? RC_OK // known already
+        : scope == SCOPE_PROJECT ? auth_db_project_scope(db, user_id, target, &place->row, err)
+        : scope == SCOPE_DOMAIN  ? auth_db_domain_scope(db, user_id, target, &place->row, err)
+                                 : auth_db_system_scope(db, user_id, &place->row, err);
     if (rc) {
         return rc == RC_NOT_FOUND ? auth_denied(err) : rc;
     }

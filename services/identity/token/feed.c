@@ -7,7 +7,6 @@
 #include "services/identity/token/feed_db.h"
 
 #define PAGE 1000
-#define LIMITS_MAX 256
 
 enum rc
 feed_revoke(struct db *db, const struct revocation *revocation, struct err *err)
@@ -26,16 +25,6 @@ feed_revoke(struct db *db, const struct revocation *revocation, struct err *err)
         }
     }
     return feed_db_append(db, "revocation", body, err);
-}
-
-enum rc
-feed_set_limit(struct db *db, const char *project_id, const char *service, const char *resource,
-               const int64_t *value, struct err *err)
-{
-    json_auto_t *body =
-        json_pack("{s:s, s:s, s:s, s:o}", "project_id", project_id, "service", service, "resource",
-                  resource, "value", value ? json_integer(*value) : json_null());
-    return feed_db_append(db, "limit", body, err);
 }
 
 static const char *
@@ -91,74 +80,6 @@ show_feed(struct request *request, struct reply *reply, struct err *err)
     return rc ? rc : feed_db_page(db, after, PAGE, &reply->text, err);
 }
 
-// ---- limits
-
-struct limit {
-    const char *project_id, *service, *resource;
-    json_t *value;
-};
-static const struct field limit_fields[] = {
-    FIELD(struct limit, project_id, "project_id", FIELD_TEXT, FIELD_REQUIRED, 1, 64),
-    FIELD(struct limit, service, "service", FIELD_TEXT, FIELD_REQUIRED, 1, 64),
-    FIELD(struct limit, resource, "resource", FIELD_TEXT, FIELD_REQUIRED, 1, 64),
-    FIELD(struct limit, value, "value", FIELD_ANY, FIELD_NULLABLE),
-};
-static const struct body_spec limit_body = {.fields = limit_fields,
-                                            .n_fields = N_ELEMENTS(limit_fields),
-                                            .struct_size = sizeof(struct limit)};
-
-struct limits {
-    json_t *limits;
-};
-static const struct field limits_fields[] = {
-    FIELD(struct limits, limits, "limits", FIELD_ARRAY, FIELD_REQUIRED, 1, LIMITS_MAX)};
-static const struct body_spec limits_body = {.fields = limits_fields,
-                                             .n_fields = N_ELEMENTS(limits_fields),
-                                             .struct_size = sizeof(struct limits)};
-
-static enum rc
-store_limit(struct db *db, json_t *item, struct err *err)
-{
-    struct limit limit;
-    enum rc rc = body_decode(&limit_body, item, &limit, NULL, err);
-    if (rc) {
-        return rc;
-    }
-    bool is_default = !limit.value || json_is_null(limit.value);
-    int64_t value = json_integer_value(limit.value);
-    if (!is_default && (!json_is_integer(limit.value) || value < -1)) {
-        return fault(err, RC_INVALID,
-                     "invalid input for field 'value': it must be null or an integer from -1");
-    }
-    rc = feed_db_project_exists(db, limit.project_id, err);
-    return rc ? rc
-              : feed_set_limit(db, limit.project_id, limit.service, limit.resource,
-                               is_default ? NULL : &value, err);
-}
-
-static enum rc
-store_limits_tx(struct db *db, void *limits, struct err *err)
-{
-    enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < json_array_size(limits); i++) {
-        rc = store_limit(db, json_array_get(limits, i), err);
-    }
-    return rc;
-}
-
-static enum rc
-set_limits(struct request *request, struct reply *reply, struct err *err)
-{
-    const struct limits *body = request_body(request);
-    struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : db_tx(db, store_limits_tx, body->limits, err);
-    if (rc == RC_OK) {
-        reply->json = json_pack("{s:O}", "limits", body->limits);
-    }
-    return rc;
-}
-
 static const char *const feed_query[] = {"after", "wait_ms", NULL};
 const struct route feed_routes[] = {
     {.method = "GET",
@@ -168,12 +89,5 @@ const struct route feed_routes[] = {
      .status = 200,
      .query = feed_query,
      .summary = "keys, revocations and limits after a cursor"},
-    {.method = "POST",
-     .path = "/internal/v1/limits",
-     .handle = set_limits,
-     .policy = "identity:set_limits",
-     .status = 200,
-     .body = &limits_body,
-     .summary = "set limits of projects"},
     {0},
 };

@@ -69,15 +69,3 @@ feed_db_prune(struct db *db, int64_t life_s, struct err *err)
                   "$1::bigint * interval '1 second'",
                   DB_ARGS(db_i(life_s)), NULL, err);
 }
-
-enum rc
-feed_db_project_exists(struct db *db, const char *project_id, struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, "SELECT 1 AS one FROM project WHERE id = $1", DB_ARGS(db_s(project_id)),
-                        &rows, err);
-    return rc ? rc
-           : db_n_rows(rows) == 0
-               ? fault(err, RC_NOT_FOUND, "Could not find project: %.64s.", project_id)
-               : RC_OK;
-}

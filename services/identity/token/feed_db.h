@@ -15,5 +15,3 @@ enum rc feed_db_revocations(struct db *db, int64_t after, db_result **ret_rows,
 enum rc feed_db_revoke_events(struct db *db, int64_t since_us, char **ret_text,
                               struct err *err) CHECKED;
 enum rc feed_db_prune(struct db *db, int64_t life_s, struct err *err) CHECKED;
-// Project, service and resource of limits: RC_NOT_FOUND when the project does not exist.
-enum rc feed_db_project_exists(struct db *db, const char *project_id, struct err *err) CHECKED;

@@ -11,9 +11,10 @@ const struct quota_resource image_quotas[] = {
         {"image_count_total", 1000,
          "SELECT count(*) FROM image WHERE owner = $1 AND status NOT IN ('deleted', 'killed')"},
     [QUOTA_SIZE] =
-        {"image_size_total", INT64_C(10) << 40,
+        {"image_size_total", INT64_C(10) << 20,
          "SELECT COALESCE(sum(COALESCE(size, staged_size, upload_size, 0)), 0)::bigint FROM image"
-         " WHERE owner = $1 AND status NOT IN ('deleted', 'killed')"},
+         " WHERE owner = $1 AND status NOT IN ('deleted', 'killed')",
+         NULL, 1 << 20}, // limits in MiB, as Glance's
     {0},
 };
 

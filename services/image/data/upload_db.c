@@ -63,15 +63,12 @@ begin_in_tx(struct db *db, void *argument, struct err *err)
     if (rc == RC_OK && begin->task) {
         rc = task_add(db, begin->task, err);
     }
-    json_auto_t *report = NULL;
+    int64_t room = 0;
     if (rc == RC_OK) {
-        rc = quota_report(db, image_quotas, begin->image->owner, &report, err);
+        rc = quota_room(db, &image_quotas[QUOTA_SIZE], begin->image->owner, &room, err);
     }
     if (rc == RC_OK) {
-        json_t *size = json_object_get(report, image_quotas[QUOTA_SIZE].name);
-        int64_t limit = json_integer_value(json_object_get(size, "limit"));
-        int64_t used = json_integer_value(json_object_get(size, "used"));
-        *begin->ret_room = limit < 0 ? INT64_MAX : limit - used + MAX(begin->upload->size, 0);
+        *begin->ret_room = room == INT64_MAX ? room : room + MAX(begin->upload->size, 0);
     }
     return rc;
 }

@@ -2,22 +2,14 @@
 #include "services/network/api/quota_db.h"
 
 enum rc
-quota_db_projects(struct db *db, db_result **ret_rows, struct err *err)
+quota_db_projects(struct db *db, json_t *names, const char *project_id, db_result **ret_rows,
+                  struct err *err)
 {
-    return db_run(db, "SELECT DISTINCT project_id FROM quota_limit ORDER BY project_id LIMIT 10000",
-                  DB_NONE, ret_rows, err);
-}
-
-enum rc
-quota_db_set(struct db *db, const char *project_id, const char *resource, const int64_t *value,
-             struct err *err)
-{
-    if (!value) {
-        return db_run(db, "DELETE FROM quota_limit WHERE project_id = $1 AND resource = $2",
-                      DB_ARGS(db_s(project_id), db_s(resource)), NULL, err);
-    }
+    g_autofree char *text = json_dumps(names, JSON_COMPACT);
     return db_run(db,
-                  "INSERT INTO quota_limit (project_id, resource, value) VALUES ($1, $2, $3) "
-                  "ON CONFLICT (project_id, resource) DO UPDATE SET value = excluded.value",
-                  DB_ARGS(db_s(project_id), db_s(resource), db_i(*value)), NULL, err);
+                  "SELECT project_id, jsonb_object_agg(resource, value) AS limits FROM quota_limit "
+                  "WHERE resource IN (SELECT jsonb_array_elements_text($1::jsonb)) AND value IS "
+                  "NOT NULL AND project_id <> '' AND project_id = coalesce($2, project_id) GROUP "
+                  "BY project_id ORDER BY project_id LIMIT 10000",
+                  DB_ARGS(db_s(text), db_s(project_id)), ret_rows, err);
 }

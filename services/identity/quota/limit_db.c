@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/identity/quota/limit_db.h"
+
+#include "common/base/util.h"
+
+enum rc
+limit_db_lock(struct db *db, struct err *err)
+{
+    return db_lock_text(db, "limits", "all", err);
+}
+
+enum rc
+limit_db_find_refs(struct db *db, const struct limit_refs *refs, db_result **ret_row,
+                   struct err *err)
+{
+    return db_run_one(
+        db,
+        "SELECT EXISTS (SELECT FROM service WHERE id = $1) AS has_service, EXISTS (SELECT FROM "
+        "region WHERE id = $2) AS has_region, EXISTS (SELECT FROM tenancy WHERE id = $3 AND NOT "
+        "is_domain) AS is_project, EXISTS (SELECT FROM tenancy WHERE id = $3 AND is_domain) AS "
+        "is_domain, EXISTS (SELECT FROM domain WHERE id = $4) AS has_domain, EXISTS (SELECT FROM "
+        "registered_limit WHERE service_id = $1 AND region_id IS NOT DISTINCT FROM $2 AND "
+        "resource_name = $5) AS is_registered",
+        DB_ARGS(db_s(refs->service_id), db_s(refs->region_id), db_s(refs->project_id),
+                db_s(refs->domain_id), db_s(refs->resource_name)),
+        ret_row, err);
+}
+
+static enum rc
+against_model(const db_result *row, struct err *err)
+{
+    return fault(err, RC_FORBIDDEN,
+                 "Invalid resource limit: The resource limit (%s: %s, resource_name: %s, "
+                 "resource_limit: %s, service_id: %s, region_id: %s) doesn't satisfy current "
+                 "hierarchy model.",
+                 db_bool(row, 0, "is_project") ? "project_id" : "domain_id",
+                 db_text(row, 0, "target"), db_text(row, 0, "resource_name"),
+                 db_text(row, 0, "resource_limit"), db_text(row, 0, "service_id"),
+                 db_text(row, 0, "region_id") ? db_text(row, 0, "region_id") : "None");
+}
+
+#define BREAKS                                                                           \
+    "SELECT coalesce(l.project_id, l.domain_id) AS target, l.project_id IS NOT NULL AS " \
+    "is_project, l.resource_name, l.resource_limit, l.service_id, l.region_id FROM "     \
+    "project_limit l JOIN service s ON s.id = l.service_id WHERE limit_breaks_model("    \
+    "s.type, l.resource_name, coalesce(l.project_id, l.domain_id)) AND "
+
+enum rc
+limit_db_check_model(struct db *db, const char *limit_id, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db, BREAKS "l.id = $1", DB_ARGS(db_s(limit_id)), &rows, err);
+    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+}
+
+enum rc
+limit_db_is_referenced(struct db *db, const char *registered_limit_id, bool *ret_is,
+                       struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(
+        db,
+        "SELECT EXISTS (SELECT FROM registered_limit r JOIN project_limit l ON l.service_id = "
+        "r.service_id AND l.region_id IS NOT DISTINCT FROM r.region_id AND l.resource_name = "
+        "r.resource_name WHERE r.id = $1) AS is_referenced",
+        DB_ARGS(db_s(registered_limit_id)), &rows, err);
+    if (rc == RC_OK) {
+        *ret_is = db_bool(rows, 0, "is_referenced");
+    }
+    return rc;
+}
+
+// ---- many at once
+
+// $1: the limits; i: each with the registered limit that is in force for its name.
+#define WANTED                                                                                   \
+    "WITH i AS (SELECT w.*, r.id AS registered_id, r.service_id, r.region_id FROM ROWS FROM "    \
+    "(jsonb_to_recordset($1::jsonb) AS (project_id text, service text, resource text, value "    \
+    "bigint)) WITH ORDINALITY AS w(project_id, service, resource, value, position) LEFT JOIN "   \
+    "LATERAL (SELECT g.id, g.service_id, g.region_id FROM registered_limit g JOIN service s ON " \
+    "s.id = g.service_id, quota_setting q WHERE s.type = w.service AND g.resource_name = "       \
+    "w.resource AND (g.region_id IS NULL OR g.region_id = q.region_id) ORDER BY g.region_id IS " \
+    "NULL, s.id LIMIT 1) r ON true) "
+
+enum rc
+limit_db_check_names(struct db *db, const char *limits_json, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(
+        db,
+        WANTED
+        "SELECT i.project_id, i.service, i.resource, i.registered_id IS NULL AS is_unknown, "
+        "i.project_id = '' AND i.value IS NULL AS is_wrong FROM i WHERE i.registered_id IS NULL OR "
+        "(i.project_id = '' AND i.value IS NULL) "
+        "OR (i.project_id <> '' AND NOT EXISTS (SELECT FROM project p WHERE p.id = i.project_id)) "
+        "ORDER BY i.position LIMIT 1",
+        DB_ARGS(db_s(limits_json)), &rows, err);
+    if (rc || !db_n_rows(rows)) {
+        return rc;
+    }
+    return db_bool(rows, 0, "is_unknown")
+               ? fault(err, RC_INVALID,
+                       "invalid input for field 'resource': service '%.64s' has no registered "
+                       "limit '%.64s'",
+                       db_text(rows, 0, "service"), db_text(rows, 0, "resource"))
+           : db_bool(rows, 0, "is_wrong")
+               ? fault(err, RC_INVALID,
+                       "invalid input for field 'value': a registered limit has a value")
+               : fault(err, RC_NOT_FOUND, "Could not find project: %.64s.",
+                       db_text(rows, 0, "project_id"));
+}
+
+enum rc
+limit_db_store(struct db *db, const char *limits_json, struct err *err)
+{
+    return db_run(
+        db,
+        WANTED
+        ", gone AS (DELETE FROM project_limit l USING i WHERE i.value IS NULL AND l.project_id = "
+        "i.project_id AND l.service_id = i.service_id AND l.region_id IS NOT DISTINCT FROM "
+        "i.region_id AND l.resource_name = i.resource), defaults AS (UPDATE registered_limit r SET "
+        "default_limit = i.value FROM i WHERE i.project_id = '' AND r.id = i.registered_id AND "
+        "r.default_limit <> i.value) INSERT INTO project_limit (id, service_id, region_id, "
+        "project_id, resource_name, resource_limit) SELECT replace(gen_random_uuid()::text, '-', "
+        "''), i.service_id, i.region_id, i.project_id, i.resource, i.value FROM i WHERE "
+        "i.project_id <> '' AND i.value IS NOT NULL AND i.registered_id IS NOT NULL ORDER BY "
+        "i.position ON CONFLICT (service_id, "
+        "coalesce(region_id, ''), coalesce(project_id, ''), coalesce(domain_id, ''), "
+        "resource_name) DO UPDATE SET resource_limit = excluded.resource_limit WHERE "
+        "project_limit.resource_limit <> excluded.resource_limit",
+        DB_ARGS(db_s(limits_json)), NULL, err);
+}
+
+enum rc
+limit_db_check_models(struct db *db, const char *limits_json, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc =
+        db_run(db,
+               BREAKS "(s.type, l.resource_name, l.project_id) IN (SELECT service, resource, "
+                      "project_id FROM jsonb_to_recordset($1::jsonb) AS w(project_id text, "
+                      "service text, resource text)) ORDER BY l.id LIMIT 1",
+               DB_ARGS(db_s(limits_json)), &rows, err);
+    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+}
+
+enum rc
+limit_db_events(struct db *db, const char *limits_json, json_t **ret_events, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(
+        db,
+        "SELECT coalesce(jsonb_agg(e.body || jsonb_build_object('n', e.n) ORDER BY e.n), '[]') AS "
+        "events FROM jsonb_to_recordset($1::jsonb) AS w(project_id text, service text, resource "
+        "text) JOIN feed_event e ON e.kind = 'limit' AND e.body->>'project_id' = w.project_id AND "
+        "e.body->>'service' = w.service AND e.body->>'resource' = w.resource",
+        DB_ARGS(db_s(limits_json)), &rows, err);
+    if (rc == RC_OK) {
+        *ret_events = db_json(rows, 0, "events");
+    }
+    return rc;
+}
+
+// ---- start
+
+#define NAMES                                                                                \
+    "jsonb_to_recordset($1::jsonb) AS n(service text, name text, alias text, default_limit " \
+    "bigint, description text) JOIN LATERAL (SELECT id FROM service s WHERE s.type = "       \
+    "n.service ORDER BY id LIMIT 1) s ON true"
+
+enum rc
+limit_db_register(struct db *db, const char *names_json, struct err *err)
+{
+    return db_run(db,
+                  "INSERT INTO registered_limit (id, service_id, resource_name, default_limit, "
+                  "description) SELECT replace(gen_random_uuid()::text, '-', ''), s.id, n.name, "
+                  "n.default_limit, n.description FROM " NAMES
+                  " WHERE NOT EXISTS (SELECT FROM registered_limit r JOIN service o ON o.id = "
+                  "r.service_id WHERE o.type = n.service AND r.resource_name = n.name)",
+                  DB_ARGS(db_s(names_json)), NULL, err);
+}
+
+enum rc
+limit_db_adopt(struct db *db, const char *names_json, struct err *err)
+{
+    static const char insert[] =
+        "INSERT INTO project_limit (id, service_id, project_id, resource_name, resource_limit) "
+        "SELECT replace(gen_random_uuid()::text, '-', ''), s.id, t.id, n.name, CASE WHEN n.name = "
+        "'image_size_total' AND v.value > 0 THEN (v.value + 1048575) / 1048576 ELSE v.value END "
+        "FROM " NAMES " JOIN feed_event e ON e.kind = 'limit' AND e.body->>'service' = n.service "
+        "AND e.body->>'resource' IN (n.name, n.alias) JOIN tenancy t ON t.id = "
+        "e.body->>'project_id', LATERAL (SELECT (e.body->>'value')::bigint AS value) v WHERE "
+        "v.value IS NOT NULL AND NOT (SELECT adopted FROM quota_setting) ON CONFLICT DO NOTHING";
+    enum rc rc = db_run(db, insert, DB_ARGS(db_s(names_json)), NULL, err);
+    return rc ? rc
+              : db_run(db,
+                       "DELETE FROM feed_event e USING jsonb_to_recordset($1::jsonb) AS n(service "
+                       "text, alias text) WHERE e.kind = 'limit' AND e.body->>'service' = "
+                       "n.service AND e.body->>'resource' = n.alias",
+                       DB_ARGS(db_s(names_json)), NULL, err);
+}
+
+enum rc
+limit_db_use(struct db *db, const char *model, const char *region_id, struct err *err)
+{
+    g_autoptr(db_result) changed = NULL;
+    enum rc rc = db_run(db,
+                        "UPDATE quota_setting SET model = $1, region_id = $2, adopted = true WHERE "
+                        "(model, region_id, adopted) <> ($1, $2, true)",
+                        DB_ARGS(db_s(model), db_s(region_id)), &changed, err);
+    return rc || !db_n_affected(changed)
+               ? rc
+               : db_run(db, "SELECT limit_publish_all()", DB_NONE, NULL, err);
+}
+
+enum rc
+limit_db_model(struct db *db, char **ret_model, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc =
+        db_run_one(db, "SELECT model FROM quota_setting WHERE id = 1", DB_NONE, &rows, err);
+    if (rc == RC_OK) {
+        *ret_model = g_strdup(db_text(rows, 0, "model"));
+    }
+    return rc;
+}
+
+enum rc
+limit_db_check_depth(struct db *db, int depth, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db,
+                        "WITH RECURSIVE down (id, depth) AS (SELECT id, 0 FROM tenancy WHERE "
+                        "is_domain UNION ALL SELECT t.id, d.depth + 1 FROM down d JOIN tenancy t "
+                        "ON t.parent_id = d.id) SELECT id FROM down WHERE depth > $1::int ORDER BY "
+                        "depth, id LIMIT 1",
+                        DB_ARGS(db_i(depth)), &rows, err);
+    if (rc || !db_n_rows(rows)) {
+        return rc;
+    }
+    return fault(err, RC_CONFLICT,
+                 "setting quota.enforcement_model: project '%s' is deeper than %d below its domain",
+                 db_text(rows, 0, "id"), depth);
+}

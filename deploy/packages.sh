@@ -27,7 +27,7 @@ done
 [ -n "$missing" ] || exit 0
 [ "$(id -u)" = 0 ] || { echo "packages missing:$missing (install them as root: make deps)" >&2; exit 1; }
 
-exec 9> /run/lock/haneul-packages
+exec 9> /run/haneul-packages.lock
 flock 9
 
 policy=/usr/sbin/policy-rc.d

@@ -367,15 +367,10 @@ db_run_batch(struct db *db, const struct db_call *calls, size_t n_calls, db_resu
     return rc;
 }
 
-enum rc
-db_run_one(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
-           db_result **ret_result, struct err *err)
+static enum rc
+only_row(db_result *rows, db_result **ret_result, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(db, sql, args, n_args, &result, err);
-    if (rc != RC_OK) {
-        return rc;
-    }
+    g_autoptr(db_result) result = rows;
     if (db_n_rows(result) != 1) {
         return fault(err, RC_NOT_FOUND, "not found");
     }
@@ -383,6 +378,29 @@ db_run_one(struct db *db, const char *sql, const struct db_arg *args, size_t n_a
         *ret_result = g_steal_pointer(&result);
     }
     return RC_OK;
+}
+
+enum rc
+db_run_one(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+           db_result **ret_result, struct err *err)
+{
+    db_result *rows = NULL;
+    enum rc rc = db_run(db, sql, args, n_args, &rows, err);
+    return rc ? rc : only_row(rows, ret_result, err);
+}
+
+enum rc
+db_run_once(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+            db_result **ret_result, struct err *err)
+{
+    const char *values[MAX_ARGS];
+    fill_values(args, n_args, values);
+    n_statements++;
+    db_result *rows = NULL;
+    enum rc rc =
+        take_result(db, PQexecParams(db->connection, sql, (int)n_args, NULL, values, NULL, NULL, 0),
+                    sql, &rows, err);
+    return rc ? rc : only_row(rows, ret_result, err);
 }
 
 enum rc

@@ -48,6 +48,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(db_result, db_result_free)
 // RC_INTERNAL: the rest.
 enum rc db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
                db_result **ret_result, struct err *err) CHECKED;
+// db_run_one, planned for these very values and then forgotten: where they decide how it is best
+// done.
+enum rc db_run_once(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+                    db_result **ret_result, struct err *err) CHECKED;
 // Several statements in one round trip, in one transaction; each sees what was committed before it
 // begins (READ COMMITTED). ret_results: one each, set when all succeeded.
 struct db_call {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/account/close_api.h"
 #include "services/identity/delegation/admit.h"
+#include "services/identity/quota/limit_request.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/start.h"
 
@@ -25,6 +26,7 @@ static const struct route *const routes[] = {
     revoke_routes,
     limit_routes,
     quota_routes,
+    limit_request_routes,
     feed_routes,
     account_routes,
     close_routes,

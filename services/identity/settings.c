@@ -41,7 +41,7 @@ const struct setting identity_settings[] = {
      "compute:instances=3,compute:cores=4,compute:ram=4096,network:floatingip=2,network:network=5,network:router=2", 0, 0, "",
      "limits of a new person's project, service:resource=value divided by commas"},
     {"closing",   "url",                SETTING_TEXT,   "", 0, 0, "",           "page that shows how far a closing is (its token is appended); empty: the mail shows the token alone"},
-    {"closing",   "settle",             SETTING_INT,    "60", 1, 3600, "s",    "how long something that was asked for before a closing may still appear"},
+    {"closing",   "settle",             SETTING_INT,    "30", 1, 3600, "s",    "how long something that was asked for before a closing may still appear"},
     {"closing",   "deadline",           SETTING_INT,    "3600", 1, 2592000, "s", "a closing that takes longer is warned about"},
     {"closing",   "lease",              SETTING_INT,    "60", 1, 3600, "s",     "after this, another process goes on with a closing whose process died"},
     {"closing",   "token_life",         SETTING_INT,    "7776000", 60, 315360000, "s", "how long after its end the owner can read a closing with its token"},

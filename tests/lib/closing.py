@@ -150,6 +150,15 @@ def fill_servers(stack, account, net, image_id, n):
     return ids
 
 
+def fill(stack, account, n_servers=2):
+    """One of everything, and a locked server; the servers' ids."""
+    neighbour = fill_identity(stack, account, account.project_id)
+    net, image_id = fill_network(stack, account.token, neighbour.project_id), fill_images(stack, account)
+    servers = fill_servers(stack, account, net, image_id, n_servers)
+    stack.call("POST", "compute", f"/v2.1/servers/{servers[0]}/action", {"lock": None}, account.token)
+    return servers
+
+
 def rows_naming(stack, service, values):
     """table.column → how many rows of a service's schema have exactly one of these values in a text or uuid column."""
     columns = stack.sql(service, "SELECT table_name AS t, column_name AS c FROM information_schema.columns JOIN information_schema.tables"

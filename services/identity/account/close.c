@@ -52,7 +52,7 @@ check_account(const struct asking *asking, const db_result *row, struct err *err
     if (!strcmp(state, "closed")) {
         return fault(err, RC_CONFLICT, "this account is closed");
     }
-    return asking->by_admin || !strcmp(state, "active")
+    return asking->by_admin || strcmp(state, "blocked")
                ? RC_OK
                : fault(err, RC_FORBIDDEN, "this account is %s", state);
 }
@@ -318,7 +318,7 @@ const struct route close_routes[] = {
      .status = 202,
      .summary = "close one project of one's account"},
     {.method = "POST",
-     .path = "/accounts/v1/accounts/{user_id}/closing",
+     .path = "/accounts/v1/admin/accounts/{user_id}/closing",
      .handle = close_by_admin,
      .policy = "identity:close_account",
      .body = &reason_body,

@@ -258,12 +258,12 @@ close_db_progress(struct db *db, void *argument, struct err *err)
     enum rc rc = run_held(
         db,
         "UPDATE closing SET step = coalesce($3, step), n_round = n_round + $4::bigint, attempt = "
-        "$5::int, due_at = CASE WHEN $3::text IS NULL THEN now() + $6::bigint * interval '1 "
-        "millisecond' ELSE due_at END, lease_owner = CASE WHEN $3::text IS NULL THEN NULL ELSE "
-        "lease_owner END, lease_until = CASE WHEN $3::text IS NULL THEN NULL ELSE now() + "
-        "$7::bigint * interval '1 second' END" HELD,
+        "$5::int, due_at = CASE WHEN $8::bool THEN due_at ELSE now() + $6::bigint * interval '1 "
+        "millisecond' END, lease_owner = CASE WHEN $8::bool THEN lease_owner END, lease_until = "
+        "CASE WHEN $8::bool THEN now() + $7::bigint * interval '1 second' END" HELD,
         DB_ARGS(db_s(id), db_s(lease_owner()), db_s(progress->next), db_i(progress->n_removed),
-                db_i(progress->attempt), db_i(progress->delay_ms), db_i(progress->lease_s)),
+                db_i(progress->attempt), db_i(progress->delay_ms), db_i(progress->lease_s),
+                db_b(progress->keeps_lease)),
         err);
     rc =
         rc ? rc
@@ -386,7 +386,7 @@ static const char *const project_sql[] = {
 // Each: $1 is the user.
 static const char *const user_sql[] = {
     "SELECT feed_append('revocation', jsonb_build_object('user_id', $1::text))",
-    "DELETE FROM sign_up WHERE email = (SELECT email FROM account WHERE user_id = $1)",
+    "SELECT account_forget_proofs($1)",
     "DELETE FROM user_account WHERE id = $1",
     "UPDATE account SET state = 'closed', changed_at = now() WHERE user_id = $1",
 };

@@ -57,7 +57,8 @@ struct close_progress {
     int64_t n_removed, n_left;
     json_t *removed; // ids
     const char *problem;
-    int64_t delay_ms; // next NULL: until it is looked at again, lease given back
+    bool keeps_lease;
+    int64_t delay_ms; // until it is looked at again, when the lease is given back
     int64_t attempt, lease_s;
 };
 // db_tx_fn; argument: struct close_progress. Step, trail and lease in one transaction.

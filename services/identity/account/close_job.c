@@ -13,6 +13,7 @@
 
 #define FIRST_DELAY_MS 500
 #define LAST_DELAY_MS 20000
+#define PASSES_MAX 100 // then other closings have their turn
 
 static _Atomic int64_t n_running, n_late, n_removed, n_problems, n_done;
 static const struct metric metrics[] = {
@@ -144,19 +145,33 @@ delay_ms(int64_t attempt)
     return MIN(LAST_DELAY_MS, FIRST_DELAY_MS << MIN(attempt, 8));
 }
 
+enum course { COURSE_WAIT, COURSE_AGAIN, COURSE_NEXT };
+
+// What was listed was all acted on: look again at once. Servers take their time.
+static enum course
+course_of(enum rc rc, const struct close_pass *pass)
+{
+    bool is_smooth = rc == RC_OK && !pass->problem[0];
+    if (is_smooth && !pass->n_left) {
+        return COURSE_NEXT;
+    }
+    return is_smooth && pass->n_removed == pass->n_left ? COURSE_AGAIN : COURSE_WAIT;
+}
+
 static enum rc
 store(struct close_job *job, const struct close_step *step, const struct close_pass *pass,
-      bool is_done, struct err *err)
+      enum course course, struct err *err)
 {
     const struct closing *closing = &job->closing;
-    int64_t attempt = pass->n_removed || is_done ? 0 : closing->attempt + 1;
+    int64_t attempt = pass->n_removed || course == COURSE_NEXT ? 0 : closing->attempt + 1;
     struct close_progress progress = {.closing = closing,
                                       .step = step->name,
-                                      .next = is_done ? step[1].name : NULL,
+                                      .next = course == COURSE_NEXT ? step[1].name : NULL,
                                       .n_removed = pass->n_removed,
                                       .n_left = pass->n_left,
                                       .removed = pass->removed,
                                       .problem = pass->problem,
+                                      .keeps_lease = course != COURSE_WAIT,
                                       .delay_ms = delay_ms(attempt),
                                       .attempt = attempt,
                                       .lease_s = setting(job, "lease")};
@@ -177,14 +192,15 @@ tell(const struct close_job *job, const struct close_step *step, const char *rea
     }
 }
 
-// One pass over one step. *ret_goes_on: the lease is kept and the next step comes.
+// One pass over one step; COURSE_WAIT: the lease is given back.
 static enum rc
-pass_over(struct close_job *job, const struct close_step *step, bool *ret_goes_on, struct err *err)
+pass_over(struct close_job *job, const struct close_step *step, enum course *ret_course,
+          struct err *err)
 {
     json_auto_t *removed = json_array();
     struct close_pass pass = {.removed = removed};
     struct err why = {0};
-    *ret_goes_on = false;
+    *ret_course = COURSE_WAIT;
     enum rc rc = step->run(job, step->which, &pass, &why);
     if ((rc == RC_CONFLICT && !strcmp(why.type, CLOSE_LOST)) || pass.is_finished) {
         return RC_OK;
@@ -199,20 +215,24 @@ pass_over(struct close_job *job, const struct close_step *step, bool *ret_goes_o
         return close_db_begin_round(job->db, job->closing.id, close_steps[0].name,
                                     setting(job, "settle"), err);
     }
-    *ret_goes_on = rc == RC_OK && !pass.n_left && !pass.n_removed;
-    return store(job, step, &pass, *ret_goes_on, err);
+    *ret_course = course_of(rc, &pass);
+    return store(job, step, &pass, *ret_course, err);
 }
 
 static enum rc
 work_off(struct close_job *job, struct err *err)
 {
     const struct close_step *step = step_of(job->closing.step);
-    bool goes_on = true;
+    enum course course = COURSE_NEXT;
     enum rc rc = RC_OK;
-    while (rc == RC_OK && goes_on && step->name && !service_is_stopping(job->identity->service)) {
-        rc = pass_over(job, step++, &goes_on, err);
+    for (int n = 0; rc == RC_OK && course != COURSE_WAIT && step->name; n++) {
+        if (n == PASSES_MAX || service_is_stopping(job->identity->service)) {
+            return close_db_release(job->db, job->closing.id, err);
+        }
+        rc = pass_over(job, step, &course, err);
+        step += course == COURSE_NEXT;
     }
-    return rc == RC_OK && goes_on ? close_db_release(job->db, job->closing.id, err) : rc;
+    return rc;
 }
 
 static enum rc

@@ -7,6 +7,10 @@
 #include <string.h>
 
 #define MAX_LIST_ARGS 60
+#define SHARED_WITH                                                                               \
+    "i.visibility = 'shared' AND i.owner <> $3 AND i.id IN (SELECT m.image_id FROM image_member " \
+    "m "                                                                                          \
+    "WHERE m.member_id = $3%s)"
 
 // %s is the parameter of the value.
 static const struct {
@@ -14,6 +18,8 @@ static const struct {
     bool is_list;
     const char *condition;
 } kinds[] = {
+    // A time is compared by its second; the plain comparison beside it is implied and can be looked
+    // up.
     // clang-format off
     {NULL, false, NULL}, // FILTER_PROPERTY
     {"id", false, "i.id::text = lower(%s)"},
@@ -22,9 +28,9 @@ static const struct {
     {"name", true, "i.name = ANY (%s::text[])"},
     {"status", false, "i.status = %s"},
     {"status", true, "i.status = ANY (%s::text[])"},
-    {"container_format", false, "i.container_format = %s"},
+    {"container_format", false, "COALESCE(i.container_format, '') = NULLIF(%s, '')"},
     {"container_format", true, "i.container_format = ANY (%s::text[])"},
-    {"disk_format", false, "i.disk_format = %s"},
+    {"disk_format", false, "COALESCE(i.disk_format, '') = NULLIF(%s, '')"},
     {"disk_format", true, "i.disk_format = ANY (%s::text[])"},
     {"owner", false, "i.owner = %s"},
     {"checksum", false, "i.checksum = %s"},
@@ -42,18 +48,18 @@ static const struct {
     {"min_ram_min", false, "i.min_ram >= %s::bigint"},
     {"min_ram_max", false, "i.min_ram <= %s::bigint"},
     {"tag", false, "i.tags @> ARRAY[%s::text]"},
-    {"created_at:eq", false, "date_trunc('second', i.created_at) = %s::timestamptz"},
+    {"created_at:eq", false, "i.created_at >= %s::timestamptz AND i.created_at < %s::timestamptz + interval '1 second' AND date_trunc('second', i.created_at) = %s::timestamptz"},
     {"created_at:neq", false, "date_trunc('second', i.created_at) <> %s::timestamptz"},
-    {"created_at:gt", false, "date_trunc('second', i.created_at) > %s::timestamptz"},
-    {"created_at:gte", false, "date_trunc('second', i.created_at) >= %s::timestamptz"},
-    {"created_at:lt", false, "date_trunc('second', i.created_at) < %s::timestamptz"},
-    {"created_at:lte", false, "date_trunc('second', i.created_at) <= %s::timestamptz"},
-    {"updated_at:eq", false, "date_trunc('second', i.updated_at) = %s::timestamptz"},
+    {"created_at:gt", false, "i.created_at >= %s::timestamptz AND date_trunc('second', i.created_at) > %s::timestamptz"},
+    {"created_at:gte", false, "i.created_at >= %s::timestamptz AND date_trunc('second', i.created_at) >= %s::timestamptz"},
+    {"created_at:lt", false, "i.created_at < %s::timestamptz + interval '1 second' AND date_trunc('second', i.created_at) < %s::timestamptz"},
+    {"created_at:lte", false, "i.created_at < %s::timestamptz + interval '1 second' AND date_trunc('second', i.created_at) <= %s::timestamptz"},
+    {"updated_at:eq", false, "i.updated_at >= %s::timestamptz AND i.updated_at < %s::timestamptz + interval '1 second' AND date_trunc('second', i.updated_at) = %s::timestamptz"},
     {"updated_at:neq", false, "date_trunc('second', i.updated_at) <> %s::timestamptz"},
-    {"updated_at:gt", false, "date_trunc('second', i.updated_at) > %s::timestamptz"},
-    {"updated_at:gte", false, "date_trunc('second', i.updated_at) >= %s::timestamptz"},
-    {"updated_at:lt", false, "date_trunc('second', i.updated_at) < %s::timestamptz"},
-    {"updated_at:lte", false, "date_trunc('second', i.updated_at) <= %s::timestamptz"},
+    {"updated_at:gt", false, "i.updated_at >= %s::timestamptz AND date_trunc('second', i.updated_at) > %s::timestamptz"},
+    {"updated_at:gte", false, "i.updated_at >= %s::timestamptz AND date_trunc('second', i.updated_at) >= %s::timestamptz"},
+    {"updated_at:lt", false, "i.updated_at < %s::timestamptz + interval '1 second' AND date_trunc('second', i.updated_at) < %s::timestamptz"},
+    {"updated_at:lte", false, "i.updated_at < %s::timestamptz + interval '1 second' AND date_trunc('second', i.updated_at) <= %s::timestamptz"},
     // clang-format on
 };
 
@@ -78,7 +84,8 @@ struct statement {
     size_t n_args;
 };
 
-static void add_visibility(struct statement *statement, const struct image_list *list);
+static enum rc add_streams(struct statement *statement, const struct image_list *list,
+                           struct err *err);
 static enum rc add_filters(struct statement *statement, const struct image_list *list,
                            struct err *err);
 static void add_marker(struct statement *statement, const struct image_list *list);
@@ -136,28 +143,23 @@ image_db_list(struct db *db, const struct image_list *list, char **ret_items, ch
         "SELECT COALESCE(string_agg(item, ', ' ORDER BY n), '') AS items, count(*) AS n_items, "
         "(array_agg(id ORDER BY n DESC))[1] AS last FROM (SELECT i.id, row_number() OVER (");
     add_order(sql, list);
-    g_string_append(sql, ") AS n, " IMAGE_VIEW "::text AS item FROM image i");
-    if (list->marker) {
-        g_string_append(sql, ", image a");
-    }
-    // $1 is free for the marker; $2 and $3 are the viewer, as everywhere.
-    g_string_append(sql, " WHERE i.status NOT IN ('deleted', 'killed')");
+    g_string_append(sql, ") AS n, " IMAGE_VIEW "::text AS item FROM (");
+    // $1 is the marker; $2 and $3 are the viewer, as everywhere.
     struct statement statement = {.sql = sql, .n_args = 3};
     statement.args[0] = db_s(list->marker);
     statement.args[1] = db_b(list->viewer.is_admin);
     statement.args[2] = db_s(list->viewer.project_id);
-    add_visibility(&statement, list);
-    rc = add_filters(&statement, list, err);
+    rc = add_streams(&statement, list, err);
     if (rc != RC_OK) {
         return rc;
     }
-    g_string_append(sql, list->marker ? " AND a.id = $1::uuid" : " AND $1::uuid IS NULL");
-    add_marker(&statement, list);
-    char parameter[8];
-    g_string_append(sql, " ORDER BY n LIMIT ");
-    g_string_append_printf(sql, "%s::int) page", add_arg(&statement, db_i(list->limit), parameter));
+    g_string_append(sql, ") i) page WHERE $1::uuid IS NULL OR $2::boolean IS NULL OR $3::text IS "
+                         "NULL OR true");
     g_autoptr(db_result) result = NULL;
-    rc = db_run_one(db, sql->str, statement.args, statement.n_args, &result, err);
+    // What a filter's value selects decides the plan.
+    rc = list->filters->len
+             ? db_run_once(db, sql->str, statement.args, statement.n_args, &result, err)
+             : db_run_one(db, sql->str, statement.args, statement.n_args, &result, err);
     if (rc != RC_OK) {
         return rc == RC_INVALID ? fault(err, rc, "a filter's value is malformed") : rc;
     }
@@ -169,28 +171,88 @@ image_db_list(struct db *db, const struct image_list *list, char **ret_items, ch
 
 // Glance's rules: community images of others appear only when asked for, shared ones by the
 // member's status.
+// What somebody sees of all images: streams that exclude each other, each in order by an index, of
+// which the first page is merged.
+static const struct stream {
+    const char *visibility; // asked for; NULL: when nothing is
+    const char *condition;
+} streams[] = {
+    // clang-format off
+    {NULL, "i.owner = $3"},
+    {NULL, "i.visibility = 'public' AND i.owner <> $3"},
+    {NULL, SHARED_WITH},
+    {"all", "i.owner = $3"},
+    {"all", "i.visibility = 'public' AND i.owner <> $3"},
+    {"all", "i.visibility = 'community' AND i.owner <> $3"},
+    {"all", SHARED_WITH},
+    {"public", "i.visibility = 'public'"},
+    {"community", "i.visibility = 'community'"},
+    {"shared", "i.visibility = 'shared' AND i.owner = $3"},
+    {"shared", SHARED_WITH},
+    {"private", "i.visibility = 'private' AND i.owner = $3"},
+    // clang-format on
+};
+// An admin sees all that is asked for.
+static const struct stream admin_streams[] = {
+    {NULL, "(i.owner = $3 OR i.visibility <> 'community')"},
+    {"all", "true"},
+    {"public", "i.visibility = 'public'"},
+    {"community", "i.visibility = 'community'"},
+    {"shared", "i.visibility = 'shared'"},
+    {"private", "i.visibility = 'private'"},
+};
+
 static void
-add_visibility(struct statement *statement, const struct image_list *list)
+add_stream(struct statement *statement, const struct image_list *list, const char *condition,
+           const char *conditions, const char *member_status)
+{
+    GString *sql = statement->sql;
+    g_string_append(sql,
+                    "(SELECT i.* FROM image i WHERE i.status NOT IN ('deleted', 'killed') AND ");
+    append_fragment(sql, condition, member_status);
+    g_string_append_printf(sql, "%s ", conditions);
+    add_order(sql, list);
+    // A constant, so that there are few statements and plans.
+    g_string_append_printf(sql, " LIMIT %d)",
+                           list->limit <= 25    ? 25
+                           : list->limit <= 100 ? 100
+                                                : 1000);
+}
+
+static enum rc
+add_streams(struct statement *statement, const struct image_list *list, struct err *err)
 {
     char parameter[8];
-    GString *sql = statement->sql;
-    g_string_append(
-        sql, " AND ($2::boolean OR i.owner = $3 OR i.visibility IN ('public', 'community') OR "
-             "(i.visibility = 'shared' AND EXISTS (SELECT FROM image_member m WHERE m.image_id = "
-             "i.id AND m.member_id = $3");
-    if (strcmp(list->member_status, "all")) {
-        g_string_append_printf(sql, " AND m.status = %s",
-                               add_arg(statement, db_s(list->member_status), parameter));
+    bool is_admin = list->viewer.is_admin;
+    bool may_be_shared = !list->visibility || !strcmp(list->visibility, "all") ||
+                         !strcmp(list->visibility, "shared");
+    g_autofree char *status =
+        is_admin || !may_be_shared || !strcmp(list->member_status, "all")
+            ? g_strdup("")
+            : g_strdup_printf(" AND m.status = %s",
+                              add_arg(statement, db_s(list->member_status), parameter));
+    GString *outer = statement->sql;
+    g_autoptr(GString) conditions =
+        g_string_new(list->hidden ? " AND i.os_hidden" : " AND NOT i.os_hidden");
+    statement->sql = conditions;
+    enum rc rc = add_filters(statement, list, err);
+    add_marker(statement, list);
+    statement->sql = outer;
+    const struct stream *table = is_admin ? admin_streams : streams;
+    size_t n = is_admin ? G_N_ELEMENTS(admin_streams) : G_N_ELEMENTS(streams);
+    const char *glue = "SELECT * FROM (";
+    for (size_t i = 0; i < n; i++) {
+        if (!g_strcmp0(table[i].visibility, list->visibility)) {
+            g_string_append(outer, glue);
+            add_stream(statement, list, table[i].condition, conditions->str, status);
+            glue = " UNION ALL ";
+        }
     }
-    g_string_append(sql, ")))");
-    if (!list->visibility) {
-        g_string_append(sql, " AND (i.owner = $3 OR i.visibility <> 'community')");
-    } else if (strcmp(list->visibility, "all")) {
-        g_string_append_printf(sql, " AND i.visibility = %s",
-                               add_arg(statement, db_s(list->visibility), parameter));
-    }
-    g_string_append_printf(sql, " AND i.os_hidden = %s::boolean",
-                           add_arg(statement, db_b(list->hidden), parameter));
+    g_string_append(outer, ") i ");
+    add_order(outer, list);
+    g_string_append_printf(outer, " LIMIT %s::int",
+                           add_arg(statement, db_i(list->limit), parameter));
+    return rc;
 }
 
 static enum rc
@@ -204,7 +266,8 @@ add_filters(struct statement *statement, const struct image_list *list, struct e
         }
         g_string_append(statement->sql, " AND ");
         if (filter->kind == FILTER_PROPERTY) {
-            g_string_append_printf(statement->sql, "i.properties->>%s = %s",
+            g_string_append_printf(statement->sql,
+                                   "i.properties @> jsonb_build_object(%s::text, %s::text)",
                                    add_arg(statement, db_s(filter->name), name),
                                    add_arg(statement, db_s(filter->value), value));
         } else {
@@ -222,6 +285,23 @@ append_key(GString *sql, const struct image_sort *sort, const char *alias)
 }
 
 // (k1 beyond a1) OR (k1 = a1 AND (k2 beyond a2 OR …)): directions may differ from key to key.
+// The marker's value of a key: looked up once for the statement.
+static void
+append_marked(GString *sql, const struct image_sort *sort)
+{
+    g_string_append(sql, "(SELECT ");
+    append_key(sql, sort, "a");
+    g_string_append(sql, " FROM image a WHERE a.id = $1::uuid)");
+}
+
+static void
+append_against_marker(GString *sql, const struct image_sort *sort, const char *operator_)
+{
+    append_key(sql, sort, "i");
+    g_string_append(sql, operator_);
+    append_marked(sql, sort);
+}
+
 static void
 add_marker(struct statement *statement, const struct image_list *list)
 {
@@ -229,17 +309,16 @@ add_marker(struct statement *statement, const struct image_list *list)
         return;
     }
     GString *sql = statement->sql;
+    // Implied by what follows; an index in this order is entered there instead of at its beginning.
+    g_string_append(sql, " AND ");
+    append_against_marker(sql, &list->sorts[0], list->sorts[0].descending ? " <= " : " >= ");
     g_string_append(sql, " AND (");
     for (unsigned n = 0; n < list->n_sorts; n++) {
         const struct image_sort *sort = &list->sorts[n];
-        append_key(sql, sort, "i");
-        g_string_append(sql, sort->descending ? " < " : " > ");
-        append_key(sql, sort, "a");
+        append_against_marker(sql, sort, sort->descending ? " < " : " > ");
         if (n + 1 < list->n_sorts) {
             g_string_append(sql, " OR (");
-            append_key(sql, sort, "i");
-            g_string_append(sql, " = ");
-            append_key(sql, sort, "a");
+            append_against_marker(sql, sort, " = ");
             g_string_append(sql, " AND (");
         }
     }

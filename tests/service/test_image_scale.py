@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ten times the images, members and properties: no page of a list may touch more than twice the pages or rows.
+HANEUL_SCALE multiplies the sizes (make bench-scale)."""
+
+import os
+
+import psycopg2
+import pytest
+
+from tests.lib.plans import Plans
+
+SERVICES = ["identity", "image"]
+SCALE = float(os.environ.get("HANEUL_SCALE", "1"))
+SMALL = int(2000 * SCALE)
+SHOWN = os.environ.get("HANEUL_SCALE_PLANS", "")
+MINE = "c0" * 16  # a project with as many images at both sizes
+
+FILL = """
+INSERT INTO image (id, owner, name, status, visibility, os_hidden, container_format, disk_format, min_disk, size, tags, properties, created_at, updated_at, blob)
+SELECT lpad(to_hex(n), 32, '0')::uuid, CASE WHEN n < 40 THEN 'MINE' ELSE md5((n / 10)::text) END, 'image-' || n, CASE WHEN n % 10 = 0 THEN 'queued' ELSE 'active' END,
+    CASE WHEN n % 1000 = 1 THEN 'public' WHEN n % 1000 = 2 THEN 'community' WHEN n % 2 = 0 THEN 'shared' ELSE 'private' END, n % 500 = 7,
+    'bare', CASE WHEN n % 100 = 3 THEN 'iso' WHEN n % 2 = 0 THEN 'qcow2' ELSE 'raw' END, n % 50, 1000 + n, ARRAY['tag-' || n % 1013, 'all'],
+    jsonb_build_object('os_distro', 'distro-' || n % 1009, 'serial', 'serial-' || n, 'common', 'yes', 'a', n::text, 'b', n::text),
+    '2026-01-01'::timestamptz + n * interval '1 second', '2026-01-01'::timestamptz + n * interval '2 seconds',
+    CASE WHEN n % 10 = 0 THEN NULL ELSE repeat('0', 128) END
+FROM generate_series(FIRST + 1, LAST) n
+"""
+FILL_MEMBERS = """
+INSERT INTO image_member (image_id, member_id, status)
+SELECT lpad(to_hex(n), 32, '0')::uuid, md5(m::text || 'm' || n / 5), CASE WHEN m = 1 THEN 'pending' ELSE 'accepted' END
+FROM generate_series(FIRST + 1, LAST) n, generate_series(1, 5) m WHERE n % 2 = 0
+"""
+FILL_MINE = """INSERT INTO image_member (image_id, member_id, status)
+SELECT lpad(to_hex(n), 32, '0')::uuid, 'MINE', CASE WHEN n % 4 = 0 THEN 'accepted' ELSE 'pending' END FROM generate_series(102, 140, 2) n"""
+
+
+def image(n):
+    text = f"{n:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+MARKER = image(1001)
+FILTERS = ["", "?limit=100", "?marker=" + MARKER, "?sort=name:asc", "?sort=name:asc&marker=" + MARKER, "?sort=size:desc", "?sort_key=updated_at&sort_dir=asc",
+           "?sort=status:asc", "?sort=disk_format:asc", "?sort=container_format:asc", "?sort=id:asc", "?name=image-1203", "?name=in:image-1203,image-7",
+           "?id=" + MARKER, "?status=queued", "?status=killed", "?visibility=public", "?visibility=private", "?visibility=community", "?visibility=shared", "?visibility=all",
+           "?disk_format=iso", "?disk_format=vhd", "?container_format=ova", "?tag=tag-77", "?tag=all", "?tag=tag-77&tag=all", "?os_distro=distro-77",
+           "?serial=serial-1203", "?common=yes", "?common=no", "?nothing=x", "?size_min=1500&size_max=1510", "?size=1777", "?min_disk=7", "?checksum=abc", "?os_hash_value=abc",
+           "?created_at=gt:2026-01-01T00:20:00Z", "?created_at=lt:2026-01-01T00:00:05Z", "?updated_at=gte:2026-01-01T00:20:00Z", "?created_at=2026-01-01T00:20:00Z",
+           "?owner=" + MINE, "?os_hidden=true", "?protected=true", "?member_status=pending&visibility=shared", "?member_status=all"]
+
+
+def fill(stack, first, last):
+    for statement in (FILL, FILL_MEMBERS):
+        stack.sql("image", statement.replace("FIRST", str(first)).replace("LAST", str(last)).replace("MINE", MINE))
+
+
+def vacuum(stack):
+    link = psycopg2.connect(stack.dsn("image"))
+    link.autocommit = True
+    link.cursor().execute("VACUUM ANALYZE")
+    link.close()
+
+
+def measure(stack, plans, person, victim):
+    found = {}
+    for who, token in (("admin", stack.admin_token()), ("tenant", person.token)):
+        for query in FILTERS:
+            if who == "tenant" and query.startswith("?owner"):
+                continue
+
+            def get():
+                status, _, body = stack.request("GET", "image", "/v2/images" + query, token=token)
+                assert status == 200, (query, status, body)
+            for _ in range(1):
+                get()
+            found[f"{who} {query}"] = plans.of(get)
+        found[f"{who} one image"] = plans.of(lambda: stack.call("GET", "image", f"/v2/images/{image(1001)}", token=token))
+    admin = stack.admin_token()
+    found["members"] = plans.of(lambda: stack.call("GET", "image", f"/v2/images/{image(1202)}/members", token=admin))
+    found["create"] = plans.of(lambda: stack.call("POST", "image", "/v2/images", {"name": "x"}, admin))
+    found["delete"] = plans.of(lambda: stack.call("DELETE", "image", f"/v2/images/{image(victim)}", token=admin))
+    return found
+
+
+@pytest.fixture(scope="module")
+def works(stack):
+    plans = Plans(stack)
+    person = stack.person()
+    stack.sql("image", "INSERT INTO blob (sha512, size) VALUES (repeat('0', 128), 1000)")
+    fill(stack, 0, SMALL)
+    stack.sql("image", FILL_MINE.replace("MINE", MINE))
+    stack.sql("image", "UPDATE image SET owner = %s WHERE owner = %s", person.project_id, MINE)
+    stack.sql("image", "UPDATE image_member SET member_id = %s WHERE member_id = %s", person.project_id, MINE)
+    vacuum(stack)
+    small = measure(stack, plans, person, 1302)
+    fill(stack, SMALL, 10 * SMALL)
+    vacuum(stack)
+    return small, measure(stack, plans, person, 1304)
+
+
+def test_ten_times_the_images_cost_at_most_twice_the_pages(works):
+    small, large = works
+    bad = []
+    print(f"\n{'pages':>8} {'x10':>8} {'rows':>8} {'x10':>8}  request")
+    for name, few in small.items():
+        many = large[name]
+        print(f"{few.pages:8} {many.pages:8} {few.rows:8.0f} {many.rows:8.0f}  {name} {sorted(many.scans) or ''}")
+        if SHOWN and SHOWN in name:
+            print(many.text())
+        if many.pages > 2 * few.pages + 100 or many.rows > 2 * few.rows + 150:
+            bad.append(name)
+            print(many.text())
+    assert not bad

@@ -40,7 +40,8 @@ extern const struct route discovery_routes[], auth_routes[], tenancy_routes[], u
     group_routes[], role_routes[], grant_routes[], catalog_routes[], credential_routes[],
     ec2_routes[], appcred_routes[], trust_routes[], domain_config_routes[], consumer_routes[],
     endpoint_filter_routes[], endpoint_policy_routes[], revoke_routes[], limit_routes[],
-    quota_routes[], feed_routes[], account_routes[];
+    quota_routes[], feed_routes[], account_routes[], account_project_routes[], invite_routes[],
+    invite_answer_routes[], profile_routes[], change_proven_routes[], account_admin_routes[];
 void identity_error_body(const struct request *request, const struct err *err, struct reply *reply);
 void identity_on_reply(struct request *request, struct reply *reply);
 

@@ -29,6 +29,12 @@ static const struct route *const routes[] = {
     limit_request_routes,
     feed_routes,
     account_routes,
+    account_project_routes,
+    invite_routes,
+    invite_answer_routes,
+    profile_routes,
+    change_proven_routes,
+    account_admin_routes,
     close_routes,
     NULL,
 };

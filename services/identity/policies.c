@@ -28,6 +28,10 @@
 #define DOMAIN_CRUD(one, many) \
     {"identity:list_" many, LIST_IN_DOMAIN, ""}, {"identity:create_" one, ADMIN_OR_MANAGER(one), ""}, \
     {"identity:update_" one, ADMIN_OR_MANAGER(one), ""}, {"identity:delete_" one, ADMIN_OR_MANAGER(one), ""}
+// Who answers for a project of an account.
+#define MANAGES                                                                        \
+    "rule:admin_required or user_id:%(target.project.owner_id)s or (role:manager and " \
+    "project_id:%(target.project.id)s)"
 
 // clang-format off
 const struct policy_rule identity_policies[] = {
@@ -116,6 +120,16 @@ const struct policy_rule identity_policies[] = {
     WRITE("create_policy_association_for_service"), READ("check_policy_association_for_service"), WRITE("delete_policy_association_for_service"),
     WRITE("create_policy_association_for_region_and_service"), READ("check_policy_association_for_region_and_service"),
     WRITE("delete_policy_association_for_region_and_service"),
+    {"identity:use_accounts", "", "one's own account, projects and trail"},
+    {"identity:open_project", "", "POST /accounts/v1/projects"},
+    {"identity:leave_project", "", ""},
+    {"identity:list_members", MANAGES " or (role:reader and project_id:%(target.project.id)s)", "members of a project"},
+    {"identity:remove_member", MANAGES, ""}, {"identity:invite_member", MANAGES, ""},
+    {"identity:list_invitations", MANAGES, ""}, {"identity:revoke_invitation", MANAGES, ""},
+    {"identity:list_accounts", READER, ""}, {"identity:get_account", READER, ""}, {"identity:list_audit", READER, ""},
+    {"identity:approve_account", ADMIN, ""}, {"identity:reject_account", ADMIN, ""},
+    {"identity:block_account", ADMIN, ""}, {"identity:unblock_account", ADMIN, ""},
+    {"identity:list_domain_rules", READER, ""}, {"identity:change_domain_rule", ADMIN, ""},
     {0},
 };
 // clang-format on

@@ -18,7 +18,7 @@ OPEN = {
     "compute": {"/", "/v2.1", "/v2.1/", "/v2", "/v2/"},
     "billing": {"/"},
 }
-OPEN_PREFIXES = ("/healthcheck", "/metrics", "/accounts/v1/sign-up")
+OPEN_PREFIXES = ("/healthcheck", "/metrics", "/accounts/v1/sign-up", "/accounts/v1/invitations/", "/accounts/v1/email/verify", "/accounts/v1/password/")
 BODIES = [None, b"", b"{", b"[]", b"null", b'"x"', b"{}", b'{"a": 1}', b'{"server": 1}', b"\xff\xfe", b"[" * 3000]
 NASTY_IDS = ["x", "%00", "..%2f..%2fetc%2fpasswd", "'%3B%20DROP%20TABLE%20x", "a" * 300, "%F0%9F%92%A9", "-1", str(uuid.UUID(int=0))]
 QUERIES = ["", "?limit=x", "?limit=-1", "?marker=nonsense", "?sort_key=nonsense", "?fields=id", "?name=%00", "?id=%ff", "?limit=99999999999999999999"]

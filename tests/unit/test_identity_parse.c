@@ -98,7 +98,7 @@ END_TEST
 
 START_TEST(a_mail_has_one_set_of_headers_and_short_ascii_lines)
 {
-    struct mail_text text = mail_text_of(MAIL_VERIFY, "ko", "TOKEN\r\nBcc: x@y.z");
+    struct mail_text text = mail_text_of(MAIL_VERIFY, "ko", "TOKEN\r\nBcc: x@y.z", NULL);
     g_autofree char *mail =
         mail_encode("Haneul <a@b.c>", "d@e.f", text.subject, text.body, INT64_C(1795210908000000));
     ck_assert(g_str_is_ascii(mail));
@@ -116,7 +116,7 @@ END_TEST
 
 START_TEST(the_known_mail_has_no_link)
 {
-    struct mail_text text = mail_text_of(MAIL_KNOWN, "xx", "TOKEN");
+    struct mail_text text = mail_text_of(MAIL_KNOWN, "xx", "TOKEN", NULL);
     ck_assert_ptr_null(strstr(text.body, "TOKEN"));
     ck_assert_ptr_nonnull(strstr(text.subject, "already"));
     g_free(text.body);

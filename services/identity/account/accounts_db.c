@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/account/accounts_db.h"
 #include "common/base/util.h"
-#include "services/identity/account/audit.h"
 #include "services/identity/bootstrap_db.h"
+#include "services/identity/tenancy/member_db.h"
 
 #define DOMAIN_ID "default"
 
@@ -46,57 +46,6 @@ accounts_db_is_known(struct db *db, const char *email, bool *ret_known, struct e
     return rc;
 }
 
-enum rc
-accounts_db_add(struct db *db, const struct sign_up_row *row, struct err *err)
-{
-    return db_run(db,
-                  "INSERT INTO sign_up (email, token_hash, password_hash, name, project_name, "
-                  "locale, expires_at)"
-                  " VALUES ($1, $2, $3, $4, $5, $6, now() + $7::bigint * interval '1 second')",
-                  DB_ARGS(db_s(row->email), db_s(row->token_hash), db_s(row->password_hash),
-                          db_s(row->name), db_s(row->project_name), db_s(row->locale),
-                          db_i(row->life_s)),
-                  NULL, err);
-}
-
-enum rc
-accounts_db_renew(struct db *db, const char *email, const char *token_hash, int64_t life_s,
-                  char **ret_locale, struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db,
-                        "UPDATE sign_up SET token_hash = $2, expires_at = now() + $3::bigint * "
-                        "interval '1 second' WHERE id ="
-                        " (SELECT id FROM sign_up WHERE email = $1 AND used_at IS NULL"
-                        " AND NOT EXISTS (SELECT 1 FROM user_account WHERE domain_id = '" DOMAIN_ID
-                        "' AND name = $1) ORDER BY id DESC LIMIT 1)"
-                        " RETURNING locale",
-                        DB_ARGS(db_s(email), db_s(token_hash), db_i(life_s)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_locale = db_n_rows(rows) ? g_strdup(db_text(rows, 0, "locale")) : NULL;
-    }
-    return rc;
-}
-
-enum rc
-accounts_db_find(struct db *db, const char *token_hash, db_result **ret_row, struct err *err)
-{
-    return db_run_one(db,
-                      "SELECT id, email, password_hash, name, project_name, locale, used_at IS NOT "
-                      "NULL AS is_used, expires_at <= now() AS is_late"
-                      " FROM sign_up WHERE token_hash = $1 FOR UPDATE",
-                      DB_ARGS(db_s(token_hash)), ret_row, err);
-}
-
-enum rc
-accounts_db_use(struct db *db, const char *email, struct err *err)
-{
-    return db_run(db,
-                  "UPDATE sign_up SET used_at = now(), password_hash = '' WHERE email = $1 AND "
-                  "used_at IS NULL",
-                  DB_ARGS(db_s(email)), NULL, err);
-}
-
 static enum rc
 free_name(struct db *db, const char *wanted, const char *id, char **ret_name, struct err *err)
 {
@@ -113,46 +62,42 @@ free_name(struct db *db, const char *wanted, const char *id, char **ret_name, st
     return rc;
 }
 
-static enum rc
-add_account(struct db *db, const struct person_row *row, struct err *err)
+enum rc
+accounts_db_make_person(struct db *db, const struct person_row *row, struct err *err)
 {
-    enum rc rc = db_run(db,
-                        "WITH made AS (INSERT INTO account (user_id, email, full_name, locale, "
-                        "state) VALUES ($1, $2, $3, $4, 'active') RETURNING user_id)"
-                        " INSERT INTO account_project (project_id, user_id) SELECT $5, user_id "
-                        "FROM made",
-                        DB_ARGS(db_s(row->user_id), db_s(row->email), db_s(row->name),
-                                db_s(row->locale), db_s(row->project_id)),
-                        NULL, err);
-    const struct audit_entry entry = {
-        .user_id = row->user_id, .project_id = row->project_id, .action = "account.open"};
-    return rc ? rc : audit_write(db, &entry, err);
+    enum rc rc =
+        db_run(db,
+               "WITH person AS (INSERT INTO user_account (id, domain_id, name, default_project_id, "
+               "password_hash, password_changed_at, enabled, extra)"
+               " VALUES ($1, '" DOMAIN_ID "', $2, $6, $5, now(), NOT $8::bool, "
+               "jsonb_build_object('email', $2::text, 'full_name', $3::text, 'locale', $4::text)))"
+               " INSERT INTO account (user_id, email, full_name, locale, state, terms_version, "
+               "terms_at) VALUES ($1, $2, $3, $4, CASE WHEN $8::bool THEN 'waiting' ELSE 'active' "
+               "END, $7, CASE WHEN $7::text IS NOT NULL THEN now() END)",
+               DB_ARGS(db_s(row->user_id), db_s(row->email), db_s(row->name), db_s(row->locale),
+                       db_s(row->password_hash), db_s(row->home_id), db_s(row->terms_version),
+                       db_b(row->is_waiting)),
+               NULL, err);
+    return rc ? rc : member_db_add_password(db, row->user_id, row->password_hash, err);
 }
 
 enum rc
-accounts_db_make_person(struct db *db, const struct person_row *row, char **ret_project_name,
-                        struct err *err)
+accounts_db_make_project(struct db *db, const struct project_row *row, char **ret_name,
+                         struct err *err)
 {
     g_autofree char *name = NULL;
-    enum rc rc = free_name(db, row->project_name, row->project_id, &name, err);
+    enum rc rc = free_name(db, row->name, row->id, &name, err);
     rc = rc ? rc
             : db_run(db,
-                     "INSERT INTO tenancy (id, is_domain, domain_id, parent_id, name) VALUES ($1, "
-                     "false, '" DOMAIN_ID "', '" DOMAIN_ID "', $2)",
-                     DB_ARGS(db_s(row->project_id), db_s(name)), NULL, err);
+                     "INSERT INTO tenancy (id, is_domain, domain_id, parent_id, name, description) "
+                     "VALUES ($1, false, '" DOMAIN_ID "', '" DOMAIN_ID "', $2, coalesce($3, ''))",
+                     DB_ARGS(db_s(row->id), db_s(name), db_s(row->description)), NULL, err);
     rc = rc ? rc
-            : db_run(db,
-                     "INSERT INTO user_account (id, domain_id, name, default_project_id, "
-                     "password_hash, password_changed_at, extra)"
-                     " VALUES ($1, '" DOMAIN_ID "', $2, $3, $4, now(), jsonb_build_object('email', "
-                     "$2::text, 'full_name', $5::text, 'locale', $6::text))",
-                     DB_ARGS(db_s(row->user_id), db_s(row->email), db_s(row->project_id),
-                             db_s(row->password_hash), db_s(row->name), db_s(row->locale)),
-                     NULL, err);
-    rc = rc ? rc : add_account(db, row, err);
-    rc = rc ? rc : bootstrap_db_grant(db, row->user_id, row->project_id, "member", err);
+            : db_run(db, "INSERT INTO account_project (project_id, user_id) VALUES ($1, $2)",
+                     DB_ARGS(db_s(row->id), db_s(row->user_id)), NULL, err);
+    rc = rc ? rc : bootstrap_db_grant(db, row->user_id, row->id, "member", err);
     if (rc == RC_OK) {
-        *ret_project_name = g_steal_pointer(&name);
+        *ret_name = g_steal_pointer(&name);
     }
     return rc;
 }
@@ -197,10 +142,9 @@ accounts_db_postpone_mail(struct db *db, int64_t id, int64_t delay_s, struct err
 enum rc
 accounts_db_prune(struct db *db, struct err *err)
 {
-    enum rc rc = db_run(db, "DELETE FROM mail WHERE due_at = 'infinity'", DB_NONE, NULL, err);
-    rc = rc ? rc
-            : db_run(db, "DELETE FROM sign_up WHERE expires_at < now() - interval '30 days'",
-                     DB_NONE, NULL, err);
+    enum rc rc = db_run(
+        db, "DELETE FROM mail WHERE due_at = 'infinity' OR created_at < now() - interval '30 days'",
+        DB_NONE, NULL, err);
     return rc ? rc
               : db_run(db, "DELETE FROM rate_limit WHERE window_start < now() - interval '2 days'",
                        DB_NONE, NULL, err);

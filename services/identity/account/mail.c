@@ -105,6 +105,16 @@ send_next(const struct conf *conf, struct db *db, struct err *err)
     return settle(db, db_int(row, 0, "id"), db_int(row, 0, "attempt"), sent, &why, err);
 }
 
+enum rc
+mail_add(struct db *db, const struct mail *mail, struct err *err)
+{
+    struct mail_text text = mail_text_of(mail->kind, mail->locale, mail->link, mail->other);
+    enum rc rc =
+        accounts_db_add_mail(db, mail->recipient, text.subject, text.body, mail->is_due, err);
+    g_free(text.body);
+    return rc;
+}
+
 void
 mail_send_due(void *argument)
 {

@@ -213,6 +213,13 @@ member_db_exists(struct db *db, const char *kind, const char *id, struct err *er
 }
 
 enum rc
+member_db_add_password(struct db *db, const char *user_id, const char *hash, struct err *err)
+{
+    return db_run(db, "INSERT INTO password_history (user_id, hash) VALUES ($1, $2)",
+                  DB_ARGS(db_s(user_id), db_s(hash)), NULL, err);
+}
+
+enum rc
 member_db_set_password(struct db *db, const struct new_password *password, struct err *err)
 {
     enum rc rc = db_run(
@@ -228,8 +235,7 @@ member_db_set_password(struct db *db, const struct new_password *password, struc
         NULL, err);
     return rc || !password->hash
                ? rc
-               : db_run(db, "INSERT INTO password_history (user_id, hash) VALUES ($1, $2)",
-                        DB_ARGS(db_s(password->user_id), db_s(password->hash)), NULL, err);
+               : member_db_add_password(db, password->user_id, password->hash, err);
 }
 
 enum rc

@@ -36,6 +36,9 @@ enum rc member_db_groups_of_user(struct db *db, const char *user_id, const char 
 // RC_NOT_FOUND names what is missing.
 enum rc member_db_exists(struct db *db, const char *kind, const char *id, struct err *err) CHECKED;
 
+// Into the history, of a user that is made with a password.
+enum rc member_db_add_password(struct db *db, const char *user_id, const char *hash,
+                               struct err *err) CHECKED;
 struct new_password {
     const char *user_id, *hash; // hash NULL: none any more
     bool is_own;                // chosen by the user

@@ -501,23 +501,12 @@ run_list(struct list_query *query, struct reply *reply, struct err *err)
     return rc;
 }
 
-// With a domain's token, the list is the domain's: target.domain_id.
-static enum rc
-allow_list(const struct request *request, const char *policy, struct err *err)
-{
-    const struct auth_context *auth = request_auth(request);
-    json_auto_t *target = auth && auth->domain_id[0]
-                              ? json_pack("{s:{s:s}}", "target", "domain_id", auth->domain_id)
-                              : NULL;
-    return request_allow(request, policy, target, err);
-}
-
 enum rc
 resource_list(struct request *request, struct reply *reply, struct err *err)
 {
     const struct resource *resource = resource_of(request);
     if (resource->policy_list) {
-        enum rc rc = allow_list(request, resource->policy_list, err);
+        enum rc rc = resource_allow_list(request, resource->policy_list, err);
         if (rc != RC_OK) {
             return rc;
         }

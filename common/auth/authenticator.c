@@ -59,6 +59,12 @@ authenticator_free(struct authenticator *auth)
     g_free(auth);
 }
 
+bool
+authenticator_is_ready(struct authenticator *auth)
+{
+    return key_ring_size(auth->keys) > 0;
+}
+
 void
 authenticator_add_revocation(struct authenticator *auth, const struct revocation *revocation)
 {
@@ -69,7 +75,7 @@ static enum rc
 verify_signature(struct authenticator *auth, const char *token, struct auth_context **ret_context,
                  struct err *err)
 {
-    if (key_ring_size(auth->keys) == 0) {
+    if (!authenticator_is_ready(auth)) {
         return fault(err, RC_UNAVAILABLE, "cannot verify token: identity's keys are not known yet");
     }
     json_auto_t *claims = NULL;

@@ -13,32 +13,44 @@ database_is_well(struct service *service)
            db_run(db, "SELECT 1", DB_NONE, NULL, &err) == RC_OK;
 }
 
+// What the service cannot work without; false: the reply says which.
+static bool
+check_needs(struct service *service, json_t *checks)
+{
+    char detail[200] = "";
+    bool database = true, keys = true, own = true;
+    if (service->db) {
+        database = database_is_well(service);
+        json_object_set_new(checks, "database", json_boolean(database));
+    }
+    if (service->auth) {
+        keys = authenticator_is_ready(service->auth);
+        json_object_set_new(checks, "identity_keys", json_boolean(keys));
+    }
+    if (service->def->healthy) {
+        own = service->def->healthy(service->context, detail, sizeof(detail));
+        json_object_set_new(checks, service->def->name,
+                            *detail ? json_string(detail) : json_boolean(own));
+    }
+    return database && keys && own;
+}
+
 static enum rc
 healthcheck(struct request *request, struct reply *reply, struct err *err)
 {
     struct service *service = service_of(request);
-    char detail[200] = "";
-    bool database = !service->db || database_is_well(service);
-    bool bus = !service->bus || bus_is_connected(service->bus);
-    bool own =
-        !service->def->healthy || service->def->healthy(service->context, detail, sizeof(detail));
     json_t *checks = json_object();
-    if (service->db) {
-        json_object_set_new(checks, "database", json_boolean(database));
-    }
+    bool well = check_needs(service, checks);
+    bool bus = !service->bus || bus_is_connected(service->bus);
     if (service->bus) {
         json_object_set_new(checks, "bus", json_boolean(bus));
     }
-    if (service->def->healthy) {
-        json_object_set_new(checks, service->def->name,
-                            *detail ? json_string(detail) : json_boolean(own));
-    }
     // The bus only carries hints and work that is re-sent: without it the service still answers, so
     // it is reported only.
-    reply->status = database && own ? 200 : 503;
-    reply->json = json_pack("{s:s, s:s, s:o}", "status",
-                            database && own ? (bus ? "ok" : "degraded") : "failed", "version",
-                            HANEUL_VERSION, "checks", checks);
+    reply->status = well ? 200 : 503;
+    reply->json =
+        json_pack("{s:s, s:s, s:o}", "status", well ? (bus ? "ok" : "degraded") : "failed",
+                  "version", HANEUL_VERSION, "checks", checks);
     return RC_OK;
 }
 

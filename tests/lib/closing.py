@@ -15,9 +15,9 @@ PASSWORD = "a-good-password"
 # What stays on purpose: history and the trail, usage and statements, and the mark that a POST was done.
 KEPT = {
     "identity": {"audit", "account", "closing", "closing_project"},
-    "compute": {"server", "instance_action", "usage_interval", "usage_fact", "idempotency_key"},
-    "network": {"usage_interval", "usage_fact", "idempotency_key"},
-    "image": {"image", "usage_interval", "usage_fact", "idempotency_key"},
+    "compute": {"quota_limit", "server", "instance_action", "usage_interval", "usage_fact", "idempotency_key"},
+    "network": {"quota_limit", "usage_interval", "usage_fact", "idempotency_key"},
+    "image": {"quota_limit", "image", "usage_interval", "usage_fact", "idempotency_key"},
 }
 
 
@@ -150,9 +150,18 @@ def fill_servers(stack, account, net, image_id, n):
     return ids
 
 
+def fill_by_others(stack, account, neighbour):
+    """An image of the neighbour that is shared with the account's project, a private flavor that it may use."""
+    shared = stack.call("POST", "image", "/v2/images", {"name": "theirs", "visibility": "shared"}, neighbour.token)["id"]
+    stack.call("POST", "image", f"/v2/images/{shared}/members", {"member": account.project_id}, neighbour.token)
+    private = flavor(stack, **{"os-flavor-access:is_public": False})["id"]
+    stack.call("POST", "compute", f"/v2.1/flavors/{private}/action", {"addTenantAccess": {"tenant": account.project_id}}, stack.admin_token())
+
+
 def fill(stack, account, n_servers=2):
     """One of everything, and a locked server; the servers' ids."""
     neighbour = fill_identity(stack, account, account.project_id)
+    fill_by_others(stack, account, neighbour)
     net, image_id = fill_network(stack, account.token, neighbour.project_id), fill_images(stack, account)
     servers = fill_servers(stack, account, net, image_id, n_servers)
     stack.call("POST", "compute", f"/v2.1/servers/{servers[0]}/action", {"lock": None}, account.token)
@@ -180,6 +189,8 @@ def leftovers(stack, projects, user_id, services=("identity", "compute", "networ
             rows = stack.sql(service, sql, project) if service in services else []
             found.update({f"{service}: {row['id']}": 1 for row in rows})
         for service in ("compute", "network", "image"):
+            rows = stack.sql(service, "SELECT resource FROM quota_limit WHERE project_id = %s AND value IS NOT NULL", project) if service in services else []
+            found.update({f"{service} limits {row['resource']}": 1 for row in rows})
             rows = stack.sql(service, "SELECT resource_id FROM usage_interval WHERE project_id = %s AND to_us IS NULL", project) if service in services else []
             found.update({f"{service} still counts {row['resource_id']}": 1 for row in rows})
     return found

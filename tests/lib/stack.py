@@ -150,7 +150,7 @@ class Stack:
     def _start_sink(self):
         sink = ROOT / "deploy/launch/smtp_sink.py"
         process.start(self.cloud, "smtp", ["/usr/bin/python3", "-B", sink, "--port", self.cloud.ports["smtp"], "--dir", self.cloud.dir("mail")])
-        process.wait_ready(self.cloud, "smtp", lambda: _listens(self.cloud.ports["smtp"]))
+        process.wait_ready(self.cloud, "smtp", lambda: listens(self.cloud.ports["smtp"]))
 
     def _start_new(self, name, index):
         label = name if index == 1 else f"{name}-{index}"
@@ -246,7 +246,7 @@ class Stack:
         return [json.loads(p.read_text()) for p in sorted(self.cloud.dir("mail").glob("*.json"))]
 
 
-def _listens(port):
+def listens(port):
     try:
         with socket.create_connection(("127.0.0.1", port), 1):
             return True

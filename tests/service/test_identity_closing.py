@@ -33,9 +33,9 @@ def test_an_account_closes_and_nothing_is_left(stack):
     wait_until(lambda: stack.request("GET", "compute", "/v2.1/servers", token=account.token)[0] == 401, 3, "the token ended")
     done = wait_closed(stack, closing)
     assert {s["name"]: s["removed"] for s in done["steps"]} == {
-        "servers": 2, "server_groups": 1, "keypairs": 1, "floating_ips": 2, "router_gateways": 1, "router_interfaces": 1, "routers": 1,
+        "servers": 2, "server_groups": 1, "keypairs": 1, "flavor_access": 1, "floating_ips": 2, "router_gateways": 1, "router_interfaces": 1, "routers": 1,
         "ports": 1, "subnets": 1, "rbac_policies": 1, "networks": 1, "subnet_pools": 1, "address_scopes": 1, "security_groups": 3,
-        "image_protections": 1, "images": 3, "settle": 0, "statement": 0, "identity": 0}
+        "image_memberships": 1, "image_protections": 1, "images": 3, "settle": 0, "statement": 0, "identity": 0}
     assert all(s["state"] == "done" and s["left"] == 0 for s in done["steps"])
     wait_nothing_left(stack, account.projects, account.user_id)
     assert leftovers(stack, [other.project_id], other.user_id) == before

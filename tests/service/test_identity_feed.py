@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.lib.stack import wait_until
+from tests.lib.stack import listens, wait_until
 
 SERVICES = ["identity", "image"]
 
@@ -76,3 +76,17 @@ def test_limits_reach_the_service_schema_and_go_back_to_the_default(stack):
     for value, want in ((7, [7]), ((1 << 31) - 1, [(1 << 31) - 1]), (None, [])):
         set_limit(value)
         wait_until(lambda: stored() == want, 5, f"the limit does not become {want}")
+
+
+def test_a_service_is_well_only_when_it_knows_identitys_keys(stack):
+    stack.kill("identity")
+    stack.kill("image")
+    try:
+        stack.start("image", wait=False)
+        wait_until(lambda: listens(stack.cloud.ports["image"]), 10, "image does not listen")
+        status, _, body = stack.request("GET", "image", "/healthcheck")
+        assert (status, body["checks"]["identity_keys"]) == (503, False)
+        assert stack.request("GET", "image", "/v2/images", token="any")[0] == 503
+    finally:
+        stack.start("identity")
+    wait_until(lambda: stack.request("GET", "image", "/healthcheck")[0] == 200, 5, "image is not well")

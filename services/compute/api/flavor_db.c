@@ -241,3 +241,15 @@ flavor_db_revoke(struct db *db, const char *id, const char *project_id, struct e
     }
     return rc;
 }
+
+enum rc
+flavor_db_revoke_all(struct db *db, const char *project_id, int64_t *ret_n, struct err *err)
+{
+    g_autoptr(db_result) result = NULL;
+    enum rc rc = db_run(db, "DELETE FROM flavor_access WHERE project_id = $1",
+                        DB_ARGS(db_s(project_id)), &result, err);
+    if (rc == RC_OK) {
+        *ret_n = db_n_affected(result);
+    }
+    return rc;
+}

@@ -41,5 +41,8 @@ enum rc flavor_db_access(struct db *db, const char *id, db_result **ret_rows,
                          struct err *err) CHECKED;
 enum rc flavor_db_grant(struct db *db, const char *id, const char *project_id,
                         struct err *err) CHECKED;
+// Every access of a project. ret_n: how many there were.
+enum rc flavor_db_revoke_all(struct db *db, const char *project_id, int64_t *ret_n,
+                             struct err *err) CHECKED;
 enum rc flavor_db_revoke(struct db *db, const char *id, const char *project_id,
                          struct err *err) CHECKED;

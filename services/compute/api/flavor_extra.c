@@ -197,6 +197,20 @@ flavor_action(struct request *request, struct reply *reply, struct err *err)
     return rc == RC_OK ? reply_access(request, reply, false, err) : rc;
 }
 
+// For identity, when a project is closed.
+static enum rc
+forget_project(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db;
+    int64_t n = 0;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : flavor_db_revoke_all(db, request_param(request, "project_id"), &n, err);
+    if (rc == RC_OK) {
+        reply->json = json_pack("{s:I}", "removed", (json_int_t)n);
+    }
+    return rc;
+}
+
 // clang-format off
 const struct route flavor_extra_routes[] = {
     {.method = "GET", .path = "/v2.1/flavors/{flavor_id}/os-extra_specs", .handle = specs_list, .status = 200, .summary = "list a flavor's extra specs"},
@@ -205,6 +219,7 @@ const struct route flavor_extra_routes[] = {
     {.method = "PUT", .path = "/v2.1/flavors/{flavor_id}/os-extra_specs/{key}", .handle = spec_update, .policy = "os_compute_api:os-flavor-extra-specs:update", .status = 200, .summary = "set an extra spec"},
     {.method = "DELETE", .path = "/v2.1/flavors/{flavor_id}/os-extra_specs/{key}", .handle = spec_delete, .policy = "os_compute_api:os-flavor-extra-specs:delete", .status = 200, .summary = "delete an extra spec"},
     {.method = "GET", .path = "/v2.1/flavors/{flavor_id}/os-flavor-access", .handle = access_list, .policy = "os_compute_api:os-flavor-access", .status = 200, .summary = "projects that may use a private flavor"},
+    {.method = "DELETE", .path = "/v2.1/internal/flavor-access/{project_id}", .handle = forget_project, .policy = "admin_api", .status = 200, .summary = "a project that is closed may use no private flavor any more"},
     {.method = "POST", .path = "/v2.1/flavors/{flavor_id}/action", .handle = flavor_action, .policy = "os_compute_api:os-flavor-access:add_tenant_access", .status = 200, .summary = "give or take access"},
     {0},
 };

@@ -4,6 +4,7 @@
 #include "services/identity/account/close.h"
 #include "common/base/util.h"
 #include "services/identity/account/accounts_db.h"
+#include "services/identity/account/admit.h"
 #include "services/identity/account/audit.h"
 #include "services/identity/account/close_api.h"
 #include "services/identity/token/auth.h"
@@ -253,7 +254,8 @@ static enum rc
 count_miss(struct request *request, struct db *db, struct err *err)
 {
     const struct conf *conf = conf_of(request);
-    g_autofree char *bucket = g_strconcat("closing ", request_client_address(request), NULL);
+    g_autofree char *network = account_network(request_client_address(request)),
+                    *bucket = g_strconcat("closing ", network, NULL);
     enum rc rc = accounts_db_count(db, bucket, conf_int(conf, "accounts", "rate_network"),
                                    conf_int(conf, "accounts", "rate_window"), err);
     return rc ? rc : fault(err, RC_NOT_FOUND, "there is no such closing");

@@ -11,7 +11,8 @@ struct close_job {
     struct client *client;
     struct db *db;
     struct closing closing;
-    int64_t held_ms; // monotonic: when the lease was renewed last
+    int64_t held_ms;     // monotonic: when the lease was renewed last
+    int64_t left_before; // in the pass before this one over the same step
 };
 // What one pass over a step found and did.
 struct close_pass {
@@ -34,14 +35,12 @@ extern const struct close_step close_steps[];
 
 // Renews the lease when a third of it is over.
 enum rc close_hold(struct close_job *job, struct err *err) CHECKED;
-// Words what went wrong for the owner: no addresses of services.
-void close_problem(struct close_pass *pass, const char *service, const struct err *why);
-
 // What other services have, by rows of a table (close_remote.c).
 enum close_removal {
     CLOSE_SERVERS,
     CLOSE_SERVER_GROUPS,
     CLOSE_KEY_PAIRS,
+    CLOSE_FLAVOR_ACCESS,
     CLOSE_FLOATING_IPS,
     CLOSE_ROUTER_GATEWAYS,
     CLOSE_ROUTER_INTERFACES,
@@ -53,6 +52,7 @@ enum close_removal {
     CLOSE_SUBNET_POOLS,
     CLOSE_ADDRESS_SCOPES,
     CLOSE_SECURITY_GROUPS,
+    CLOSE_MEMBERSHIPS,
     CLOSE_PROTECTIONS,
     CLOSE_IMAGES,
 };
@@ -70,3 +70,8 @@ struct close_text {
 };
 struct close_text close_text_of(enum close_mail kind, const struct closing *closing,
                                 const char *link, json_t *statements);
+// {target} and the item's attributes in braces, escaped for a URL, or as JSON texts with their
+// quotes. The caller frees.
+char *close_fill(const char *template, json_t *item, const char *target, bool is_json);
+// Words what went wrong for the owner: what the service answered, never how it is reached.
+void close_problem(struct close_pass *pass, const char *service, const struct err *why);

@@ -370,14 +370,10 @@ close_db_statements(struct db *db, const char *id, json_t **ret_statements, stru
     return rc;
 }
 
-// Each: $1 is the projects, array of {"id"}.
+// Each: $1 is the projects, array of {"id"}. Limits go with their project (0026_unified_limit.sql).
 static const char *const project_sql[] = {
     "UPDATE user_account SET default_project_id = NULL WHERE default_project_id IN " IDS_OF("$1"),
     "DELETE FROM credential WHERE project_id IN " IDS_OF("$1"),
-    "DELETE FROM project_limit WHERE project_id IN " IDS_OF("$1"),
-    // Services forget the limits when the feed says so.
-    "SELECT feed_append('limit', body || '{\"value\": null}') FROM feed_event WHERE kind = 'limit' "
-    "AND body ->> 'value' IS NOT NULL AND body ->> 'project_id' IN " IDS_OF("$1"),
     "SELECT feed_append('revocation', jsonb_build_object('project_id', p ->> 'id')) FROM "
     "jsonb_array_elements($1::jsonb) p",
     "DELETE FROM tenancy WHERE NOT is_domain AND id IN " IDS_OF("$1"),

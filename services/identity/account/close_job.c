@@ -106,6 +106,7 @@ const struct close_step close_steps[] = {
     {"servers", close_remove, CLOSE_SERVERS},
     {"server_groups", close_remove, CLOSE_SERVER_GROUPS},
     {"keypairs", close_remove, CLOSE_KEY_PAIRS},
+    {"flavor_access", close_remove, CLOSE_FLAVOR_ACCESS},
     {"floating_ips", close_remove, CLOSE_FLOATING_IPS},
     {"router_gateways", close_remove, CLOSE_ROUTER_GATEWAYS},
     {"router_interfaces", close_remove, CLOSE_ROUTER_INTERFACES},
@@ -117,6 +118,7 @@ const struct close_step close_steps[] = {
     {"subnet_pools", close_remove, CLOSE_SUBNET_POOLS},
     {"address_scopes", close_remove, CLOSE_ADDRESS_SCOPES},
     {"security_groups", close_remove, CLOSE_SECURITY_GROUPS},
+    {"image_memberships", close_remove, CLOSE_MEMBERSHIPS},
     {"image_protections", close_remove, CLOSE_PROTECTIONS},
     {"images", close_remove, CLOSE_IMAGES},
     {"settle", settle, 0},
@@ -147,15 +149,18 @@ delay_ms(int64_t attempt)
 
 enum course { COURSE_WAIT, COURSE_AGAIN, COURSE_NEXT };
 
-// What was listed was all acted on: look again at once. Servers take their time.
+// What was listed was all acted on: look again at once, as long as it becomes less. Servers take
+// their time.
 static enum course
-course_of(enum rc rc, const struct close_pass *pass)
+course_of(struct close_job *job, enum rc rc, const struct close_pass *pass)
 {
     bool is_smooth = rc == RC_OK && !pass->problem[0];
+    bool is_less = pass->n_left < job->left_before;
+    job->left_before = pass->n_left ? pass->n_left : INT64_MAX;
     if (is_smooth && !pass->n_left) {
         return COURSE_NEXT;
     }
-    return is_smooth && pass->n_removed == pass->n_left ? COURSE_AGAIN : COURSE_WAIT;
+    return is_smooth && is_less && pass->n_removed == pass->n_left ? COURSE_AGAIN : COURSE_WAIT;
 }
 
 static enum rc
@@ -215,7 +220,7 @@ pass_over(struct close_job *job, const struct close_step *step, enum course *ret
         return close_db_begin_round(job->db, job->closing.id, close_steps[0].name,
                                     setting(job, "settle"), err);
     }
-    *ret_course = course_of(rc, &pass);
+    *ret_course = course_of(job, rc, &pass);
     return store(job, step, &pass, *ret_course, err);
 }
 
@@ -243,6 +248,7 @@ work_off_next(struct close_job *job, struct err *err)
         return rc;
     }
     job->held_ms = monotonic_ms();
+    job->left_before = INT64_MAX;
     log_request_id_set(job->closing.request_id);
     rc = work_off(job, err);
     log_request_id_set(NULL);

@@ -20,10 +20,10 @@ static const struct api compute = {"compute", "compute 2.64"}, network = {"netwo
 // {target} is the project's or user's id, other names in braces are the item's attributes.
 struct removal {
     const struct api *api;
-    bool is_users; // target is the user; only when an account is closed
-    const char *lists[2];
-    const char *items; // name of the list in the reply
-    const char *inner; // each item is {inner: {…}}; NULL: the item itself
+    bool is_users;        // target is the user; only when an account is closed
+    const char *lists[2]; // none: one call takes all away
+    const char *items;    // name of the list in the reply
+    const char *inner;    // each item is {inner: {…}}; NULL: the item itself
     const char *owner; // attribute that must be the target; NULL: the list has it in its URL alone
     const char *key;   // attribute by which pages go on; NULL: id. "": the list has no pages
     bool (*counts)(json_t *item); // false: not meant; NULL: all are
@@ -72,6 +72,7 @@ static const struct removal removals[] = {
      .lists = {"/os-server-groups?all_projects=1&project_id={target}&limit=200"}, .method = "DELETE", .path = "/os-server-groups/{id}"},
     [CLOSE_KEY_PAIRS] = {.api = &compute, .is_users = true, .items = "keypairs", .inner = "keypair", .key = "name",
      .lists = {"/os-keypairs?user_id={target}&limit=200"}, .method = "DELETE", .path = "/os-keypairs/{name}?user_id={target}"},
+    [CLOSE_FLAVOR_ACCESS] = {.api = &compute, .method = "DELETE", .path = "/internal/flavor-access/{target}"},
     [CLOSE_FLOATING_IPS] = NETWORK("floatingips", "floatingips"),
     [CLOSE_ROUTER_GATEWAYS] = {.api = &network, .items = "routers", .owner = "project_id", .counts = has_gateway_or_routes,
      .lists = {"/v2.0/routers?project_id={target}&limit=200"}, .method = "PUT", .path = "/v2.0/routers/{id}",
@@ -88,6 +89,7 @@ static const struct removal removals[] = {
     [CLOSE_SUBNET_POOLS] = NETWORK("subnetpools", "subnetpools"),
     [CLOSE_ADDRESS_SCOPES] = NETWORK("address_scopes", "address-scopes"),
     [CLOSE_SECURITY_GROUPS] = NETWORK("security_groups", "security-groups"),
+    [CLOSE_MEMBERSHIPS] = {.api = &image, .method = "DELETE", .path = "/internal/v1/memberships/{target}"},
     [CLOSE_PROTECTIONS] = {.api = &image, .items = "images", .owner = "owner", .method = "PATCH", .path = "/v2/images/{id}",
      .lists = {"/v2/images?owner={target}&visibility=all&protected=true&limit=200",
                "/v2/images?owner={target}&visibility=all&protected=true&os_hidden=true&limit=200"},
@@ -97,41 +99,6 @@ static const struct removal removals[] = {
      .lists = {"/v2/images?owner={target}&visibility=all&limit=200", "/v2/images?owner={target}&visibility=all&os_hidden=true&limit=200"}},
 };
 // clang-format on
-
-// Puts attributes for names in braces: escaped for a URL, or as JSON texts.
-static char *
-fill(const char *template, json_t *item, const char *target, bool is_json)
-{
-    GString *out = g_string_new(NULL);
-    for (const char *at = template; *at;) {
-        size_t len = *at == '{' ? strspn(at + 1, "abcdefghijklmnopqrstuvwxyz_") : 0;
-        if (!len || at[len + 1] != '}') {
-            g_string_append_c(out, *at++);
-            continue;
-        }
-        g_autofree char *name = g_strndup(at + 1, len);
-        const char *value = strcmp(name, "target") ? text_of(item, name) : target;
-        json_auto_t *json = json_string(value);
-        g_autofree char *text =
-            is_json ? json_dumps(json, JSON_ENCODE_ANY) : g_uri_escape_string(value, NULL, FALSE);
-        g_string_append(out, text);
-        at += len + 2;
-    }
-    return g_string_free(out, FALSE);
-}
-
-void
-close_problem(struct close_pass *pass, const char *service, const struct err *why)
-{
-    bool is_answer = !rc_is_retryable(why->rc) && why->rc != RC_INTERNAL &&
-                     why->rc != RC_BAD_GATEWAY && why->rc != RC_UNAUTHORIZED;
-    g_snprintf(pass->problem, sizeof(pass->problem), "%s %s%s", service,
-               is_answer ? "refuses: " : "cannot be asked now", is_answer ? why->message : "");
-    const char *end;
-    if (!g_utf8_validate(pass->problem, -1, &end)) { // cut inside a character
-        *(char *)end = 0;
-    }
-}
 
 struct walk {
     struct close_job *job;
@@ -160,9 +127,10 @@ act(const struct walk *walk, json_t *item, struct err *err)
 {
     const struct removal *removal = walk->removal;
     struct close_pass *pass = walk->pass;
-    g_autofree char *path = fill(removal->path, item, walk->target, false),
+    g_autofree char *path = close_fill(removal->path, item, walk->target, false),
                     *url = g_strconcat(walk->base, path, NULL),
-                    *text = removal->body ? fill(removal->body, item, walk->target, true) : NULL;
+                    *text =
+                        removal->body ? close_fill(removal->body, item, walk->target, true) : NULL;
     json_auto_t *body = text ? json_loads(text, 0, NULL) : NULL;
     struct call call = {
         .method = removal->method, .url = url, .body = body, .content_type = removal->content_type};
@@ -171,7 +139,10 @@ act(const struct walk *walk, json_t *item, struct err *err)
     if (is_lost(rc, &why)) {
         return fault_typed(err, rc, CLOSE_LOST, "%s", why.message);
     }
-    if (rc && rc != RC_NOT_FOUND && rc != RC_GONE) {
+    if (rc == RC_NOT_FOUND || rc == RC_GONE) { // by somebody else: the next list lacks it
+        return RC_OK;
+    }
+    if (rc) {
         close_problem(pass, removal->api->type, &why);
         return RC_OK;
     }
@@ -200,7 +171,8 @@ static enum rc
 walk_page(const struct walk *walk, const char *list, char **marker, struct err *err)
 {
     const struct removal *removal = walk->removal;
-    g_autofree char *path = fill(list, NULL, walk->target, false), *after = g_steal_pointer(marker);
+    g_autofree char *path = close_fill(list, NULL, walk->target, false),
+                    *after = g_steal_pointer(marker);
     g_autofree char *url = g_strconcat(walk->base, path, after ? "&marker=" : "", after, NULL);
     json_auto_t *reply = NULL;
     struct call call = {.method = "GET", .url = url};
@@ -223,6 +195,35 @@ walk_page(const struct walk *walk, const char *list, char **marker, struct err *
     return rc;
 }
 
+// What other projects let this one use: one call, that says how many.
+static enum rc
+sweep(const struct walk *walk, struct err *err)
+{
+    g_autofree char *path = close_fill(walk->removal->path, NULL, walk->target, false),
+                    *url = g_strconcat(walk->base, path, NULL);
+    json_auto_t *reply = NULL;
+    struct call call = {.method = walk->removal->method, .url = url};
+    enum rc rc = call_service(walk, &call, &reply, err);
+    walk->pass->n_removed += json_integer_value(json_object_get(reply, "removed"));
+    return rc;
+}
+
+static enum rc
+walk_lists(const struct walk *walk, struct err *err)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < N_ELEMENTS(walk->removal->lists); i++) {
+        g_autofree char *marker = NULL;
+        bool is_more = walk->removal->lists[i] != NULL;
+        while (rc == RC_OK && is_more) {
+            rc = walk_page(walk, walk->removal->lists[i], &marker, err);
+            // What was acted on may be gone, and with it the place where the next page begins.
+            is_more = marker && !walk->pass->n_removed;
+        }
+    }
+    return rc;
+}
+
 static enum rc
 walk_target(struct walk *walk, struct err *err)
 {
@@ -231,15 +232,7 @@ walk_target(struct walk *walk, struct err *err)
         close_db_endpoints(walk->job->db, walk->removal->api->type, walk->target, &endpoints, err);
     for (int i = 0; rc == RC_OK && i < db_n_rows(endpoints); i++) {
         walk->base = db_text(endpoints, i, "url");
-        for (size_t j = 0; rc == RC_OK && j < N_ELEMENTS(walk->removal->lists); j++) {
-            g_autofree char *marker = NULL;
-            bool is_more = walk->removal->lists[j] != NULL;
-            while (rc == RC_OK && is_more) {
-                rc = walk_page(walk, walk->removal->lists[j], &marker, err);
-                // What was acted on may be gone, and with it the place where the next page begins.
-                is_more = marker && !walk->pass->n_removed;
-            }
-        }
+        rc = walk->removal->lists[0] ? walk_lists(walk, err) : sweep(walk, err);
     }
     return rc;
 }

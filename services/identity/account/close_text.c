@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What mails say about a closing. Pure. Nothing that a person wrote goes into a mail.
+// The texts of closings: what mails say, what the owner learns of a problem, and the requests to
+// other services. Pure. Nothing that a person wrote goes into a mail.
 #include "services/identity/account/close.h"
 
 #include "common/base/util.h"
@@ -78,4 +79,47 @@ close_text_of(enum close_mail kind, const struct closing *closing, const char *l
     g_autofree char *lines = lines_of(i, statements);
     return (struct close_text){texts[i].subjects[kind][which],
                                g_strjoinv(kind == CLOSE_MAIL_DONE ? lines : link, parts)};
+}
+
+// ---- requests
+
+static const char *
+attribute(json_t *item, const char *name)
+{
+    const char *text = json_string_value(json_object_get(item, name));
+    return text ? text : "";
+}
+
+char *
+close_fill(const char *template, json_t *item, const char *target, bool is_json)
+{
+    GString *out = g_string_new(NULL);
+    for (const char *at = template; *at;) {
+        size_t len = *at == '{' ? strspn(at + 1, "abcdefghijklmnopqrstuvwxyz_") : 0;
+        if (!len || at[len + 1] != '}') {
+            g_string_append_c(out, *at++);
+            continue;
+        }
+        g_autofree char *name = g_strndup(at + 1, len);
+        const char *value = strcmp(name, "target") ? attribute(item, name) : target;
+        json_auto_t *json = json_string(value);
+        g_autofree char *text =
+            is_json ? json_dumps(json, JSON_ENCODE_ANY) : g_uri_escape_string(value, NULL, FALSE);
+        g_string_append(out, text);
+        at += len + 2;
+    }
+    return g_string_free(out, FALSE);
+}
+
+void
+close_problem(struct close_pass *pass, const char *service, const struct err *why)
+{
+    bool is_answer = !rc_is_retryable(why->rc) && why->rc != RC_INTERNAL &&
+                     why->rc != RC_BAD_GATEWAY && why->rc != RC_UNAUTHORIZED;
+    g_snprintf(pass->problem, sizeof(pass->problem), "%s %s%s", service,
+               is_answer ? "refuses: " : "cannot be asked now", is_answer ? why->message : "");
+    const char *end;
+    if (!g_utf8_validate(pass->problem, -1, &end)) { // cut inside a character
+        *(char *)end = 0;
+    }
 }

@@ -50,6 +50,9 @@ enum rc member_db_add(struct db *db, const char *image_id, const char *member_id
                       char **ret_json, struct err *err) CHECKED;
 enum rc member_db_set_status(struct db *db, const char *image_id, const char *member_id,
                              const char *status, char **ret_json, struct err *err) CHECKED;
+// Every membership of a project. ret_n: how many there were.
+enum rc member_db_remove_all(struct db *db, const char *member_id, int64_t *ret_n,
+                             struct err *err) CHECKED;
 enum rc member_db_remove(struct db *db, const char *image_id, const char *member_id,
                          struct err *err) CHECKED;
 enum rc member_db_show(struct db *db, const char *image_id, const char *member_id, char **ret_json,

@@ -114,6 +114,20 @@ members_delete(struct request *request, struct reply *reply, struct err *err)
                        : rc;
 }
 
+// For identity, when a project is closed.
+static enum rc
+forget_project(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db;
+    int64_t n = 0;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : member_db_remove_all(db, request_param(request, "project_id"), &n, err);
+    if (rc == RC_OK) {
+        reply->json = json_pack("{s:I}", "removed", (json_int_t)n);
+    }
+    return rc;
+}
+
 #define MEMBERS "/v2/images/{image_id}/members"
 // clang-format off
 const struct route members_routes[] = {
@@ -123,6 +137,8 @@ const struct route members_routes[] = {
     {.method = "PUT", .path = MEMBERS "/{member_id}", .handle = members_update, .status = 200, .body = &update_body,
      .summary = "accept or reject a shared image"},
     {.method = "DELETE", .path = MEMBERS "/{member_id}", .handle = members_delete, .status = 204, .summary = "end the sharing"},
+    {.method = "DELETE", .path = "/internal/v1/memberships/{project_id}", .handle = forget_project, .policy = "forget_project", .status = 200,
+     .summary = "nothing is shared with a project that is closed"},
     {0},
 };
 // clang-format on

@@ -10,12 +10,22 @@ struct conf {
     GHashTable *values; // "group.key" → text
 };
 
+// "store:fast" is of the form "store:*"; the form itself is not a group.
+static bool
+group_fits(const char *form, const char *group)
+{
+    size_t len = strlen(form);
+    bool is_form = len > 1 && form[len - 1] == '*';
+    return is_form ? !strncmp(form, group, len - 1) && group[len - 1] && group[len - 1] != '*'
+                   : !strcmp(form, group);
+}
+
 static const struct setting *
 find_setting(const struct setting *const *tables, const char *group, const char *key)
 {
     for (; *tables; tables++) {
         for (const struct setting *setting = *tables; setting->group; setting++) {
-            if (strcmp(setting->group, group) == 0 && strcmp(setting->key, key) == 0) {
+            if (group_fits(setting->group, group) && strcmp(setting->key, key) == 0) {
                 return setting;
             }
         }
@@ -49,11 +59,12 @@ check_value(const struct setting *setting, const char *text, struct err *err)
 }
 
 static enum rc
-set_value(struct conf *conf, const struct setting *setting, const char *text, struct err *err)
+set_value(struct conf *conf, const struct setting *setting, const char *group, const char *text,
+          struct err *err)
 {
     enum rc rc = check_value(setting, text, err);
     if (rc == RC_OK) {
-        g_hash_table_replace(conf->values, full_name(setting->group, setting->key), g_strdup(text));
+        g_hash_table_replace(conf->values, full_name(group, setting->key), g_strdup(text));
     }
     return rc;
 }
@@ -68,7 +79,7 @@ read_group(struct conf *conf, GKeyFile *file, const char *group, struct err *err
             return fault(err, RC_INVALID, "unknown setting [%s] %s", group, *key);
         }
         g_autofree char *text = g_key_file_get_string(file, group, *key, NULL);
-        enum rc rc = set_value(conf, setting, text ? text : "", err);
+        enum rc rc = set_value(conf, setting, group, text ? text : "", err);
         if (rc != RC_OK) {
             return rc;
         }
@@ -112,7 +123,7 @@ read_environment_and_defaults(struct conf *conf, struct err *err)
                 return fault(err, RC_INVALID, "setting [%s] %s must be set: %s", setting->group,
                              setting->key, setting->help);
             }
-            enum rc rc = set_value(conf, setting, text, err);
+            enum rc rc = set_value(conf, setting, setting->group, text, err);
             if (rc != RC_OK) {
                 return rc;
             }
@@ -154,6 +165,11 @@ conf_text(const struct conf *conf, const char *group, const char *key)
 {
     g_autofree char *name = full_name(group, key);
     const char *text = g_hash_table_lookup(conf->values, name);
+    if (!text) { // of a form of groups: its default
+        const struct setting *setting = find_setting(conf->tables, group, key);
+        g_autofree char *form = setting ? full_name(setting->group, key) : NULL;
+        text = form ? g_hash_table_lookup(conf->values, form) : NULL;
+    }
     g_assert(text);
     return text;
 }

@@ -9,7 +9,7 @@
 enum setting_type { SETTING_TEXT, SETTING_INT, SETTING_BOOL, SETTING_SECRET };
 
 struct setting {
-    const char *group; // "[database]"
+    const char *group; // "[database]"; "store:*": any group of that form, "[store:fast]"
     const char *key;   // "dsn"
     enum setting_type type;
     const char *default_value; // NULL: must be set

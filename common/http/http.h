@@ -11,10 +11,19 @@
 #include <glib.h>
 #include <jansson.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct MHD_Connection;
 struct http_server;
 struct request;
+
+// A body that comes from elsewhere while it is sent. read is called by the HTTP thread and never
+// waits: bytes, 0 when there are none yet (http_stream_resume is called when there are), or -1 when
+// there will be none: the connection is broken off. After close, resume must not be called.
+struct reply_source {
+    ssize_t (*read)(void *state, char *buffer, size_t size);
+    void (*close)(void *state);
+};
 
 struct reply {
     int status;       // preset to the row's success status
@@ -23,6 +32,9 @@ struct reply {
     size_t text_size; // 0: strlen(text)
     int fd;           // ≥ 0: file body, sent by sendfile and closed; else -1
     int64_t fd_offset, fd_size;
+    const struct reply_source *source; // NULL, or gives source_size bytes from `state`
+    void *source_state;                // closed once
+    int64_t source_size;
     const char *content_type; // NULL: application/json
     GPtrArray *headers;       // names and values in turn; filled by reply_header
 };

@@ -82,6 +82,10 @@ void dispatch_finish(
     struct request *request); // once per request, when its reply goes out: log line and metrics
 void dispatch_error(struct request *request, const struct err *err);
 
+// server.c: true when the connection is to wait for http_stream_resume, false when a resume came
+// already.
+bool suspend_unless_resumed(struct request *request);
+
 // reply.c
 void reply_init(struct reply *reply);
 void reply_clear(struct reply *reply);

@@ -21,6 +21,9 @@ reply_clear(struct reply *reply)
     if (reply->fd >= 0) {
         close(reply->fd);
     }
+    if (reply->source) {
+        reply->source->close(reply->source_state);
+    }
 }
 
 void
@@ -40,9 +43,31 @@ reply_header_format(struct reply *reply, const char *name, const char *format, .
     va_end(arguments);
 }
 
-static struct MHD_Response *
-make_body(struct reply *reply)
+static ssize_t
+read_source(void *context, uint64_t position, char *buffer, size_t size)
 {
+    struct request *request = context;
+    const struct reply *reply = &request->reply;
+    for (;;) {
+        ssize_t n = reply->source->read(reply->source_state, buffer, size);
+        if (n < 0) {
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        }
+        if (n > 0 || suspend_unless_resumed(request)) {
+            return n;
+        }
+    }
+}
+
+static struct MHD_Response *
+make_body(struct request *request)
+{
+    enum { BLOCK = 64 * 1024 };
+    struct reply *reply = &request->reply;
+    if (reply->source) {
+        return MHD_create_response_from_callback((uint64_t)reply->source_size, BLOCK, read_source,
+                                                 request, NULL);
+    }
     if (reply->fd >= 0) {
         struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(
             (uint64_t)reply->fd_size, reply->fd, (uint64_t)reply->fd_offset);
@@ -86,8 +111,8 @@ reply_send(struct request *request)
     if (request->server->config.on_reply) {
         request->server->config.on_reply(request, reply);
     }
-    bool has_body = reply->json || reply->text || reply->fd >= 0;
-    struct MHD_Response *response = make_body(reply);
+    bool has_body = reply->json || reply->text || reply->fd >= 0 || reply->source;
+    struct MHD_Response *response = make_body(request);
     if (!response) {
         return MHD_NO;
     }

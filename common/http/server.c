@@ -140,8 +140,7 @@ receive_piece(struct request *request, const char *data, size_t *size)
     return MHD_YES;
 }
 
-// True when the connection is to wait for http_stream_resume, false when a resume came already.
-static bool
+bool
 suspend_unless_resumed(struct request *request)
 {
     g_mutex_lock(&request->mutex);

@@ -51,7 +51,7 @@ def up(cloud, progress=None):
         raise LaunchError("namespaces, Open vSwitch and libvirt need root")
     services.build()
     print(f"cloud in {cloud.var}", flush=True)
-    for name, runs_as in PORT_OF.items():
+    for name, runs_as in {**PORT_OF, **{name: name for name in cloud.seconds}}.items():
         if not process.alive(cloud, runs_as):
             process.need_port(cloud, name)
     changed = rabbit.begin(cloud)
@@ -70,6 +70,9 @@ def up(cloud, progress=None):
     for service in services.ORDER:
         services.up(cloud, service)
         progress.done(f"haneul-{service}")
+    for name, service in cloud.seconds.items():
+        services.up_second(cloud, name, service)
+        progress.done(f"haneul-{service} once more, as {name}")
     agents.up(cloud)
     seed.up(cloud)
     hypervisors_up(cloud)

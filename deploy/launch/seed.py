@@ -61,6 +61,19 @@ def write_openrc(path, values):
     write_file(path, "".join(f"export {key}='{value}'\n" for key, value in values.items()), 0o600)
 
 
+def _seconds(cloud, token):
+    """Each further process in the catalog under a type of its own: image-remote as image_remote."""
+    base = cloud.url("identity") + "/v3"
+    for name in cloud.seconds:
+        kind = name.replace("-", "_")
+        found = api.call("GET", f"{base}/services?type={kind}", token=token)["services"]
+        service = found[0] if found else api.call("POST", f"{base}/services", {"service": {"type": kind, "name": name}}, token)["service"]
+        if not api.call("GET", f"{base}/endpoints?service_id={service['id']}", token=token)["endpoints"]:
+            for interface in ("public", "internal", "admin"):
+                api.call("POST", f"{base}/endpoints", {"endpoint": {
+                    "service_id": service["id"], "interface": interface, "region_id": services.REGION, "url": cloud.url(name)}}, token)
+
+
 def up(cloud):
     write_openrc(cloud.var / "admin-openrc", openrc(cloud, "admin", cloud.secret("admin"), "admin"))
     write_openrc(cloud.var / "demo-openrc", openrc(cloud, DEMO, cloud.secret("demo"), DEMO))
@@ -68,3 +81,4 @@ def up(cloud):
     _demo_account(cloud, token)
     _flavors(cloud, token)
     _public_network(cloud, token)
+    _seconds(cloud, token)

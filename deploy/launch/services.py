@@ -113,6 +113,16 @@ def up(cloud, service):
     start(cloud, service)
 
 
+def up_second(cloud, name, service):
+    """A further process of a service that is up already: the same settings but for its port."""
+    if not process.alive(cloud, name):
+        conf = settings(cloud, service)
+        conf["service"]["port"] = cloud.ports[name]
+        write_settings(config_path(cloud, name), conf)
+        process.start(cloud, name, [cloud.program(service), "--config", config_path(cloud, name)], cwd="/")
+    process.wait_ready(cloud, name, lambda: api.healthy(cloud.url(name)))
+
+
 def build():
     """Builds the programs when no other folder of programs was named."""
     if not os.environ.get("HANEUL_BIN"):

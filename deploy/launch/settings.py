@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PORTS = {
     "identity": 5000,
     "image": 9292,
+    "image-remote": 9293,
     "network": 9696,
     "compute": 8774,
     "billing": 8889,
@@ -30,11 +31,11 @@ PROFILES = {
     "default": {"hosts": 1},
     "two-hosts": {"hosts": 2},
     "three-hosts": {"hosts": 3},
-    # What Tempest expects: its security compliance tests, random bytes that it calls qcow2, and web-download from the
-    # runner's own little server on loopback.
-    "conformance": {"hosts": 2, "settings": {
+    # What Tempest expects: its security compliance tests, random bytes that it calls qcow2, web-download from the runner's
+    # own little server on loopback, two stores, and a second process of the image service under its own catalog type.
+    "conformance": {"hosts": 2, "seconds": {"image-remote": "image"}, "settings": {
         "identity": {"security_compliance": {"lockout_failure_attempts": 2, "lockout_duration": 5, "unique_last_password_count": 2}},
-        "image": {"image": {"require_format_match": "false"}, "import": {"ports": "80,443,18099", "allow_private": "true"}}}},
+        "image": {"image": {"require_format_match": "false"}, "stores": {"enabled": "local:file, archive:file"}, "import": {"ports": "80,443,18099", "allow_private": "true"}}}},
     # No guests, so no port comes up either: for measuring the control plane alone.
     "simulated": {"hosts": 1, "settings": {"hypervisor": {"agent": {"driver": "simulated"}},
                                            "scheduler": {"scheduler": {"wait_for_ports": "false"}}}},
@@ -66,6 +67,8 @@ class Cloud:
         if not 1 <= self.n_hosts <= MAX_HOSTS:
             raise LaunchError(f"HANEUL_HOSTS is {self.n_hosts}, not between 1 and {MAX_HOSTS}")
         self.more = PROFILES[profile].get("settings", {})
+        # Further processes of a service, on the same data: name → service.
+        self.seconds = PROFILES[profile].get("seconds", {})
         self.ports = ports or {name: port + offset for name, port in PORTS.items()}
         # Names that the kernel shares between clouds (network namespaces, cgroups) carry this.
         self.tag = hashlib.sha256(str(self.var).encode()).hexdigest()[:6]

@@ -4,6 +4,7 @@
 #include "common/http/http.h"
 
 extern const struct route discovery_routes[]; // versions, schemas, info
+extern const struct route stores_routes[];    // stores, locations, cache
 extern const struct route images_routes[];    // images, tags, actions
 extern const struct route members_routes[];
 extern const struct route file_routes[]; // upload and download

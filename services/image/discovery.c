@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this API is: versions, schemas, import methods, stores, the project's usage of its quota.
+// What this API is: versions, schemas, import methods, the project's usage of its quota.
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/catalog/attributes.h"
@@ -45,14 +45,6 @@ info_import(struct request *request, struct reply *reply, struct err *err)
 }
 
 static enum rc
-info_stores(struct request *request, struct reply *reply, struct err *err)
-{
-    reply->json = json_pack("{s:[{s:s, s:b, s:s}]}", "stores", "id", STORE_ID, "default", 1,
-                            "description", "files of this service, kept once per content");
-    return RC_OK;
-}
-
-static enum rc
 info_usage(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db;
@@ -82,7 +74,6 @@ const struct route discovery_routes[] = {
     {.method = "GET", .path = "/versions", .handle = versions_list, .flags = ROUTE_PUBLIC, .status = 200, .summary = "list versions"},
     {.method = "GET", .path = "/v2/schemas/{name}", .handle = schemas_show, .status = 200, .summary = "show a JSON schema"},
     {.method = "GET", .path = "/v2/info/import", .handle = info_import, .status = 200, .summary = "list import methods"},
-    {.method = "GET", .path = "/v2/info/stores", .handle = info_stores, .status = 200, .summary = "list stores"},
     {.method = "GET", .path = "/v2/info/usage", .handle = info_usage, .status = 200, .summary = "show the project's quotas"},
     {0},
 };

@@ -7,20 +7,20 @@
 #include "common/service/service.h"
 #include "services/image/store/store.h"
 
-#define STORE_ID "local"  // the one store's name, as clients see it
 #define UPLOAD_LEASE_S 20 // an upload whose process is silent for this long has failed
 #define RENEW_INTERVAL_MS 4000
 #define SWEEP_INTERVAL_MS 5000
-#define IMPORT_METHODS "glance-direct,web-download,glance-download"
+#define ADOPT_INTERVAL_MS 3600000
+#define IMPORT_METHODS "glance-direct,web-download,copy-image,glance-download"
 #define OPENSTACK_STREAM "application/octet-stream"
 
 struct image_service {
     struct service *service;
-    struct store *store;
+    struct stores *stores;
     struct client *client; // identity and other regions' image services
     char *ticket_key;
     GThreadPool *cleaners;    // ends broken uploads away from the HTTP threads
-    GThreadPool *fetchers;    // imports from URLs
+    GThreadPool *fetchers;    // imports: from URLs, of staged data, copies
     const char *import_ports; // "80,443"
     bool import_private;      // may fetch from loopback and private networks
     int64_t size_cap;         // bytes of one image
@@ -31,6 +31,7 @@ struct image_service {
     int n_uploads_max;
     bool require_format_match;
     const char *public_url; // base of ticket URLs; "": as the client addressed us
+    unsigned n_sweeps;      // the sweeper's own
     GMutex mutex;           // guards uploads
     GHashTable *uploads;    // ids of those in flight here: their leases are renewed
 };

@@ -4,7 +4,7 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/catalog/image_fsm.h"
-#include "services/image/data/fetch.h"
+#include "services/image/data/job.h"
 #include "services/image/store/sweep.h"
 
 #define N_CLEANERS 2
@@ -12,7 +12,19 @@
 
 static const struct setting settings[] = {
     // clang-format off
-    {"store", "path",                 SETTING_TEXT, "/var/lib/haneul/images", 0, 0, "", "directory that holds the images' bytes; shared by all processes of this service"},
+    {"store", "path",                 SETTING_TEXT, "/var/lib/haneul/images", 0, 0, "", "directory of uploads on their way and of the store `local`; shared by all processes of this service"},
+    {"stores", "enabled",             SETTING_TEXT, "local:file",    0, 0, "",          "the stores as NAME:KIND, comma-separated; kinds: file, s3. Each has a group [store:NAME]"},
+    {"stores", "default",             SETTING_TEXT, "",              0, 0, "",          "the store of who does not choose; empty: the first"},
+    {"store:*", "description",        SETTING_TEXT, "",              0, 0, "",          "what clients are told of the store"},
+    {"store:*", "path",               SETTING_TEXT, "",              0, 0, "",          "file: its directory; empty: [store] path for the store `local`, a folder of the store's name in it for others"},
+    {"store:*", "url",                SETTING_TEXT, "",              0, 0, "",          "s3: the server, as https://s3.example.com"},
+    {"store:*", "bucket",             SETTING_TEXT, "",              0, 0, "",          "s3: the bucket, which must exist"},
+    {"store:*", "region",             SETTING_TEXT, "us-east-1",     0, 0, "",          "s3: the region that requests are signed for"},
+    {"store:*", "access_key",         SETTING_TEXT, "",              0, 0, "",          "s3: the access key's id"},
+    {"store:*", "secret_key",         SETTING_SECRET, "",            0, 0, "",          "s3: the secret key"},
+    {"store:*", "prefix",             SETTING_TEXT, "",              0, 0, "",          "s3: what the names of objects begin with"},
+    {"store:*", "part_size",          SETTING_INT,  "8388608",       5242880, 5368709120, "bytes", "s3: larger blobs are uploaded in parts of this size, held in memory; of larger ones where 10,000 would not do"},
+    {"store:*", "timeout",            SETTING_INT,  "60",            1, 3600, "s",      "s3: silence that ends a request; it is tried again"},
     {"image", "url",                  SETTING_TEXT, "",              0, 0, "",          "base of the download URLs given to hosts; empty: as the asking service addressed us"},
     {"image", "size_cap",             SETTING_INT,  "1099511627776", 1, INT64_MAX, "bytes", "largest image"},
     {"image", "unpacked_cap",         SETTING_INT,  "68719476736",   1, INT64_MAX, "bytes", "most that a compressed disk, or all layers of an archive, may unpack to"},
@@ -47,7 +59,7 @@ image_service_free(struct image_service *image)
     }
     g_hash_table_unref(image->uploads);
     client_free(image->client);
-    store_free(image->store);
+    stores_free(image->stores);
     g_mutex_clear(&image->mutex);
     g_free(image->ticket_key);
     g_free(image);
@@ -77,7 +89,7 @@ start(struct service *service, void **ret_context, struct err *err)
     image->client = client_new(&client);
     image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&image->mutex);
-    enum rc rc = store_new(conf_text(conf, "store", "path"), &image->store, err);
+    enum rc rc = stores_new(conf, &image->stores, err);
     if (rc == RC_OK) {
         rc = load_ticket_key(image, err);
     }
@@ -85,10 +97,10 @@ start(struct service *service, void **ret_context, struct err *err)
         image_service_free(image);
         return rc;
     }
-    image->fetchers = g_thread_pool_new(fetch_run, NULL, N_FETCHERS, FALSE, NULL);
+    image->fetchers = g_thread_pool_new(job_run, NULL, N_FETCHERS, FALSE, NULL);
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, FALSE, NULL);
-    sweep_adopt(image);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);
+    service_every(service, "image-adopt", ADOPT_INTERVAL_MS, sweep_adopt, image);
     service_every(service, "image-renew", RENEW_INTERVAL_MS, upload_renew, image);
     *ret_context = image;
     return RC_OK;
@@ -104,16 +116,18 @@ static bool
 healthy(void *context, char *ret_detail, size_t size)
 {
     const struct image_service *image = context;
-    bool writable = store_is_writable(image->store);
-    g_strlcpy(ret_detail, writable ? "image store is writable" : "image store is not writable",
-              size);
+    const char *culprit = NULL;
+    bool writable = stores_are_usable(image->stores, &culprit);
+    g_snprintf(ret_detail, size,
+               writable ? "image stores are writable" : "image store '%s' is not writable",
+               culprit);
     return writable;
 }
 
 static const struct route *const routes[] = {
-    discovery_routes, images_routes,        members_routes, file_routes,
-    import_routes,    ticket_routes,        layers_routes,  usage_routes,
-    metadef_routes,   metadef_items_routes, NULL,
+    discovery_routes, stores_routes,  images_routes,        members_routes,
+    file_routes,      import_routes,  ticket_routes,        layers_routes,
+    usage_routes,     metadef_routes, metadef_items_routes, NULL,
 };
 static const struct fsm *const life_cycles[] = {&image_fsm, NULL};
 

@@ -57,7 +57,7 @@ def test_every_service_shows_the_registered_limits_as_its_defaults(stack, admin)
     rows = admin.identity("GET", "/registered_limits")[1]["registered_limits"]
     types = {v: k for k, v in admin.services.items()}
     registered = {(types[r["service_id"]], r["resource_name"]): r["default_limit"] for r in rows}
-    assert len(registered) == len(rows) == 18 and all(r["region_id"] is None for r in rows)
+    assert len(registered) == len(rows) == 20 and all(r["region_id"] is None for r in rows)
     nova = admin.ask("GET", "compute", NOVA + "x/defaults", headers={"X-OpenStack-Nova-API-Version": "2.57"})[1]["quota_set"]
     assert nova.pop("id") == "x"
     names = {"instances": "servers", "cores": "class:VCPU", "ram": "class:MEMORY_MB", "metadata_items": "server_metadata_items", "key_pairs": "server_key_pairs"}

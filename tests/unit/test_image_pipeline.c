@@ -143,40 +143,69 @@ START_TEST(a_cancelled_pipeline_ends_wherever_it_is)
 END_TEST
 
 static void
-count_blob(const char *sha512, int64_t size, void *context)
+count_blob(void *context, const char *sha512, int64_t size)
 {
     ++*(int *)context;
+}
+
+static struct stores *
+stores_in(const char *directory, const char *enabled)
+{
+    const struct setting settings[] = {
+        {"store", "path", SETTING_TEXT, directory, 0, 0, "", ""},
+        {"stores", "enabled", SETTING_TEXT, enabled, 0, 0, "", ""},
+        {"stores", "default", SETTING_TEXT, "", 0, 0, "", ""},
+        {"store:*", "description", SETTING_TEXT, "", 0, 0, "", ""},
+        {"store:*", "path", SETTING_TEXT, "", 0, 0, "", ""},
+        {0},
+    };
+    const struct setting *const tables[] = {settings, NULL};
+    struct conf *conf;
+    struct stores *stores;
+    struct err err;
+    ck_assert_int_eq(conf_load(tables, NULL, &conf, &err), RC_OK);
+    ck_assert_int_eq(stores_new(conf, &stores, &err), RC_OK);
+    conf_free(conf);
+    return stores;
 }
 
 START_TEST(a_blob_is_placed_once_and_may_be_placed_again)
 {
     g_autofree char *directory = temporary_directory();
-    g_autofree char *sha512 = g_strnfill(128, 'a');
-    struct store *store;
+    g_autofree char *sha512 = g_compute_checksum_for_string(G_CHECKSUM_SHA512, "bytes", 5);
+    struct stores *stores = stores_in(directory, "local:file, spare:file");
     struct err err;
     int fd, n = 0;
-    ck_assert_int_eq(store_new(directory, &store, &err), RC_OK);
-    ck_assert_int_eq(store_temp_create(store, "one", &fd, &err), RC_OK);
+    ck_assert_int_eq(stores_temp_create(stores, "one", &fd, &err), RC_OK);
     ck_assert_int_eq(write(fd, "bytes", 5), 5);
+    ck_assert_int_ne(stores_temp_create(stores, "one", &(int){0}, &err), RC_OK);
+    const struct blob_source source = {fd, sha512, 5, true};
+    for (guint i = 0; i < 2 * stores_count(stores); i++) {
+        ck_assert_int_eq(store_put(stores_at(stores, i / 2), &source, &err), RC_OK);
+    }
     close(fd);
-    ck_assert_int_ne(store_temp_create(store, "one", &fd, &err), RC_OK);
-    ck_assert_int_eq(store_blob_place(store, "one", sha512, &err), RC_OK);
-    ck_assert_int_eq(store_blob_place(store, "one", sha512, &err), RC_OK);
-    g_autoptr(GPtrArray) names = store_temp_list(store);
+    g_autoptr(GPtrArray) names = stores_temp_list(stores);
     ck_assert_int_eq(names->len, 1);
-    store_temp_remove(store, "one");
-    ck_assert_int_eq(store_blob_open(store, sha512, &fd, &err), RC_OK);
-    char bytes[8];
-    ck_assert_int_eq(read(fd, bytes, sizeof bytes), 5);
-    close(fd);
-    store_blob_each(store, 0, count_blob, &n);
-    ck_assert_int_eq(n, 1);
-    store_blob_each(store, 3600, count_blob, &n);
-    ck_assert_int_eq(n, 1);
-    ck_assert_int_eq(store_blob_remove(store, sha512, &err), RC_OK);
-    ck_assert_int_eq(store_blob_remove(store, sha512, &err), RC_OK);
-    ck_assert_int_eq(store_blob_open(store, sha512, &fd, &err), RC_INTERNAL);
-    store_free(store);
+    stores_temp_remove(stores, "one");
+    for (guint i = 0; i < stores_count(stores); i++) {
+        struct store *store = stores_at(stores, i);
+        g_autoptr(GHashTable) parts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        char bytes[8];
+        ck_assert_int_eq(store_open(store, sha512, &fd, &err), RC_OK);
+        ck_assert_int_eq(read(fd, bytes, sizeof bytes), 5);
+        close(fd);
+        n = 0;
+        ck_assert_int_eq(store_each(store, 0, count_blob, &n, &err), RC_OK);
+        ck_assert_int_eq(n, 1);
+        ck_assert_int_eq(store_each(store, 3600, count_blob, &n, &err), RC_OK);
+        ck_assert_int_eq(n, 1);
+        ck_assert_int_eq(store_partials(store, parts, &err), RC_OK);
+        ck_assert_int_eq(g_hash_table_size(parts), 0);
+        ck_assert_int_eq(store_remove(store, sha512, &err), RC_OK);
+        ck_assert_int_eq(store_remove(store, sha512, &err), RC_OK);
+        ck_assert_int_eq(store_open(store, sha512, &fd, &err), RC_NOT_FOUND);
+    }
+    stores_free(stores);
     g_autofree char *command = g_strdup_printf("rm -r '%s'", directory);
     ck_assert(g_spawn_command_line_sync(command, NULL, NULL, NULL, NULL));
 }

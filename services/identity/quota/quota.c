@@ -32,6 +32,8 @@ const struct quota_name quota_names[] = {
     {"network", "rbac_policy",           NULL,             10,       "RBAC policies of a project"},
     {"image",   "image_count_total",     NULL,             1000,     "images of a project"},
     {"image",   "image_size_total",      NULL,             10485760, "MiB of a project's images"},
+    {"image",   "image_stage_total",     NULL,             10485760, "MiB of a project's staged data"},
+    {"image",   "image_count_uploading", NULL,             1000,     "images of a project on their way at once"},
     {0},
 };
 // clang-format on

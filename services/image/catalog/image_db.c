@@ -10,11 +10,24 @@ const struct quota_resource image_quotas[] = {
     [QUOTA_COUNT] =
         {"image_count_total", 1000,
          "SELECT count(*) FROM image WHERE owner = $1 AND status NOT IN ('deleted', 'killed')"},
+    // As Glance counts: once per store, limits in MiB; and what uploads on their way announced.
     [QUOTA_SIZE] =
         {"image_size_total", INT64_C(10) << 20,
-         "SELECT COALESCE(sum(COALESCE(size, staged_size, upload_size, 0)), 0)::bigint FROM image"
-         " WHERE owner = $1 AND status NOT IN ('deleted', 'killed')",
-         NULL, 1 << 20}, // limits in MiB, as Glance's
+         "SELECT COALESCE(sum(CASE WHEN i.blob IS NOT NULL THEN i.size * (SELECT count(*) FROM "
+         "image_location l WHERE l.image_id = i.id) WHEN i.status = 'uploading' THEN 0 ELSE "
+         "COALESCE(i.staged_size, i.upload_size, 0) END), 0)::bigint FROM image i "
+         "WHERE i.owner = $1 AND i.status NOT IN ('deleted', 'killed')",
+         NULL, 1 << 20},
+    [QUOTA_STAGE] =
+        {"image_stage_total", INT64_C(10) << 20,
+         "SELECT COALESCE(sum(COALESCE(staged_size, upload_size, size, 0)), 0)::bigint "
+         "FROM image WHERE owner = $1 AND (status IN ('uploading', 'importing') OR (status IN "
+         "('active', 'deactivated') AND " IS_IMPORTING "))",
+         NULL, 1 << 20},
+    [QUOTA_UPLOADING] =
+        {"image_count_uploading", 1000,
+         "SELECT count(*) FROM image WHERE owner = $1 AND (status IN ('saving', 'uploading', "
+         "'importing') OR (status IN ('queued', 'active', 'deactivated') AND " IS_IMPORTING "))"},
     {0},
 };
 
@@ -185,7 +198,9 @@ image_db_set_status(struct db *db, const image_row *row, const char *status, str
         rc = fault(err, RC_CONFLICT, "Image %s changed meanwhile, try again", row->id);
     }
     if (rc == RC_OK && deletes) {
-        rc = db_run(db, "DELETE FROM image_member WHERE image_id = $1::uuid",
+        rc = db_run(db,
+                    "WITH gone AS (DELETE FROM image_location WHERE image_id = $1::uuid) "
+                    "DELETE FROM image_member WHERE image_id = $1::uuid",
                     DB_ARGS(db_s(row->id)), NULL, err);
     }
     return rc == RC_OK && deletes ? usage_close(db, row->id, err) : rc;

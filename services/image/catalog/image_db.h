@@ -18,7 +18,7 @@ void image_row_free(image_row *row);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(image_row, image_row_free)
 
 extern const struct quota_resource image_quotas[];
-enum { QUOTA_COUNT, QUOTA_SIZE };
+enum { QUOTA_COUNT, QUOTA_SIZE, QUOTA_STAGE, QUOTA_UPLOADING };
 enum rc quota_refusal(enum rc rc,
                       struct err *err); // RC_QUOTA becomes RC_TOO_LARGE, as Glance answers
 
@@ -90,73 +90,6 @@ int image_filter_kind(const char *parameter, bool is_list);
 // NULL; the caller frees both. RC_INVALID: no such marker.
 enum rc image_db_list(struct db *db, const struct image_list *list, char **ret_items,
                       char **ret_last, struct err *err) CHECKED;
-
-// ---- uploads
-enum upload_kind { UPLOAD_FILE, UPLOAD_STAGE, UPLOAD_FETCH };
-struct upload_row {
-    enum upload_kind kind;
-    const char *image_id;
-    char upload_id[UUID_SIZE];
-    int64_t size; // as announced; -1 unknown
-};
-struct task {
-    const char *image_id, *owner, *user_id, *request_id;
-    const char *upload_id; // NULL: done already
-    const char *status;
-    json_t *input;
-};
-// queued → saving, uploading or importing by the upload's kind, leased to this process.
-// RC_CONFLICT: not queued; RC_TOO_LARGE: the announced size does not fit the quota. ret_room: bytes
-// that the owner's quota leaves. task: NULL, or told of the fetch.
-enum rc upload_db_begin(struct db *db, const image_row *image, const struct upload_row *upload,
-                        const struct task *task, int64_t *ret_room, struct err *err) CHECKED;
-struct upload_facts {
-    const struct upload_row *upload;
-    const char *owner, *name;
-    const char *md5, *sha512;
-    int64_t size, virtual_size; // virtual_size -1: unknown
-    struct store *store;
-    const char *format;  // as recognised
-    const char *adopted; // NULL, or JSON: disk_format, container_format, properties to take over
-    const char *archive; // kind, as recognised
-    const char *inside;  // a compressed disk's format
-    const char *layers;  // JSON array, catalog/layer.h
-};
-// A row for the blob, so that a file of that name never goes unnoticed. Outside db_tx.
-enum rc upload_db_announce(struct db *db, const struct upload_facts *facts,
-                           struct err *err) CHECKED;
-// Places the blob and makes it the image's: active with data and usage, or staged. RC_GONE: the
-// image or the lease is not ours any more.
-enum rc upload_db_store(struct db *db, const struct upload_facts *facts, struct err *err) CHECKED;
-// Back to queued, if it is still this upload. reason: for the task of a fetch.
-enum rc upload_db_fail(struct db *db, const struct upload_row *upload, const char *reason,
-                       struct err *err) CHECKED;
-// Staged data becomes the image's, with usage, in one transaction. RC_CONFLICT: nothing is staged.
-struct staged_format {
-    char *format, *archive, *inside; // of the archive: its kind, and a compressed disk's format
-};
-// What is staged, as recognised; NULL: nothing is, or not known. The caller frees the texts.
-enum rc import_db_staged_format(struct db *db, const char *image_id, struct staged_format *ret,
-                                struct err *err) CHECKED;
-enum rc import_db_direct(struct db *db, const image_row *image, const struct task *task,
-                         struct err *err) CHECKED;
-enum rc task_db_list(struct db *db, const char *image_id, char **ret_json, struct err *err) CHECKED;
-// ids: uuid[] literal.
-enum rc upload_db_renew(struct db *db, const char *ids, struct err *err) CHECKED;
-
-// ---- sweeping
-// Uploads whose lease ran out go back to queued; old deleted rows go.
-enum rc sweep_db_uploads(struct db *db, int64_t *ret_n_failed, struct err *err) CHECKED;
-// Data that was staged longer ago than this goes, and its image is queued again.
-enum rc sweep_db_staged(struct db *db, int64_t ttl_s, int64_t *ret_n_removed,
-                        struct err *err) CHECKED;
-// True: an upload in flight has this id.
-enum rc sweep_db_live_uploads(struct db *db, GHashTable *ret_ids, struct err *err) CHECKED;
-// Removes blobs, row and file, that no image names.
-enum rc sweep_db_blobs(struct db *db, struct store *store, int64_t *ret_n_removed,
-                       struct err *err) CHECKED;
-// A file without a row gets one, so that sweep_db_blobs judges it.
-enum rc sweep_db_adopt(struct db *db, const char *sha512, int64_t size, struct err *err) CHECKED;
 
 enum rc ticket_db_key(struct db *db, const char *candidate, char **ret_key,
                       struct err *err) CHECKED;

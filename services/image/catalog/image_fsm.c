@@ -10,15 +10,18 @@ static const char *const statuses[] = {
     [IMAGE_DEACTIVATED] = "deactivated", [IMAGE_KILLED] = "killed", [IMAGE_DELETED] = "deleted",
 };
 static const char *const events[] = {
-    [IMAGE_UPLOAD] = "upload", [IMAGE_STAGE] = "stage", [IMAGE_FETCH] = "fetch", [IMAGE_STORE] = "store", [IMAGE_FAIL] = "fail",
+    [IMAGE_UPLOAD] = "upload", [IMAGE_STAGE] = "stage", [IMAGE_FETCH] = "fetch", [IMAGE_IMPORT] = "import",
+    [IMAGE_UNIMPORT] = "unimport", [IMAGE_COPY] = "copy", [IMAGE_STORE] = "store", [IMAGE_FAIL] = "fail",
     [IMAGE_DEACTIVATE] = "deactivate", [IMAGE_REACTIVATE] = "reactivate", [IMAGE_DELETE] = "delete",
 };
 static const struct fsm_row rows[] = {
     {IMAGE_QUEUED,      IMAGE_UPLOAD,     IMAGE_SAVING,      "receive into a temporary file"},
-    {IMAGE_QUEUED,      IMAGE_STAGE,      IMAGE_UPLOADING,   "receive into a temporary file, keep it as a blob"},
+    {IMAGE_QUEUED,      IMAGE_STAGE,      IMAGE_UPLOADING,   "receive into a temporary file, keep it"},
     {IMAGE_QUEUED,      IMAGE_FETCH,      IMAGE_IMPORTING,   "fetch into a temporary file"},
-    {IMAGE_UPLOADING,   IMAGE_STORE,      IMAGE_ACTIVE,      "the staged blob becomes the image's, open usage"},
+    {IMAGE_UPLOADING,   IMAGE_IMPORT,     IMAGE_IMPORTING,   "place the staged data in the stores"},
+    {IMAGE_IMPORTING,   IMAGE_UNIMPORT,   IMAGE_UPLOADING,   "say so in the task"},
     {IMAGE_IMPORTING,   IMAGE_STORE,      IMAGE_ACTIVE,      "place the blob, open usage"},
+    {IMAGE_ACTIVE,      IMAGE_COPY,       IMAGE_ACTIVE,      "place the blob in more stores"},
     {IMAGE_UPLOADING,   IMAGE_FAIL,       IMAGE_QUEUED,      "drop the temporary file"},
     {IMAGE_IMPORTING,   IMAGE_FAIL,       IMAGE_QUEUED,      "drop the temporary file, say so in the task"},
     {IMAGE_UPLOADING,   IMAGE_DELETE,     IMAGE_DELETED,     ""},

@@ -20,6 +20,9 @@ enum image_event {
     IMAGE_UPLOAD,     // PUT file begins
     IMAGE_STAGE,      // PUT stage begins
     IMAGE_FETCH,      // import from a URL begins
+    IMAGE_IMPORT,     // import of staged data begins
+    IMAGE_UNIMPORT,   // it failed: the data is still staged
+    IMAGE_COPY,       // copying to more stores begins
     IMAGE_STORE,      // all bytes are safe
     IMAGE_FAIL,       // the upload broke off, was refused, or its process died
     IMAGE_DEACTIVATE, // actions/deactivate

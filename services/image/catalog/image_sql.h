@@ -29,8 +29,9 @@
                         "'self', '/v2/images/' || i.id, 'file', '/v2/images/' || i.id || "         \
                         "'/file', "                                                                \
                         "'schema', '/v2/schemas/image') || "                                       \
-                        "CASE WHEN i.blob IS NULL THEN '{}'::jsonb ELSE '{\"stores\": \"" STORE_ID \
-                        "\"}'::jsonb END)"
+                        "COALESCE((SELECT jsonb_build_object('stores', string_agg(l.store, ',' "   \
+                        "ORDER BY l.store)) FROM image_location l WHERE l.image_id = i.id AND "    \
+                        "i.blob IS NOT NULL HAVING count(*) > 0), '{}'))"
 
 #define MEMBER_VIEW                                                                       \
     "jsonb_build_object('member_id', member_id, 'image_id', image_id, 'status', status, " \
@@ -45,8 +46,23 @@
     "(v->>'min_disk')::bigint, (v->>'min_ram')::bigint, "                     \
     "ARRAY(SELECT jsonb_array_elements_text(v->'tags')), v->'properties'"
 
-#define NO_UPLOAD "upload_id = NULL, upload_owner = NULL, upload_until = NULL, upload_size = NULL"
+#define NO_UPLOAD                                                                      \
+    "upload_id = NULL, upload_owner = NULL, upload_until = NULL, upload_size = NULL, " \
+    "upload_blob = NULL"
 #define NO_STAGED                                                                             \
     "staged = NULL, staged_size = NULL, staged_virtual_size = NULL, staged_checksum = NULL, " \
-    "staged_format = NULL, staged_archive = NULL, staged_inside = NULL, staged_at = NULL"
-#define FAILED_IMPORT "os_glance_failed_import" // property: the store that an import failed for
+    "staged_format = NULL, staged_archive = NULL, staged_inside = NULL, staged_at = NULL, "   \
+    "staged_file = NULL"
+
+// Properties that tell of an import: comma-separated stores, and the task that holds the image.
+#define FAILED_IMPORT "os_glance_failed_import"
+#define IMPORTING_TO "os_glance_importing_to_stores"
+#define IMPORT_TASK "os_glance_import_task"
+#define IS_IMPORTING "COALESCE(properties->>'" IMPORTING_TO "', '') <> ''"
+// What an upload that ended badly leaves behind; failed: SQL of the stores, NULL: all it was for.
+#define AFTER_FAILURE(failed)                                                                    \
+    "status = CASE WHEN status IN ('active', 'deactivated') THEN status WHEN staged IS NOT "     \
+    "NULL THEN 'uploading' ELSE 'queued' END, updated_at = now(), properties = CASE WHEN "       \
+    "properties ? '" IMPORT_TASK "' THEN properties - '" IMPORT_TASK "' || jsonb_build_object("  \
+    "'" FAILED_IMPORT "', COALESCE(" failed ", properties->>'" IMPORTING_TO "'), '" IMPORTING_TO \
+    "', '') ELSE properties END, " NO_UPLOAD

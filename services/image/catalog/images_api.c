@@ -148,7 +148,8 @@ images_create(struct request *request, struct reply *reply, struct err *err)
     if (rc == RC_OK) {
         reply_header_format(reply, "Location", "%s/v2/images/%s", request_base_url(request), id);
         reply_header(reply, "OpenStack-image-import-methods", IMPORT_METHODS);
-        reply_header(reply, "OpenStack-image-store-ids", STORE_ID);
+        reply_header(reply, "OpenStack-image-store-ids",
+                     stores_ids(image_service_of(request)->stores));
     }
     return rc;
 }

@@ -3,6 +3,7 @@
 // rows of both directions.
 #include "services/image/access.h"
 #include "services/image/api.h"
+#include "services/image/store/blob.h"
 
 #include <string.h>
 
@@ -73,8 +74,10 @@ find_by_ticket(const struct request *request, struct db *db, const char *ticket,
 }
 
 static enum rc
-send_blob(struct request *request, const image_row *row, struct reply *reply, struct err *err)
+send_blob(struct request *request, struct db *db, const image_row *row, struct reply *reply,
+          struct err *err)
 {
+    struct blob_places places;
     bool partial;
     int64_t first = 0, last = row->size - 1;
     enum rc rc =
@@ -83,7 +86,10 @@ send_blob(struct request *request, const image_row *row, struct reply *reply, st
         reply_header_format(reply, "Content-Range", "bytes */%lld", (long long)row->size);
     }
     if (rc == RC_OK) {
-        rc = store_blob_open(image_service_of(request)->store, row->sha512, &reply->fd, err);
+        rc = blob_places_find(image_service_of(request)->stores, db, row->id, &places, err);
+    }
+    if (rc == RC_OK) {
+        rc = blob_open(&places, row->sha512, &reply->fd, err);
     }
     if (rc != RC_OK) {
         return rc;
@@ -116,7 +122,7 @@ file_get(struct request *request, struct reply *reply, struct err *err)
         reply->status = 204;
         return RC_OK;
     }
-    return rc == RC_OK ? send_blob(request, row, reply, err) : rc;
+    return rc == RC_OK ? send_blob(request, db, row, reply, err) : rc;
 }
 
 // clang-format off

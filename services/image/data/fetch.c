@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/data/fetch.h"
 
-#include "common/log/log.h"
-
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
@@ -26,7 +24,9 @@ fetch_new(const char *url)
 void
 fetch_free(struct fetch *fetch)
 {
-    upload_free(fetch->upload);
+    if (!fetch) {
+        return;
+    }
     remote_free(fetch->remote);
     g_mutex_clear(&fetch->mutex);
     g_cond_clear(&fetch->woken);
@@ -232,27 +232,9 @@ transfer_all(struct fetch *fetch, struct err *err)
                  *message ? message : curl_easy_strerror(code));
 }
 
-void
-fetch_run(void *data, void *context)
+enum rc
+fetch_run(struct fetch *fetch, struct err *err)
 {
-    struct fetch *fetch = data;
-    struct err err = {0};
-    struct db *db = NULL;
-    enum rc rc = fetch->remote ? find_source(fetch, &err) : RC_OK;
-    if (rc == RC_OK) {
-        rc = transfer_all(fetch, &err);
-    }
-    struct err connection;
-    enum rc connected = db_get(service_db(fetch->upload->service->service), &db, &connection);
-    if (rc == RC_OK && connected == RC_OK) {
-        rc = upload_finish(fetch->upload, db, &err);
-    }
-    if (rc != RC_OK) {
-        log_info("an import failed", kv("image", fetch->upload->row.image_id),
-                 kv("message", err.message));
-    }
-    if (connected == RC_OK) {
-        upload_settle_failed(fetch->upload, db, err.message);
-    }
-    fetch_free(fetch);
+    enum rc rc = fetch->remote ? find_source(fetch, err) : RC_OK;
+    return rc == RC_OK ? transfer_all(fetch, err) : rc;
 }

@@ -7,7 +7,7 @@
 #include "services/image/data/upload.h"
 
 struct fetch {
-    struct upload *upload;
+    struct upload *upload; // borrowed
     char *url;             // NULL until the remote is found
     struct remote *remote; // NULL: web-download
     // The pipeline's wake: the fetching thread may go on.
@@ -16,9 +16,10 @@ struct fetch {
     bool may_go_on;
 };
 struct fetch *fetch_new(const char *url);
-void fetch_free(struct fetch *fetch);
+void fetch_free(struct fetch *fetch); // NULL is fine
 // RC_INVALID: not http or https, or a port that is not allowed.
 enum rc fetch_check_url(const struct image_service *service, const char *url,
                         struct err *err) CHECKED;
 void fetch_wake(void *fetch);
-void fetch_run(void *fetch, void *context); // for the fetchers' pool; owns the fetch
+// All bytes into the upload's pipeline. Blocks.
+enum rc fetch_run(struct fetch *fetch, struct err *err) CHECKED;

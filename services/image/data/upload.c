@@ -40,10 +40,12 @@ register_upload(struct upload *upload, struct err *err)
 }
 
 enum rc
-upload_new(struct image_service *service, enum upload_kind kind, struct upload **ret_upload,
-           struct err *err)
+upload_new(struct image_service *service, enum upload_kind kind, char **stores,
+           struct upload **ret_upload, struct err *err)
 {
     struct upload *upload = g_new0(struct upload, 1);
+    const char *standard[] = {store_name(stores_default(service->stores)), NULL};
+    upload->stores = stores ? stores : g_strdupv((char **)standard);
     upload->service = service;
     upload->row.kind = kind;
     upload->row.size = -1;
@@ -52,6 +54,7 @@ upload_new(struct image_service *service, enum upload_kind kind, struct upload *
     uuid_new(upload->row.upload_id);
     enum rc rc = register_upload(upload, err);
     if (rc != RC_OK) {
+        g_strfreev(upload->stores);
         g_free(upload);
         return rc;
     }
@@ -60,18 +63,35 @@ upload_new(struct image_service *service, enum upload_kind kind, struct upload *
 }
 
 enum rc
+upload_begin(struct upload *upload, struct db *db, image_row **image, const struct task *task,
+             int64_t *ret_room, struct err *err)
+{
+    upload->image = g_steal_pointer(image);
+    upload->row.image_id = upload->image->id;
+    g_autofree char *stores = g_strjoinv(",", upload->stores);
+    const struct upload_begin begin = {
+        .image = upload->image,
+        .upload = &upload->row,
+        .task = task,
+        .stores = stores,
+        .n_stores = (int)g_strv_length(upload->stores),
+    };
+    enum rc rc = upload_db_begin(db, &begin, ret_room, err);
+    if (rc == RC_OK) {
+        upload->is_settled = false;
+    }
+    return rc;
+}
+
+enum rc
 upload_start(struct upload *upload, struct db *db, image_row **image, const struct task *task,
              void (*wake)(void *context), void *context, struct err *err)
 {
     int64_t room = 0;
-    upload->image = g_steal_pointer(image);
-    upload->row.image_id = upload->image->id;
-    enum rc rc = upload_db_begin(db, upload->image, &upload->row, task, &room, err);
-    if (rc != RC_OK) {
-        return rc;
+    enum rc rc = upload_begin(upload, db, image, task, &room, err);
+    if (rc == RC_OK) {
+        rc = stores_temp_create(upload->service->stores, upload->row.upload_id, &upload->fd, err);
     }
-    upload->is_settled = false;
-    rc = store_temp_create(upload->service->store, upload->row.upload_id, &upload->fd, err);
     if (rc == RC_OK) {
         const struct archive_limits limits = {upload->service->unpacked_cap, MAX_ARCHIVE_MEMBERS};
         const struct pipeline_config config = {
@@ -146,15 +166,20 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         .sha512 = result->sha512,
         .size = result->size,
         .virtual_size = upload_virtual_size(result),
-        .store = upload->service->store,
         .format = disk_format_name(result->verdict.format),
         .adopted = upload->adopted,
         .archive = archive_kind_name(result->archive.kind),
         .inside = disk_format_name(result->archive.disk.format),
         .layers = layers,
     };
-    rc = upload_db_announce(db, &facts, err);
-    return rc == RC_OK ? upload_db_store(db, &facts, err) : rc;
+    if (upload->row.kind == UPLOAD_STAGE) {
+        rc = upload_db_stage(db, &facts, err);
+        upload->keeps_temp = rc == RC_OK;
+        upload->is_settled = rc == RC_OK || rc == RC_GONE;
+        return rc;
+    }
+    const struct blob_source source = {upload->fd, result->sha512, result->size, true};
+    return upload_publish(upload, db, &facts, &source, err);
 }
 
 enum rc
@@ -164,7 +189,6 @@ upload_finish(struct upload *upload, struct db *db, struct err *err)
     enum rc rc = pipeline_finish(upload->pipeline, &result, err);
     if (rc == RC_OK) {
         rc = store_result(upload, db, &result, err);
-        upload->is_settled = rc == RC_OK || rc == RC_GONE;
     }
     if (rc == RC_OK) {
         log_info("stored an image", kv("image", upload->row.image_id), kv_int("size", result.size),
@@ -178,7 +202,8 @@ upload_settle_failed(struct upload *upload, struct db *db, const char *reason)
 {
     struct err err;
     if (!upload->is_settled) {
-        upload->is_settled = upload_db_fail(db, &upload->row, reason, &err) == RC_OK;
+        upload->is_settled =
+            upload_db_fail(db, &upload->row, upload->failed, reason, &err) == RC_OK;
     }
 }
 
@@ -192,13 +217,17 @@ upload_free(struct upload *upload)
     pipeline_free(upload->pipeline);
     if (upload->fd >= 0) {
         close(upload->fd);
-        store_temp_remove(service->store, upload->row.upload_id);
+    }
+    if (upload->fd >= 0 && !upload->keeps_temp) {
+        stores_temp_remove(service->stores, upload->row.upload_id);
     }
     g_mutex_lock(&service->mutex);
     g_hash_table_remove(service->uploads, upload->row.upload_id);
     g_mutex_unlock(&service->mutex);
     image_row_free(upload->image);
     g_free(upload->adopted);
+    g_free(upload->failed);
+    g_strfreev(upload->stores);
     g_free(upload);
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Uploads as rows: begun and leased, stored or failed, and what is swept behind them.
-#include "common/base/util.h"
+#include "services/image/data/upload_db.h"
+
 #include "common/db/lease.h"
 #include "common/db/usage.h"
-#include "services/image/catalog/image_db.h"
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/catalog/image_sql.h"
 #include "services/image/catalog/layer_db.h"
@@ -11,287 +10,362 @@
 #include <string.h>
 
 #define LEASE_END "now() + interval '" G_STRINGIFY(UPLOAD_LEASE_S) " seconds'"
-#define KEEP_DELETED_DAYS "30"
-#define MIN_BLOB_AGE "1 minute" // a blob announced by an upload that is about to be stored
 
 struct begin {
-    const image_row *image;
-    const struct upload_row *upload;
-    const struct task *task;
+    const struct upload_begin *what;
     const char *status;
     int64_t *ret_room;
 };
-static const enum image_event begin_events[] = {
-    [UPLOAD_FILE] = IMAGE_UPLOAD, [UPLOAD_STAGE] = IMAGE_STAGE, [UPLOAD_FETCH] = IMAGE_FETCH};
+
+// What each kind needs: its step of the life cycle, the quota that its bytes count against, and the
+// sentence when the image is not in a state for it.
+static const struct {
+    enum image_event event;
+    int quota, room; // QUOTA_…; room: of the bytes that come
+    bool counts;     // as one more upload
+    bool is_import;
+} kinds[] = {
+    [UPLOAD_FILE] = {IMAGE_UPLOAD, QUOTA_SIZE, QUOTA_SIZE, true, false},
+    [UPLOAD_STAGE] = {IMAGE_STAGE, QUOTA_STAGE, QUOTA_STAGE, true, false},
+    [UPLOAD_FETCH] = {IMAGE_FETCH, QUOTA_STAGE, QUOTA_SIZE, true, true},
+    [UPLOAD_DIRECT] = {IMAGE_IMPORT, QUOTA_SIZE, QUOTA_SIZE, false, true},
+    [UPLOAD_COPY] = {IMAGE_COPY, QUOTA_STAGE, QUOTA_SIZE, true, true},
+};
 
 static enum rc
-task_add(struct db *db, const struct task *task, struct err *err)
+check_quotas(struct db *db, const struct upload_begin *what, struct err *err)
 {
+    int64_t size = MAX(what->upload->size, 1);
+    enum upload_kind kind = what->upload->kind;
+    int64_t n = MAX(what->n_stores, 1);
+    // Bytes in the stores count once per store, staged ones once.
+    const struct quota_request requests[] = {
+        {&image_quotas[kinds[kind].quota], kinds[kind].quota == QUOTA_SIZE ? size * n : size},
+        {&image_quotas[QUOTA_SIZE], kind == UPLOAD_STAGE ? 0 : size * n},
+        {&image_quotas[QUOTA_UPLOADING], kinds[kind].counts},
+    };
+    return quota_refusal(quota_check(db, what->image->owner, requests, N_ELEMENTS(requests), err),
+                         err);
+}
+
+static enum rc
+task_add(struct db *db, const struct upload_begin *what, struct err *err)
+{
+    const struct task *task = what->task;
     g_autofree char *input = json_dumps(task->input, JSON_COMPACT);
     return db_run(
         db,
-        "INSERT INTO image_task (image_id, upload_id, status, owner, user_id, request_id, input) "
-        "VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6, $7::jsonb)",
-        DB_ARGS(db_s(task->image_id), db_s(task->upload_id), db_s(task->status), db_s(task->owner),
-                db_s(task->user_id), db_s(task->request_id), db_s(input)),
+        "INSERT INTO image_task (id, image_id, upload_id, status, owner, user_id, request_id, "
+        "input) VALUES ($1::uuid, $2::uuid, $3::uuid, 'processing', $4, $5, $6, $7::jsonb)",
+        DB_ARGS(db_s(task->id), db_s(task->image_id), db_s(what->upload->upload_id),
+                db_s(task->owner), db_s(task->user_id), db_s(task->request_id), db_s(input)),
         NULL, err);
+}
+
+static enum rc
+begin_row(struct db *db, const struct begin *begin, struct err *err)
+{
+    const struct upload_begin *what = begin->what;
+    g_autoptr(db_result) result = NULL;
+    enum rc rc = db_run(
+        db,
+        "UPDATE image SET status = $2, upload_id = $3::uuid, upload_owner = $4, upload_size = $5, "
+        "upload_until = " LEASE_END ", properties = CASE WHEN $7::text IS NULL THEN properties - "
+        "'" FAILED_IMPORT "' ELSE properties || jsonb_build_object('" IMPORTING_TO
+        "', $7::text, '" FAILED_IMPORT "', '', '" IMPORT_TASK
+        "', $8::text) END, updated_at = now() WHERE id = $1::uuid AND status = $6 AND upload_id IS "
+        "NULL",
+        DB_ARGS(db_s(what->image->id), db_s(begin->status), db_s(what->upload->upload_id),
+                db_s(lease_owner()), db_i(MAX(what->upload->size, 0)), db_s(what->image->status),
+                db_s(what->task ? what->stores : NULL), db_s(what->task ? what->task->id : NULL)),
+        &result, err);
+    if (rc == RC_OK && db_n_affected(result) != 1) {
+        return fault(err, RC_CONFLICT,
+                     "New operation on image '%s' is not permitted as prior operation is still in "
+                     "progress",
+                     what->image->id);
+    }
+    return rc;
+}
+
+static enum rc
+find_room(struct db *db, const struct upload_begin *what, int64_t *ret_room, struct err *err)
+{
+    int64_t room = 0;
+    enum rc rc = quota_room(db, &image_quotas[kinds[what->upload->kind].room], what->image->owner,
+                            &room, err);
+    if (rc == RC_OK) {
+        *ret_room = room == INT64_MAX ? room : room + MAX(what->upload->size, 0);
+    }
+    return rc;
 }
 
 static enum rc
 begin_in_tx(struct db *db, void *argument, struct err *err)
 {
     const struct begin *begin = argument;
-    const struct quota_request requests[] = {
-        {&image_quotas[QUOTA_SIZE], MAX(begin->upload->size, 1)}};
-    enum rc rc = quota_refusal(quota_check(db, begin->image->owner, requests, 1, err), err);
-    if (rc != RC_OK) {
-        return rc;
-    }
-    g_autoptr(db_result) result = NULL;
-    rc = db_run(
-        db,
-        "UPDATE image SET status = $2, upload_id = $3::uuid, upload_owner = $4, upload_size = $5, "
-        "upload_until = " LEASE_END ", properties = properties - '" FAILED_IMPORT
-        "', updated_at = now() WHERE id = $1::uuid AND status = $6",
-        DB_ARGS(db_s(begin->image->id), db_s(begin->status), db_s(begin->upload->upload_id),
-                db_s(lease_owner()), db_i(MAX(begin->upload->size, 0)), db_s(begin->image->status)),
-        &result, err);
-    if (rc == RC_OK && db_n_affected(result) != 1) {
-        return fault(err, RC_CONFLICT, "Image %s changed meanwhile, its data is not taken",
-                     begin->image->id);
-    }
-    if (rc == RC_OK && begin->task) {
-        rc = task_add(db, begin->task, err);
-    }
-    int64_t room = 0;
+    enum rc rc = check_quotas(db, begin->what, err);
     if (rc == RC_OK) {
-        rc = quota_room(db, &image_quotas[QUOTA_SIZE], begin->image->owner, &room, err);
+        rc = begin_row(db, begin, err);
     }
-    if (rc == RC_OK) {
-        *begin->ret_room = room == INT64_MAX ? room : room + MAX(begin->upload->size, 0);
+    if (rc == RC_OK && begin->what->task) {
+        rc = task_add(db, begin->what, err);
     }
-    return rc;
+    return rc == RC_OK ? find_room(db, begin->what, begin->ret_room, err) : rc;
 }
 
 enum rc
-upload_db_begin(struct db *db, const image_row *image, const struct upload_row *upload,
-                const struct task *task, int64_t *ret_room, struct err *err)
+upload_db_begin(struct db *db, const struct upload_begin *what, int64_t *ret_room, struct err *err)
 {
-    struct begin begin = {image, upload, task, NULL, ret_room};
-    enum rc rc = image_fsm_step(image->status, begin_events[upload->kind], &begin.status, err);
+    struct begin begin = {what, NULL, ret_room};
+    enum rc rc =
+        image_fsm_step(what->image->status, kinds[what->upload->kind].event, &begin.status, err);
     return rc == RC_OK ? db_tx(db, begin_in_tx, &begin, err) : rc;
 }
 
-#define ANNOUNCE                                                                      \
-    "INSERT INTO blob (sha512, size) VALUES ($1, $2) ON CONFLICT (sha512) DO UPDATE " \
-    "SET created_at = now()"
-
-enum rc
-upload_db_announce(struct db *db, const struct upload_facts *facts, struct err *err)
+static enum rc
+gone(const struct upload_row *upload, struct err *err)
 {
-    return db_run(db, ANNOUNCE, DB_ARGS(db_s(facts->sha512), db_i(facts->size)), NULL, err);
+    return fault(err, RC_GONE,
+                 "Image %s could not be found after upload. The image may have been deleted during "
+                 "the upload, cleaning up the chunks uploaded.",
+                 upload->image_id);
 }
 
+struct announce {
+    const struct upload_facts *facts;
+    const char *stores;
+};
+
+// Under the blob's lock, that excludes the sweeper's claim.
 static enum rc
-store_row(struct db *db, const struct upload_facts *facts, struct err *err)
+announce_in_tx(struct db *db, void *argument, struct err *err)
+{
+    const struct announce *announce = argument;
+    const struct upload_facts *facts = announce->facts;
+    g_autoptr(db_result) owned = NULL;
+    g_autoptr(db_result) places = NULL;
+    enum rc rc = db_lock_text(db, "blob", facts->sha512, err);
+    if (rc == RC_OK) {
+        rc = db_run(db,
+                    "INSERT INTO blob (sha512, size) VALUES ($1, $2) ON CONFLICT (sha512) DO "
+                    "UPDATE SET created_at = now()",
+                    DB_ARGS(db_s(facts->sha512), db_i(facts->size)), NULL, err);
+    }
+    if (rc == RC_OK) {
+        rc = db_run(db,
+                    "UPDATE image SET upload_blob = $2 WHERE id = $3::uuid AND upload_id = "
+                    "$1::uuid",
+                    DB_ARGS(db_s(facts->upload->upload_id), db_s(facts->sha512),
+                            db_s(facts->upload->image_id)),
+                    &owned, err);
+    }
+    if (rc == RC_OK && db_n_affected(owned) != 1) {
+        return gone(facts->upload, err);
+    }
+    if (rc == RC_OK) {
+        rc = db_run(db,
+                    "INSERT INTO blob_location (sha512, store, state) SELECT $1, s, 'placing' FROM "
+                    "unnest($2::text[]) s ON CONFLICT (sha512, store) DO UPDATE SET changed_at = "
+                    "CASE blob_location.state WHEN 'removing' THEN blob_location.changed_at ELSE "
+                    "now() END RETURNING state = 'removing' AS busy",
+                    DB_ARGS(db_s(facts->sha512), db_s(announce->stores)), &places, err);
+    }
+    for (int i = 0; rc == RC_OK && i < db_n_rows(places); i++) {
+        if (db_bool(places, i, "busy")) {
+            return fault_typed(err, RC_UNAVAILABLE, "removing",
+                               "the same bytes are just being deleted, try again");
+        }
+    }
+    return rc;
+}
+
+enum rc
+upload_db_announce(struct db *db, const struct upload_facts *facts, const char *stores,
+                   struct err *err)
+{
+    struct announce announce = {facts, stores};
+    return db_tx(db, announce_in_tx, &announce, err);
+}
+
+struct storing {
+    const struct upload_facts *facts;
+    const struct upload_stored *stored;
+};
+
+// ret_first: the image had no data before.
+static enum rc
+activate(struct db *db, const struct upload_facts *facts, bool *ret_first, struct err *err)
 {
     g_autoptr(db_result) result = NULL;
     struct db_arg virtual_size = facts->virtual_size >= 0 ? db_i(facts->virtual_size) : db_s(NULL);
-    const char *sql =
-        facts->upload->kind == UPLOAD_STAGE
-            ? "UPDATE image SET staged_size = $3, staged_virtual_size = $4, staged_checksum = $5, "
-              "staged = $6, staged_format = $8, staged_archive = $9, staged_inside = $10, "
-              "staged_at = now(), updated_at = now(), " NO_UPLOAD
-              " WHERE id = $1::uuid AND upload_id = $2::uuid AND status = 'uploading' AND "
-              "$7::jsonb IS NULL"
-            : "UPDATE image SET status = 'active', size = $3, virtual_size = $4, checksum = $5, "
-              "os_hash_algo = 'sha512', os_hash_value = $6, blob = $6, updated_at = "
-              "now(), disk_format = COALESCE($7::jsonb->>'disk_format', disk_format), "
-              "container_format = COALESCE($7::jsonb->>'container_format', container_format), "
-              "properties = properties || COALESCE($7::jsonb->'properties', '{}'), " NO_UPLOAD
-              " WHERE id = $1::uuid AND upload_id = $2::uuid AND status IN ('saving', 'importing') "
-              "AND $8::text IS NOT NULL AND $9::text IS NOT NULL AND $10::text IS NOT NULL";
-    enum rc rc = db_run(db, sql,
-                        DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id),
-                                db_i(facts->size), virtual_size, db_s(facts->md5),
-                                db_s(facts->sha512), db_s(facts->adopted), db_s(facts->format),
-                                db_s(facts->archive), db_s(facts->inside)),
-                        &result, err);
-    if (rc == RC_OK && db_n_affected(result) != 1) {
-        return fault(
-            err, RC_GONE,
-            "Image %s could not be found after upload. The image may have been deleted during "
-            "the upload, cleaning up the chunks uploaded.",
-            facts->upload->image_id);
+    enum rc rc = db_run(
+        db,
+        "UPDATE image SET status = 'active', size = $3, virtual_size = $4, checksum = $5, "
+        "os_hash_algo = 'sha512', os_hash_value = $6, blob = $6, updated_at = now(), disk_format = "
+        "COALESCE($7::jsonb->>'disk_format', disk_format), container_format = "
+        "COALESCE($7::jsonb->>'container_format', container_format), properties = properties || "
+        "COALESCE($7::jsonb->'properties', '{}'), " NO_STAGED
+        " WHERE id = $1::uuid AND upload_id = $2::uuid AND status IN ('saving', 'importing')",
+        DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id), db_i(facts->size),
+                virtual_size, db_s(facts->md5), db_s(facts->sha512), db_s(facts->adopted)),
+        &result, err);
+    if (rc == RC_OK) {
+        *ret_first = db_n_affected(result) == 1;
     }
     return rc;
+}
+
+// The image's places, and how far it is.
+static enum rc
+add_places(struct db *db, const struct storing *storing, struct err *err)
+{
+    const struct upload_facts *facts = storing->facts;
+    g_autoptr(db_result) places = NULL;
+    g_autoptr(db_result) image = NULL;
+    enum rc rc = db_run(db,
+                        "UPDATE blob_location SET state = 'present', changed_at = now(), "
+                        "verified_at = now() WHERE sha512 = $1 AND store = ANY ($2::text[]) AND "
+                        "state <> 'removing'",
+                        DB_ARGS(db_s(facts->sha512), db_s(storing->stored->stores)), &places, err);
+    if (rc == RC_OK) {
+        rc = db_run(db,
+                    "INSERT INTO image_location (image_id, store) SELECT $1::uuid, s FROM "
+                    "unnest($2::text[]) s ON CONFLICT DO NOTHING",
+                    DB_ARGS(db_s(facts->upload->image_id), db_s(storing->stored->stores)), NULL,
+                    err);
+    }
+    const char *sql =
+        storing->stored->ends
+            ? "UPDATE image SET updated_at = now(), properties = CASE WHEN properties ? "
+              "'" IMPORT_TASK "' THEN properties - '" IMPORT_TASK "' || jsonb_build_object("
+              "'" IMPORTING_TO "', '', '" FAILED_IMPORT
+              "', $4::text) ELSE properties END, " NO_UPLOAD
+              " WHERE id = $1::uuid AND upload_id = $2::uuid AND blob IS NOT NULL AND "
+              "$3::text[] IS NOT NULL"
+            : "UPDATE image SET updated_at = now(), properties = properties || "
+              "jsonb_build_object('" FAILED_IMPORT "', $4::text, '" IMPORTING_TO
+              "', array_to_string(ARRAY(SELECT s FROM unnest(string_to_array(properties->>"
+              "'" IMPORTING_TO "', ',')) s WHERE s <> ALL ($3::text[] || string_to_array($4, ','))"
+              " ORDER BY s), ',')) "
+              "WHERE id = $1::uuid AND upload_id = $2::uuid AND blob IS NOT NULL";
+    if (rc == RC_OK) {
+        rc = db_run(db, sql,
+                    DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id),
+                            db_s(storing->stored->stores), db_s(storing->stored->failed)),
+                    &image, err);
+    }
+    return rc == RC_OK && db_n_affected(image) != 1 ? gone(facts->upload, err) : rc;
 }
 
 static enum rc
 finish_task(struct db *db, const struct upload_row *upload, const char *status, const char *message,
             struct err *err)
 {
-    if (upload->kind != UPLOAD_FETCH) {
-        return RC_OK;
-    }
-    return db_run(db,
-                  "UPDATE image_task SET status = $2, message = $3, updated_at = now() "
-                  "WHERE upload_id = $1::uuid AND status = 'processing'",
-                  DB_ARGS(db_s(upload->upload_id), db_s(status), db_s(message)), NULL, err);
+    return kinds[upload->kind].is_import
+               ? db_run(db,
+                        "UPDATE image_task SET status = $2, message = $3, updated_at = now() "
+                        "WHERE upload_id = $1::uuid AND status = 'processing'",
+                        DB_ARGS(db_s(upload->upload_id), db_s(status), db_s(message)), NULL, err)
+               : RC_OK;
 }
 
-static enum rc
-open_usage(struct db *db, const char *owner, const char *id, const char *name, int64_t size,
-           struct err *err)
-{
-    const struct usage usage = {owner, "image", id, name ? name : "", "image.bytes", size};
-    return usage_open(db, &usage, 1, err);
-}
-
-// The blob's lock excludes the sweeper, which else might remove the file between its link and our
-// commit.
 static enum rc
 store_in_tx(struct db *db, void *argument, struct err *err)
 {
-    const struct upload_facts *facts = argument;
+    const struct storing *storing = argument;
+    const struct upload_facts *facts = storing->facts;
     const struct quota_request requests[] = {{&image_quotas[QUOTA_SIZE], 0}};
+    const struct usage usage = {
+        facts->owner,  "image",    facts->upload->image_id, facts->name ? facts->name : "",
+        "image.bytes", facts->size};
+    bool is_first = false;
     enum rc rc = db_lock_text(db, "quota", facts->owner, err);
     if (rc == RC_OK) {
-        rc = db_lock_text(db, "blob", facts->sha512, err);
+        rc = activate(db, facts, &is_first, err);
     }
     if (rc == RC_OK) {
-        rc = upload_db_announce(db, facts, err);
+        rc = add_places(db, storing, err);
     }
-    if (rc == RC_OK) {
-        rc = store_blob_place(facts->store, facts->upload->upload_id, facts->sha512, err);
-    }
-    if (rc == RC_OK) {
-        rc = store_row(db, facts, err);
-    }
-    if (rc == RC_OK) {
+    if (rc == RC_OK && facts->layers) {
         rc = layer_db_replace(db, facts->upload->image_id, facts->layers, err);
     }
     if (rc == RC_OK) {
         rc = quota_refusal(quota_check(db, facts->owner, requests, 1, err), err);
     }
-    if (rc == RC_OK) {
+    if (rc == RC_OK && storing->stored->ends) {
         rc = finish_task(db, facts->upload, "success", "", err);
     }
-    return rc == RC_OK && facts->upload->kind != UPLOAD_STAGE
-               ? open_usage(db, facts->owner, facts->upload->image_id, facts->name, facts->size,
-                            err)
-               : rc;
+    return rc == RC_OK && is_first ? usage_open(db, &usage, 1, err) : rc;
 }
 
 enum rc
-upload_db_store(struct db *db, const struct upload_facts *facts, struct err *err)
+upload_db_store(struct db *db, const struct upload_facts *facts, const struct upload_stored *stored,
+                struct err *err)
 {
-    return db_tx(db, store_in_tx, (void *)facts, err);
+    struct storing storing = {facts, stored};
+    return db_tx(db, store_in_tx, &storing, err);
+}
+
+static enum rc
+stage_in_tx(struct db *db, void *argument, struct err *err)
+{
+    const struct upload_facts *facts = argument;
+    const struct quota_request requests[] = {{&image_quotas[QUOTA_STAGE], 0}};
+    struct db_arg virtual_size = facts->virtual_size >= 0 ? db_i(facts->virtual_size) : db_s(NULL);
+    g_autoptr(db_result) result = NULL;
+    enum rc rc = db_lock_text(db, "quota", facts->owner, err);
+    if (rc == RC_OK) {
+        rc = db_run(
+            db,
+            "UPDATE image SET staged_size = $3, staged_virtual_size = $4, staged_checksum = $5, "
+            "staged = $6, staged_format = $7, staged_archive = $8, staged_inside = $9, "
+            "staged_file = $2::uuid, staged_at = now(), updated_at = now(), " NO_UPLOAD
+            " WHERE id = $1::uuid AND upload_id = $2::uuid AND status = 'uploading'",
+            DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id),
+                    db_i(facts->size), virtual_size, db_s(facts->md5), db_s(facts->sha512),
+                    db_s(facts->format), db_s(facts->archive), db_s(facts->inside)),
+            &result, err);
+    }
+    if (rc == RC_OK && db_n_affected(result) != 1) {
+        return gone(facts->upload, err);
+    }
+    if (rc == RC_OK) {
+        rc = layer_db_replace(db, facts->upload->image_id, facts->layers, err);
+    }
+    return rc == RC_OK ? quota_refusal(quota_check(db, facts->owner, requests, 1, err), err) : rc;
+}
+
+enum rc
+upload_db_stage(struct db *db, const struct upload_facts *facts, struct err *err)
+{
+    return db_tx(db, stage_in_tx, (void *)facts, err);
 }
 
 struct failure {
     const struct upload_row *upload;
-    const char *reason;
+    const char *failed, *reason;
 };
 
 static enum rc
 fail_in_tx(struct db *db, void *argument, struct err *err)
 {
     const struct failure *failure = argument;
-    bool is_fetch = failure->upload->kind == UPLOAD_FETCH;
-    enum rc rc = db_run(
-        db,
-        "UPDATE image SET status = 'queued', updated_at = now(), properties = CASE WHEN "
-        "$3::boolean THEN properties || '{\"" FAILED_IMPORT "\": \"" STORE_ID "\"}' ELSE "
-        "properties END, " NO_UPLOAD " WHERE id = $1::uuid AND upload_id = $2::uuid",
-        DB_ARGS(db_s(failure->upload->image_id), db_s(failure->upload->upload_id), db_b(is_fetch)),
-        NULL, err);
+    enum rc rc = db_run(db,
+                        "UPDATE image SET " AFTER_FAILURE(
+                            "$3::text") " WHERE id = $1::uuid AND upload_id = $2::uuid",
+                        DB_ARGS(db_s(failure->upload->image_id), db_s(failure->upload->upload_id),
+                                db_s(failure->failed)),
+                        NULL, err);
     return rc == RC_OK ? finish_task(db, failure->upload, "failure", failure->reason, err) : rc;
 }
 
 enum rc
-upload_db_fail(struct db *db, const struct upload_row *upload, const char *reason, struct err *err)
+upload_db_fail(struct db *db, const struct upload_row *upload, const char *failed,
+               const char *reason, struct err *err)
 {
-    struct failure failure = {upload, reason};
+    struct failure failure = {upload, failed, reason};
     return db_tx(db, fail_in_tx, &failure, err);
-}
-
-enum rc
-import_db_staged_format(struct db *db, const char *image_id, struct staged_format *ret,
-                        struct err *err)
-{
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run_one(db,
-                            "SELECT staged_format, staged_archive, staged_inside FROM image "
-                            "WHERE id = $1::uuid",
-                            DB_ARGS(db_s(image_id)), &result, err);
-    if (rc == RC_OK) {
-        *ret = (struct staged_format){
-            .format = g_strdup(db_text(result, 0, "staged_format")),
-            .archive = g_strdup(db_text(result, 0, "staged_archive")),
-            .inside = g_strdup(db_text(result, 0, "staged_inside")),
-        };
-    }
-    return rc;
-}
-
-struct direct {
-    const image_row *image;
-    const struct task *task;
-};
-
-static enum rc
-direct_in_tx(struct db *db, void *argument, struct err *err)
-{
-    const struct direct *direct = argument;
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run_one(
-        db,
-        "UPDATE image SET status = 'active', size = staged_size, virtual_size = "
-        "staged_virtual_size, "
-        "checksum = staged_checksum, os_hash_algo = 'sha512', os_hash_value = staged, blob = "
-        "staged, "
-        "updated_at = now(), " NO_STAGED
-        " WHERE id = $1::uuid AND status = 'uploading' AND staged IS NOT NULL RETURNING size",
-        DB_ARGS(db_s(direct->image->id)), &result, err);
-    if (rc == RC_NOT_FOUND) {
-        return fault(err, RC_CONFLICT,
-                     "Image needs to be staged before 'glance-direct' method can be used");
-    }
-    if (rc == RC_OK) {
-        rc = task_add(db, direct->task, err);
-    }
-    return rc == RC_OK ? open_usage(db, direct->image->owner, direct->image->id,
-                                    direct->image->name, db_int(result, 0, "size"), err)
-                       : rc;
-}
-
-enum rc
-import_db_direct(struct db *db, const image_row *image, const struct task *task, struct err *err)
-{
-    struct direct direct = {image, task};
-    return db_tx(db, direct_in_tx, &direct, err);
-}
-
-enum rc
-task_db_list(struct db *db, const char *image_id, char **ret_json, struct err *err)
-{
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run_one(
-        db,
-        "SELECT COALESCE(jsonb_agg(jsonb_build_object('id', id, 'type', 'api_image_import', "
-        "'status', "
-        "status, 'owner', owner, 'user_id', user_id, 'request_id', request_id, 'image_id', "
-        "image_id, "
-        "'input', input, 'result', NULL, 'message', message, 'expires_at', NULL, 'deleted', false, "
-        "'deleted_at', NULL, 'created_at', " SQL_TIME("created_at") ", 'updated_at', " SQL_TIME(
-            "updated_at") ") ORDER BY created_at, id), '[]')::text AS items FROM image_task "
-                          "WHERE image_id = $1::uuid",
-        DB_ARGS(db_s(image_id)), &result, err);
-    if (rc == RC_OK) {
-        *ret_json = g_strdup(db_text(result, 0, "items"));
-    }
-    return rc;
 }
 
 enum rc
@@ -300,108 +374,4 @@ upload_db_renew(struct db *db, const char *ids, struct err *err)
     return db_run(
         db, "UPDATE image SET upload_until = " LEASE_END " WHERE upload_id = ANY ($1::uuid[])",
         DB_ARGS(db_s(ids)), NULL, err);
-}
-
-enum rc
-sweep_db_uploads(struct db *db, int64_t *ret_n_failed, struct err *err)
-{
-    g_autoptr(db_result) result = NULL;
-    enum rc rc =
-        db_run(db,
-               "WITH dead AS (UPDATE image SET status = 'queued', updated_at = now(), properties = "
-               "CASE status WHEN 'importing' THEN properties || "
-               "'{\"" FAILED_IMPORT "\": \"" STORE_ID "\"}' ELSE properties END, " NO_UPLOAD
-               " FROM (SELECT id AS dead_id, upload_id AS dead_upload FROM image WHERE "
-               "upload_until < now() FOR UPDATE) d WHERE id = dead_id RETURNING dead_upload), "
-               "told AS (UPDATE image_task SET status = 'failure', updated_at = now(), "
-               "message = 'the import broke off' "
-               "WHERE status = 'processing' AND upload_id IN (SELECT dead_upload FROM dead)) "
-               "SELECT count(*) AS n FROM dead",
-               DB_NONE, &result, err);
-    if (rc == RC_OK) {
-        *ret_n_failed = db_int(result, 0, "n");
-        rc = db_run(db,
-                    "DELETE FROM image WHERE status = 'deleted' AND deleted_at < now() - "
-                    "interval '" KEEP_DELETED_DAYS " days'",
-                    DB_NONE, NULL, err);
-    }
-    return rc;
-}
-
-enum rc
-sweep_db_staged(struct db *db, int64_t ttl_s, int64_t *ret_n_removed, struct err *err)
-{
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(db,
-                        "UPDATE image SET status = 'queued', updated_at = now(), " NO_STAGED
-                        " WHERE status = 'uploading' AND staged IS NOT NULL AND "
-                        "staged_at < now() - make_interval(secs => $1::bigint)",
-                        DB_ARGS(db_i(ttl_s)), &result, err);
-    *ret_n_removed = rc == RC_OK ? db_n_affected(result) : 0;
-    return rc;
-}
-
-enum rc
-sweep_db_live_uploads(struct db *db, GHashTable *ret_ids, struct err *err)
-{
-    g_autoptr(db_result) result = NULL;
-    enum rc rc =
-        db_run(db, "SELECT upload_id FROM image WHERE upload_id IS NOT NULL ORDER BY upload_id",
-               DB_NONE, &result, err);
-    for (int i = 0; rc == RC_OK && i < db_n_rows(result); i++) {
-        g_hash_table_add(ret_ids, g_strdup(db_text(result, i, "upload_id")));
-    }
-    return rc;
-}
-
-struct removal {
-    struct store *store;
-    const char *sha512;
-    bool removed;
-};
-
-static enum rc
-remove_in_tx(struct db *db, void *argument, struct err *err)
-{
-    struct removal *removal = argument;
-    removal->removed = false;
-    enum rc rc = db_lock_text(db, "blob", removal->sha512, err);
-    g_autoptr(db_result) result = NULL;
-    if (rc == RC_OK) {
-        rc = db_run(db,
-                    "DELETE FROM blob b WHERE sha512 = $1 AND NOT EXISTS "
-                    "(SELECT FROM image i WHERE i.blob = b.sha512 OR i.staged = b.sha512)",
-                    DB_ARGS(db_s(removal->sha512)), &result, err);
-    }
-    if (rc == RC_OK && db_n_affected(result) == 1) {
-        removal->removed = true;
-        rc = store_blob_remove(removal->store, removal->sha512, err);
-    }
-    return rc;
-}
-
-enum rc
-sweep_db_blobs(struct db *db, struct store *store, int64_t *ret_n_removed, struct err *err)
-{
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(
-        db,
-        "SELECT sha512 FROM blob b WHERE created_at < now() - interval '" MIN_BLOB_AGE
-        "' AND NOT EXISTS (SELECT FROM image i WHERE i.blob = b.sha512 OR i.staged = b.sha512) "
-        "ORDER BY created_at LIMIT 100",
-        DB_NONE, &result, err);
-    *ret_n_removed = 0;
-    for (int i = 0; rc == RC_OK && i < db_n_rows(result); i++) {
-        struct removal removal = {store, db_text(result, i, "sha512"), false};
-        rc = db_tx(db, remove_in_tx, &removal, err);
-        *ret_n_removed += removal.removed;
-    }
-    return rc;
-}
-
-enum rc
-sweep_db_adopt(struct db *db, const char *sha512, int64_t size, struct err *err)
-{
-    return db_run(db, "INSERT INTO blob (sha512, size) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                  DB_ARGS(db_s(sha512), db_i(size)), NULL, err);
 }

@@ -10,13 +10,22 @@ static enum rc
 check_headers(const struct request *request, struct err *err)
 {
     const char *type = request_header(request, "Content-Type");
-    const char *store = request_header(request, "X-Image-Meta-Store");
     if (!type || g_ascii_strncasecmp(type, OPENSTACK_STREAM, strlen(OPENSTACK_STREAM))) {
         return fault(err, RC_MEDIA_TYPE, "Invalid content type: must be " OPENSTACK_STREAM);
     }
-    if (store && strcmp(store, STORE_ID)) {
-        return fault(err, RC_INVALID, "Store '%.60s' is not known", store);
+    return RC_OK;
+}
+
+// ret_stores: NULL when the client does not choose.
+static enum rc
+choose_store(const struct request *request, char ***ret_stores, struct err *err)
+{
+    const char *name = request_header(request, "X-Image-Meta-Store");
+    if (name && !stores_find(image_service_of(request)->stores, name)) {
+        return fault(err, RC_INVALID, "Store '%.60s' is not known", name);
     }
+    const char *names[] = {name, NULL};
+    *ret_stores = name ? g_strdupv((char **)names) : NULL;
     return RC_OK;
 }
 
@@ -65,9 +74,13 @@ begin(struct request *request, enum upload_kind kind, void **ret_state, struct e
 {
     struct db *db;
     struct upload *upload = NULL;
+    char **stores = NULL;
     enum rc rc = request_db(request, &db, err);
     if (rc == RC_OK) {
-        rc = upload_new(image_service_of(request), kind, &upload, err);
+        rc = choose_store(request, &stores, err);
+    }
+    if (rc == RC_OK) {
+        rc = upload_new(image_service_of(request), kind, stores, &upload, err);
     }
     if (rc != RC_OK) {
         return rc;

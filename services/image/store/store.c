@@ -1,109 +1,293 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/store/store.h"
 
+#include "services/image/store/driver.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SHA512_LEN 128
+#define READ_SIZE (256 * 1024)
+
+static const struct store_driver *const drivers[] = {&file_driver, &s3_driver};
 
 struct store {
-    char *path;
-    int temp_fd;  // directory tmp
-    int blobs_fd; // directory blobs
+    const struct store_driver *driver;
+    char *name;
+    const char *description;
+    void *self;
+};
+struct stores {
+    GPtrArray *all; // of struct store
+    struct store *standard;
+    char *ids;
+    int temp_fd;
 };
 
-static int
-open_directory(int parent, const char *name)
+static void
+store_free(void *data)
 {
-    if (mkdirat(parent, name, 0750) < 0 && errno != EEXIST) {
-        return -1;
+    struct store *store = data;
+    if (store->self) {
+        store->driver->done(store->self);
     }
-    return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-enum rc
-store_new(const char *path, struct store **ret_store, struct err *err)
-{
-    if (g_mkdir_with_parents(path, 0750) < 0) {
-        return fault(err, RC_UNAVAILABLE, "cannot make the image store '%s': %s", path,
-                     g_strerror(errno));
-    }
-    struct store *store = g_new(struct store, 1);
-    *store = (struct store){g_strdup(path), -1, -1};
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        store->temp_fd = open_directory(fd, "tmp");
-        store->blobs_fd = open_directory(fd, "blobs");
-        close(fd);
-    }
-    if (store->temp_fd < 0 || store->blobs_fd < 0 || !store_is_writable(store)) {
-        enum rc rc = fault(err, RC_UNAVAILABLE, "cannot write to the image store '%s'", path);
-        store_free(store);
-        return rc;
-    }
-    *ret_store = store;
-    return RC_OK;
+    g_free(store->name);
+    g_free(store);
 }
 
 void
-store_free(struct store *store)
+stores_free(struct stores *stores)
 {
-    if (store) {
-        if (store->temp_fd >= 0) {
-            close(store->temp_fd);
+    if (stores) {
+        g_ptr_array_unref(stores->all);
+        if (stores->temp_fd >= 0) {
+            close(stores->temp_fd);
         }
-        if (store->blobs_fd >= 0) {
-            close(store->blobs_fd);
-        }
-        g_free(store->path);
-        g_free(store);
+        g_free(stores->ids);
+        g_free(stores);
     }
 }
 
-bool
-store_is_writable(struct store *store)
+static enum rc
+open_temp(struct stores *stores, const char *path, struct err *err)
 {
-    return faccessat(store->temp_fd, ".", W_OK | X_OK, 0) == 0 &&
-           faccessat(store->blobs_fd, ".", W_OK | X_OK, 0) == 0;
+    if (g_mkdir_with_parents(path, 0750) == 0) {
+        stores->temp_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (stores->temp_fd < 0) {
+        return fault(err, RC_UNAVAILABLE, "cannot make '%s': %s", path, g_strerror(errno));
+    }
+    return RC_OK;
+}
+
+static const struct store_driver *
+find_driver(const char *kind)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++) {
+        if (!strcmp(drivers[i]->kind, kind)) {
+            return drivers[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+name_is_valid(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+    return len > 0 && len <= 64 && !name[len] && !g_str_has_prefix(name, "os_glance_");
+}
+
+// text: "name:kind".
+static enum rc
+add_store(struct stores *stores, const struct conf *conf, const char *temp_path, char *text,
+          struct err *err)
+{
+    g_auto(GStrv) parts = g_strsplit(g_strstrip(text), ":", 2);
+    const struct store_driver *driver = g_strv_length(parts) == 2 ? find_driver(parts[1]) : NULL;
+    if (!driver || !name_is_valid(parts[0]) || stores_find(stores, parts[0])) {
+        return fault(err, RC_INVALID,
+                     "setting [stores] enabled: '%.80s' is not NAME:KIND with a new name and a "
+                     "kind of file or s3",
+                     text);
+    }
+    g_autofree char *group = g_strconcat("store:", parts[0], NULL);
+    struct store *store = g_new0(struct store, 1);
+    store->driver = driver;
+    store->name = g_strdup(parts[0]);
+    store->description = conf_text(conf, group, "description");
+    g_ptr_array_add(stores->all, store);
+    return driver->init(conf, group, temp_path, &store->self, err);
 }
 
 static enum rc
-disk_fault(struct err *err, const char *attempt, const char *name)
+add_all(struct stores *stores, const struct conf *conf, const char *temp_path, struct err *err)
 {
-    int number = errno;
-    enum rc rc = number == ENOSPC || number == EDQUOT ? RC_TOO_LARGE : RC_UNAVAILABLE;
-    return fault(err, rc, "cannot %s '%.40s' in the image store: %s", attempt, name,
-                 g_strerror(number));
+    g_auto(GStrv) texts = g_strsplit(conf_text(conf, "stores", "enabled"), ",", -1);
+    enum rc rc = RC_OK;
+    for (char **each = texts; rc == RC_OK && *each; each++) {
+        rc = add_store(stores, conf, temp_path, *each, err);
+    }
+    if (rc != RC_OK) {
+        return rc;
+    }
+    g_autoptr(GString) ids = g_string_new(NULL);
+    for (guint i = 0; i < stores->all->len; i++) {
+        g_string_append_printf(ids, "%s%s", i ? "," : "", store_name(stores->all->pdata[i]));
+    }
+    stores->ids = g_strdup(ids->str);
+    const char *standard = conf_text(conf, "stores", "default");
+    stores->standard = *standard          ? stores_find(stores, standard)
+                       : stores->all->len ? stores->all->pdata[0]
+                                          : NULL;
+    return stores->standard ? RC_OK
+                            : fault(err, RC_INVALID,
+                                    "setting [stores] default: '%s' is not one of [stores] "
+                                    "enabled",
+                                    standard);
 }
 
 enum rc
-store_temp_create(struct store *store, const char *upload_id, int *ret_fd, struct err *err)
+stores_new(const struct conf *conf, struct stores **ret_stores, struct err *err)
 {
-    int fd =
-        openat(store->temp_fd, upload_id, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+    struct stores *stores = g_new0(struct stores, 1);
+    stores->temp_fd = -1;
+    stores->all = g_ptr_array_new_with_free_func(store_free);
+    g_autofree char *temp_path = g_build_filename(conf_text(conf, "store", "path"), "tmp", NULL);
+    const char *culprit;
+    enum rc rc = open_temp(stores, temp_path, err);
+    if (rc == RC_OK) {
+        rc = add_all(stores, conf, temp_path, err);
+    }
+    if (rc == RC_OK && !stores_are_usable(stores, &culprit)) {
+        rc = fault(err, RC_UNAVAILABLE, "cannot write to the image store '%s'", culprit);
+    }
+    if (rc != RC_OK) {
+        stores_free(stores);
+        return rc;
+    }
+    *ret_stores = stores;
+    return RC_OK;
+}
+
+guint
+stores_count(const struct stores *stores)
+{
+    return stores->all->len;
+}
+
+struct store *
+stores_at(const struct stores *stores, guint i)
+{
+    return stores->all->pdata[i];
+}
+
+struct store *
+stores_find(const struct stores *stores, const char *name)
+{
+    for (guint i = 0; i < stores->all->len; i++) {
+        struct store *store = stores->all->pdata[i];
+        if (!strcmp(store->name, name)) {
+            return store;
+        }
+    }
+    return NULL;
+}
+
+struct store *
+stores_default(const struct stores *stores)
+{
+    return stores->standard;
+}
+
+const char *
+stores_ids(const struct stores *stores)
+{
+    return stores->ids;
+}
+
+bool
+stores_are_usable(struct stores *stores, const char **ret_culprit)
+{
+    if (faccessat(stores->temp_fd, ".", W_OK | X_OK, 0) < 0) {
+        *ret_culprit = "tmp";
+        return false;
+    }
+    for (guint i = 0; i < stores->all->len; i++) {
+        struct store *store = stores->all->pdata[i];
+        if (!store->driver->is_usable(store->self)) {
+            *ret_culprit = store->name;
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *
+store_name(const struct store *store)
+{
+    return store->name;
+}
+
+const char *
+store_description(const struct store *store)
+{
+    return store->description;
+}
+
+const char *
+store_kind(const struct store *store)
+{
+    return store->driver->kind;
+}
+
+bool
+store_is_remote(const struct store *store)
+{
+    return store->driver->is_remote;
+}
+
+bool
+store_takes_temps(const struct store *store)
+{
+    return store->driver->takes_temps(store->self);
+}
+
+json_t *
+store_describe(const struct store *store)
+{
+    return store->driver->describe(store->self);
+}
+
+char *
+store_url(const struct store *store, const char *sha512)
+{
+    return store->driver->url(store->self, sha512);
+}
+
+// ---- temporary files
+
+static enum rc
+open_temp_file(struct stores *stores, const char *upload_id, int flags, int *ret_fd,
+               struct err *err)
+{
+    int fd = openat(stores->temp_fd, upload_id, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0) {
-        return disk_fault(err, "create", upload_id);
+        enum rc rc = errno == ENOSPC || errno == EDQUOT ? RC_TOO_LARGE : RC_UNAVAILABLE;
+        return fault(err, rc, "cannot open the temporary file '%.40s': %s", upload_id,
+                     g_strerror(errno));
     }
     *ret_fd = fd;
     return RC_OK;
 }
 
-void
-store_temp_remove(struct store *store, const char *upload_id)
+enum rc
+stores_temp_create(struct stores *stores, const char *upload_id, int *ret_fd, struct err *err)
 {
-    unlinkat(store->temp_fd, upload_id, 0);
+    return open_temp_file(stores, upload_id, O_RDWR | O_CREAT | O_EXCL, ret_fd, err);
+}
+
+enum rc
+stores_temp_open(struct stores *stores, const char *upload_id, int *ret_fd, struct err *err)
+{
+    return open_temp_file(stores, upload_id, O_RDONLY, ret_fd, err);
+}
+
+void
+stores_temp_remove(struct stores *stores, const char *upload_id)
+{
+    unlinkat(stores->temp_fd, upload_id, 0);
 }
 
 GPtrArray *
-store_temp_list(struct store *store)
+stores_temp_list(struct stores *stores)
 {
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-    int fd = openat(store->temp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(stores->temp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *entry;
     while (directory && (entry = readdir(directory))) {
@@ -113,88 +297,109 @@ store_temp_list(struct store *store)
     }
     if (directory) {
         closedir(directory);
+    } else if (fd >= 0) {
+        close(fd);
     }
     return names;
 }
 
-static void
-shard_of(const char *sha512, char ret_shard[3])
+// ---- blobs
+
+bool
+blob_name_is_valid(const char *name)
 {
-    g_assert(strlen(sha512) == SHA512_LEN);
-    memcpy(ret_shard, sha512, 2);
-    ret_shard[2] = 0;
+    return strlen(name) == SHA512_LEN && strspn(name, "0123456789abcdef") == SHA512_LEN;
+}
+
+static enum rc
+check_digest(EVP_MD_CTX *digest, const struct blob_source *source, struct err *err)
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
+    EVP_DigestFinal_ex(digest, bytes, &size);
+    for (unsigned i = 0; i < size; i++) {
+        g_snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+    }
+    return !strcmp(hex, source->sha512)
+               ? RC_OK
+               : fault(err, RC_INTERNAL, "the bytes read are not those of blob '%.16s…'",
+                       source->sha512);
 }
 
 enum rc
-store_blob_place(struct store *store, const char *upload_id, const char *sha512, struct err *err)
+blob_source_read(const struct blob_source *source, blob_sink sink, void *context, struct err *err)
 {
-    char shard[3];
-    shard_of(sha512, shard);
-    int fd = open_directory(store->blobs_fd, shard);
-    if (fd < 0) {
-        return disk_fault(err, "make", shard);
-    }
+    g_autofree uint8_t *buffer = g_malloc(READ_SIZE);
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
     enum rc rc = RC_OK;
-    if (linkat(store->temp_fd, upload_id, fd, sha512, 0) < 0 && errno != EEXIST) {
-        rc = disk_fault(err, "place", sha512);
-    } else if (fsync(fd) < 0 || fsync(store->blobs_fd) < 0) {
-        rc = disk_fault(err, "sync", sha512);
+    int64_t done = 0;
+    EVP_DigestInit_ex(digest, EVP_sha512(), NULL);
+    while (rc == RC_OK && done < source->size) {
+        ssize_t n = pread(source->fd, buffer, (size_t)MIN(READ_SIZE, source->size - done), done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            rc = fault(err, RC_UNAVAILABLE, "cannot read the image's bytes: %s",
+                       n < 0 ? g_strerror(errno) : "the file is too short");
+            break;
+        }
+        EVP_DigestUpdate(digest, buffer, (size_t)n);
+        rc = sink(context, buffer, (size_t)n, err);
+        done += n;
     }
-    close(fd);
+    if (rc == RC_OK) {
+        rc = check_digest(digest, source, err);
+    }
+    EVP_MD_CTX_free(digest);
     return rc;
 }
 
 enum rc
-store_blob_open(struct store *store, const char *sha512, int *ret_fd, struct err *err)
+store_put(struct store *store, const struct blob_source *source, struct err *err)
 {
-    g_autofree char *name = g_strdup_printf("%.2s/%s", sha512, sha512);
-    int fd = openat(store->blobs_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        return fault(err, RC_INTERNAL, "cannot open blob '%.16s…': %s", sha512, g_strerror(errno));
-    }
-    *ret_fd = fd;
-    return RC_OK;
+    g_assert(blob_name_is_valid(source->sha512));
+    return store->driver->put(store->self, source, err);
 }
 
 enum rc
-store_blob_remove(struct store *store, const char *sha512, struct err *err)
+store_get(struct store *store, const char *sha512, int64_t first, int64_t last, blob_sink sink,
+          void *context, struct err *err)
 {
-    g_autofree char *name = g_strdup_printf("%.2s/%s", sha512, sha512);
-    if (unlinkat(store->blobs_fd, name, 0) < 0 && errno != ENOENT) {
-        return disk_fault(err, "remove", sha512);
-    }
-    return RC_OK;
+    return store->driver->get(store->self, sha512, first, last, sink, context, err);
 }
 
-static void
-each_in_shard(int fd, int64_t oldest, void (*fn)(const char *, int64_t, void *), void *context)
+enum rc
+store_open(struct store *store, const char *sha512, int *ret_fd, struct err *err)
 {
-    DIR *directory = fdopendir(fd);
-    struct dirent *entry;
-    while (directory && (entry = readdir(directory))) {
-        struct stat info;
-        if (strlen(entry->d_name) == SHA512_LEN && fstatat(fd, entry->d_name, &info, 0) == 0 &&
-            info.st_ctime <= oldest) {
-            fn(entry->d_name, info.st_size, context);
-        }
-    }
-    if (directory) {
-        closedir(directory);
-    } else {
-        close(fd);
-    }
+    return store->driver->open
+               ? store->driver->open(store->self, sha512, ret_fd, err)
+               : fault(err, RC_NOT_IMPLEMENTED, "store '%s' is not local", store->name);
 }
 
-void
-store_blob_each(struct store *store, int64_t min_age_s, void (*fn)(const char *, int64_t, void *),
-                void *context)
+enum rc
+store_remove(struct store *store, const char *sha512, struct err *err)
 {
-    for (unsigned i = 0; i < 256; i++) {
-        char shard[3];
-        g_snprintf(shard, sizeof shard, "%02x", i);
-        int fd = openat(store->blobs_fd, shard, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd >= 0) {
-            each_in_shard(fd, (int64_t)time(NULL) - min_age_s, fn, context);
-        }
-    }
+    return store->driver->remove(store->self, sha512, err);
+}
+
+enum rc
+store_each(struct store *store, int64_t min_age_s,
+           void (*fn)(void *context, const char *sha512, int64_t size), void *context,
+           struct err *err)
+{
+    return store->driver->each(store->self, min_age_s, fn, context, err);
+}
+
+enum rc
+store_partials(struct store *store, GHashTable *ret_names, struct err *err)
+{
+    return store->driver->partials(store->self, ret_names, err);
+}
+
+enum rc
+store_partial_remove(struct store *store, const char *sha512, struct err *err)
+{
+    return store->driver->partial_remove(store->self, sha512, err);
 }

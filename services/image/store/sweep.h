@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts in order what crashes leave: uploads whose process is gone, temporary files, blobs that no
-// image names.
+// Puts in order what crashes leave: uploads whose process is gone, temporary files, unfinished
+// writes, blobs in stores where no image wants them.
 #pragma once
 
 struct image_service;
-void sweep_adopt(void *image_service); // once at start: files that the tables do not know
+void sweep_adopt(void *image_service); // every ADOPT_INTERVAL_MS: bytes that the tables do not know
 void sweep(void *image_service);       // every SWEEP_INTERVAL_MS

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/image/data/job.h"
+
+#include "common/log/log.h"
+#include "services/image/store/blob.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+struct job *
+job_new(void)
+{
+    return g_new0(struct job, 1);
+}
+
+void
+job_free(struct job *job)
+{
+    if (job) {
+        upload_free(job->upload);
+        fetch_free(job->fetch);
+        staged_clear(&job->staged);
+        g_free(job);
+    }
+}
+
+static enum rc
+run_fetch(struct job *job, struct db *db, struct err *err)
+{
+    enum rc rc = fetch_run(job->fetch, err);
+    return rc == RC_OK ? upload_finish(job->upload, db, err) : rc;
+}
+
+static enum rc
+run_direct(struct job *job, struct db *db, struct err *err)
+{
+    struct upload *upload = job->upload;
+    const struct staged *staged = &job->staged;
+    int fd = -1;
+    enum rc rc = stores_temp_open(upload->service->stores, staged->file, &fd, err);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    const struct upload_facts facts = {
+        .upload = &upload->row,
+        .owner = upload->image->owner,
+        .name = upload->image->name,
+        .md5 = staged->md5,
+        .sha512 = staged->sha512,
+        .size = staged->size,
+        .virtual_size = staged->virtual_size,
+        .format = staged->format,
+    };
+    const struct blob_source source = {fd, staged->sha512, staged->size, true};
+    rc = upload_publish(upload, db, &facts, &source, err);
+    close(fd);
+    if (rc == RC_OK) {
+        stores_temp_remove(upload->service->stores, staged->file);
+    }
+    return rc;
+}
+
+// A descriptor of the image's bytes, from a local store or by a temporary file.
+static enum rc
+bring_here(struct upload *upload, struct db *db, int *ret_fd, struct err *err)
+{
+    const image_row *image = upload->image;
+    struct stores *stores = upload->service->stores;
+    struct blob_places places;
+    enum rc rc = blob_places_find(stores, db, image->id, &places, err);
+    if (rc == RC_OK) {
+        rc = blob_open(&places, image->sha512, ret_fd, err);
+    }
+    if (rc == RC_NOT_IMPLEMENTED) { // remote only
+        rc = stores_temp_create(stores, upload->row.upload_id, &upload->fd, err);
+        if (rc == RC_OK) {
+            rc = blob_fetch(&places, image->sha512, image->size, upload->fd, err);
+        }
+        int fd = rc == RC_OK ? dup(upload->fd) : -1;
+        if (rc == RC_OK && fd < 0) {
+            rc = fault(err, RC_UNAVAILABLE, "cannot copy the image: %s", g_strerror(errno));
+        }
+        *ret_fd = fd;
+    }
+    return rc;
+}
+
+static enum rc
+run_copy(struct job *job, struct db *db, struct err *err)
+{
+    struct upload *upload = job->upload;
+    const image_row *image = upload->image;
+    int fd = -1;
+    const struct upload_facts facts = {
+        .upload = &upload->row,
+        .owner = image->owner,
+        .name = image->name,
+        .md5 = image->checksum,
+        .sha512 = image->sha512,
+        .size = image->size,
+        .virtual_size = -1,
+    };
+    enum rc rc = bring_here(upload, db, &fd, err);
+    if (rc == RC_OK) {
+        const struct blob_source source = {fd, image->sha512, image->size, false};
+        rc = upload_publish(upload, db, &facts, &source, err);
+        close(fd);
+    }
+    return rc;
+}
+
+static enum rc (*const runs[])(struct job *job, struct db *db, struct err *err) = {
+    [UPLOAD_FETCH] = run_fetch,
+    [UPLOAD_DIRECT] = run_direct,
+    [UPLOAD_COPY] = run_copy,
+};
+
+void
+job_run(void *data, void *context)
+{
+    struct job *job = data;
+    struct upload *upload = job->upload;
+    struct err err = {0};
+    struct db *db = NULL;
+    enum rc rc = db_get(service_db(upload->service->service), &db, &err);
+    if (rc == RC_OK) {
+        rc = runs[upload->row.kind](job, db, &err);
+    }
+    if (rc != RC_OK) {
+        log_info("an import failed", kv("image", upload->row.image_id), kv("message", err.message));
+    }
+    if (db_get(service_db(upload->service->service), &db, &(struct err){0}) == RC_OK) {
+        upload_settle_failed(upload, db, err.message);
+    }
+    job_free(job);
+}

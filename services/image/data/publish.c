@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a whole file to the stores and into the rows: announced first, so that nothing is ever in a
+// store unnoticed; then every store in turn; then one transaction per step that clients may see.
+#include "common/log/log.h"
+#include "services/image/data/upload.h"
+
+#include <string.h>
+
+#define REMOVAL_WAIT_S 60
+#define REMOVAL_POLL_MS 100
+
+// "{a,b}": names of stores need no quotes.
+static char *
+array_of(char *const *names)
+{
+    g_autofree char *joined = g_strjoinv(",", (char **)names);
+    return g_strdup_printf("{%s}", joined);
+}
+
+static void
+note_failed(struct upload *upload, const char *name)
+{
+    char *failed = upload->failed ? g_strconcat(upload->failed, ",", name, NULL) : g_strdup(name);
+    g_free(upload->failed);
+    upload->failed = failed;
+}
+
+// The same bytes may just be on their way out of a store: that ends soon.
+static enum rc
+announce(struct upload *upload, struct db *db, const struct upload_facts *facts, struct err *err)
+{
+    g_autofree char *stores = array_of(upload->stores);
+    int64_t deadline = monotonic_ms() + REMOVAL_WAIT_S * 1000;
+    for (;;) {
+        enum rc rc = upload_db_announce(db, facts, stores, err);
+        bool is_busy = rc == RC_UNAVAILABLE && !strcmp(err->type, "removing");
+        if (!is_busy || monotonic_ms() > deadline ||
+            service_wait_stop(upload->service->service, REMOVAL_POLL_MS)) {
+            return rc;
+        }
+    }
+}
+
+static enum rc
+put_one(struct upload *upload, const char *name, const struct blob_source *source, struct err *err)
+{
+    enum rc rc = store_put(stores_find(upload->service->stores, name), source, err);
+    if (rc != RC_OK) {
+        log_warn("cannot store an image", kv("image", upload->row.image_id), kv("store", name),
+                 kv("message", err->message));
+        note_failed(upload, name);
+    }
+    return rc;
+}
+
+// All or nothing.
+static enum rc
+put_all(struct upload *upload, struct db *db, const struct upload_facts *facts,
+        const struct blob_source *source, struct err *err)
+{
+    enum rc rc = RC_OK;
+    for (char **name = upload->stores; rc == RC_OK && *name; name++) {
+        rc = put_one(upload, *name, source, err);
+    }
+    g_autofree char *stores = array_of(upload->stores);
+    const struct upload_stored stored = {stores, "", true};
+    return rc == RC_OK ? upload_db_store(db, facts, &stored, err) : rc;
+}
+
+// Each as soon as it is there. Fails when none is.
+static enum rc
+put_each(struct upload *upload, struct db *db, const struct upload_facts *facts,
+         const struct blob_source *source, struct err *err)
+{
+    bool is_any = false;
+    enum rc put = RC_OK;
+    for (char **name = upload->stores; *name; name++) {
+        char *one[] = {*name, NULL};
+        g_autofree char *stores = array_of(one);
+        put = put_one(upload, *name, source, err);
+        const struct upload_stored stored = {put == RC_OK ? stores : "{}",
+                                             upload->failed ? upload->failed : "", !name[1]};
+        if (put != RC_OK && (!is_any || name[1])) {
+            continue;
+        }
+        enum rc rc = upload_db_store(db, facts, &stored, err);
+        if (rc != RC_OK) {
+            return rc;
+        }
+        is_any = true;
+    }
+    return is_any ? RC_OK : put;
+}
+
+enum rc
+upload_publish(struct upload *upload, struct db *db, const struct upload_facts *facts,
+               const struct blob_source *source, struct err *err)
+{
+    enum rc rc = announce(upload, db, facts, err);
+    if (rc == RC_OK) {
+        bool is_whole = upload->must_all || !upload->stores[1];
+        rc = (is_whole ? put_all : put_each)(upload, db, facts, source, err);
+    }
+    upload->is_settled = rc == RC_OK || rc == RC_GONE;
+    return rc;
+}

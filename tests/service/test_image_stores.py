@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several stores, one of them behind S3: where images go, how they get to more stores, and what clients are told."""
+
+import hashlib
+import os
+
+import pytest
+
+from tests.lib.s3 import MIN_PART, S3
+from tests.lib.stack import free_ports, wait_until
+
+SERVICES = ["identity", "image"]
+STREAM = {"Content-Type": "application/octet-stream"}
+PORT = free_ports(["s3"])["s3"]
+REMOTE = S3(PORT)
+PLACES = {"stores": {"enabled": "local:file, archive:s3, spare:file", "default": "local"}, "store:archive": {"description": "far away", **REMOTE.settings()}}
+SETTINGS = {"image": PLACES}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def s3():
+    with REMOTE:
+        yield REMOTE
+
+
+@pytest.fixture(autouse=True)
+def healed(s3):
+    yield
+    s3.fail, s3.cut_after, s3.page = lambda *_: None, None, 1000
+
+
+@pytest.fixture(scope="module")
+def owner(stack):
+    return stack.person()
+
+
+def create(stack, person, **more):
+    return stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": "bare", **more}, token=person.token)
+
+
+def show(stack, person, image):
+    return stack.call("GET", "image", f"/v2/images/{image['id']}", token=person.token)
+
+
+def send(stack, person, image, data, store=None, kind="file"):
+    headers = {**STREAM, **({"X-Image-Meta-Store": store} if store else {})}
+    return stack.request("PUT", "image", f"/v2/images/{image['id']}/{kind}", data=data, token=person.token, headers=headers)
+
+
+def stored(stack, person, data, store=None, **more):
+    image = create(stack, person, **more)
+    assert send(stack, person, image, data, store)[0] == 204
+    return image
+
+
+def fetch(stack, person, image, **headers):
+    import urllib.request
+    request = urllib.request.Request(stack.url("image") + image["file"], headers={"X-Auth-Token": person.token, **headers})
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return reply.status, reply.read()
+
+
+def ask(stack, token, image, name, headers=None, **more):
+    return stack.request("POST", "image", f"/v2/images/{image['id']}/import", {"method": {"name": name}, **more}, token=token,
+                         headers={"Accept": "application/json", **(headers or {})})
+
+
+def eventually(condition, seconds=25):
+    return wait_until(condition, seconds, f"the condition did not hold within {seconds} s")
+
+
+def last_task(stack, person, image):
+    return stack.call("GET", "image", f"/v2/images/{image['id']}/tasks", token=person.token)["tasks"][-1]
+
+
+def test_stores_are_told_to_all_and_their_properties_to_the_administrator(stack, owner):
+    told = stack.call("GET", "image", "/v2/info/stores", token=owner.token)["stores"]
+    assert [s["id"] for s in told] == ["local", "archive", "spare"]
+    assert told[0]["default"] == "true" and told[1] == {"id": "archive", "description": "far away"}
+    assert stack.request("GET", "image", "/v2/info/stores/detail", token=owner.token)[0] == 403
+    detail = stack.call("GET", "image", "/v2/info/stores/detail", token=stack.admin_token())["stores"]
+    assert [s["type"] for s in detail] == ["file", "s3", "file"] and detail[0]["properties"]["data_dir"]
+    assert REMOTE.secret not in str(detail)
+    _, headers, _ = stack.request("POST", "image", "/v2/images", {"name": "x"}, token=owner.token)
+    assert headers["OpenStack-image-store-ids"] == "local,archive,spare"
+    assert "copy-image" in headers["OpenStack-image-import-methods"]
+
+
+def test_a_remote_store_that_refuses_fails_the_upload_and_leaves_nothing(stack, owner, s3):
+    s3.fail = lambda method, path, query: 403 if method == "PUT" else None
+    data = os.urandom(MIN_PART + 7)
+    image = create(stack, owner)
+    assert send(stack, owner, image, data, "archive")[0] == 503
+    assert show(stack, owner, image)["status"] == "queued" and not s3.uploads
+    s3.fail = lambda *_: None
+    assert send(stack, owner, image, data, "archive")[0] == 204
+
+
+def test_the_same_bytes_are_kept_once_per_store_until_nobody_wants_them(stack, owner, s3):
+    data, stranger = os.urandom(5000), stack.person()
+    name = hashlib.sha512(data).hexdigest()
+    first, second = stored(stack, owner, data, "archive"), stored(stack, stranger, data, "archive")
+    assert len([r for r in s3.requests if r[1] == name and r[0] == "PUT"]) == 2  # nobody is faster for being second
+    stack.call("DELETE", "image", f"/v2/images/{first['id']}", token=owner.token)
+    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
+    stack.call("DELETE", "image", f"/v2/images/{second['id']}", token=stranger.token)
+    eventually(lambda: name not in s3.objects)
+    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE sha512 = %s", name))
+
+
+def test_staged_data_goes_to_all_stores(stack, owner, s3):
+    data = os.urandom(100_000)
+    image = create(stack, owner)
+    assert send(stack, owner, image, data, kind="stage")[0] == 204
+    assert ask(stack, owner.token, image, "glance-direct", all_stores=True)[0] == 202
+    now = eventually(lambda: (n := show(stack, owner, image))["status"] == "active" and n)
+    assert now["stores"] == "archive,local,spare"
+    assert (now["os_glance_importing_to_stores"], now["os_glance_failed_import"]) == ("", "") and "os_glance_import_task" not in now
+    assert last_task(stack, owner, image)["input"]["backend"] == ["archive", "local", "spare"]
+    assert s3.objects[now["os_hash_value"]] == data
+    assert stack.call("GET", "image", "/v2/info/usage", token=owner.token)["usage"]["image_stage_total"]["usage"] == 0
+
+
+@pytest.mark.parametrize("body, headers, status", [
+    ({"stores": ["nowhere"]}, {}, 409), ({"stores": []}, {}, 400), ({"stores": ["local"], "all_stores": True}, {}, 400),
+    ({"stores": ["local"]}, {"X-Image-Meta-Store": "spare"}, 400), ({"all_stores": True}, {"X-Image-Meta-Store": "spare"}, 400),
+    ({}, {"X-Image-Meta-Store": "nowhere"}, 409), ({"stores": "local"}, {}, 400), ({"stores": [7]}, {}, 409)])
+def test_stores_that_cannot_be_are_refused(stack, owner, body, headers, status):
+    image = create(stack, owner)
+    assert send(stack, owner, image, b"x", kind="stage")[0] == 204
+    assert ask(stack, owner.token, image, "glance-direct", headers, **body)[0] == status
+    assert show(stack, owner, image)["status"] == "uploading"
+
+
+def test_one_store_that_fails_fails_all_unless_told_otherwise(stack, owner, s3):
+    s3.fail = lambda method, path, query: 403
+    data = os.urandom(3000)
+    image = create(stack, owner)
+    assert send(stack, owner, image, data, kind="stage")[0] == 204
+    assert ask(stack, owner.token, image, "glance-direct", stores=["archive", "spare"])[0] == 202
+    eventually(lambda: last_task(stack, owner, image)["status"] == "failure")
+    now = show(stack, owner, image)
+    assert (now["status"], now["os_glance_failed_import"], now["os_glance_importing_to_stores"]) == ("uploading", "archive", "")
+    assert "stores" not in now
+    assert ask(stack, owner.token, image, "glance-direct", stores=["archive", "spare"], all_stores_must_succeed=False)[0] == 202
+    eventually(lambda: last_task(stack, owner, image)["status"] == "success")
+    now = show(stack, owner, image)
+    assert (now["status"], now["stores"], now["os_glance_failed_import"], now["size"]) == ("active", "spare", "archive", 3000)
+    assert fetch(stack, owner, image) == (200, data)
+
+
+def test_an_administrator_copies_an_image_to_more_stores(stack, owner, s3):
+    data = os.urandom(MIN_PART + 77)
+    image = stored(stack, owner, data, "archive")
+    assert ask(stack, owner.token, image, "copy-image", stores=["local"])[0] == 403
+    admin = stack.admin_token()
+    assert ask(stack, admin, image, "copy-image", stores=["archive"])[0] == 400
+    assert ask(stack, admin, image, "copy-image", all_stores=True, all_stores_must_succeed=False)[0] == 202
+    now = eventually(lambda: (n := show(stack, owner, image)).get("os_glance_importing_to_stores") == "" and n)
+    assert (now["status"], now["stores"], now["os_glance_failed_import"]) == ("active", "archive,local,spare", "")
+    assert ask(stack, admin, image, "copy-image", all_stores=True)[0] == 202  # there is nothing left to do
+    places = stack.call("GET", "image", f"/v2/images/{image['id']}/locations", token=admin)
+    assert [p["metadata"]["store"] for p in places] == ["archive", "local", "spare"] and all("://" in p["url"] for p in places)
+    files = [p["url"][7:] for p in places if p["url"].startswith("file://")]
+    assert len({os.stat(path).st_ino for path in files}) == 2, "two stores share an inode"
+    assert stack.request("GET", "image", f"/v2/images/{image['id']}/locations", token=owner.token)[0] == 403
+    assert len(stack.sql("image", "SELECT 1 FROM usage_interval WHERE resource_id = %s", image["id"])) == 1
+
+
+def test_a_copy_of_what_is_damaged_fails(stack, owner, s3):
+    data = os.urandom(9000)
+    image = stored(stack, owner, data, "archive")
+    s3.objects[hashlib.sha512(data).hexdigest()] = data[:-1] + b"?"
+    assert ask(stack, stack.admin_token(), image, "copy-image", stores=["spare"])[0] == 202
+    eventually(lambda: last_task(stack, owner, image)["status"] == "failure")
+    now = show(stack, owner, image)
+    assert (now["status"], now["stores"], now["os_glance_failed_import"]) == ("active", "archive", "spare")
+
+
+def test_an_image_leaves_a_store_but_not_its_last(stack, owner, s3):
+    data, admin = os.urandom(4000), stack.admin_token()
+    image = stored(stack, owner, data, "archive")
+    path = f"/v2/stores/archive/{image['id']}"
+    assert stack.request("DELETE", "image", path, token=owner.token)[0] == 403
+    assert stack.request("DELETE", "image", path, token=stack.person().token)[0] == 404
+    assert stack.request("DELETE", "image", path, token=admin)[0] == 403
+    assert ask(stack, admin, image, "copy-image", stores=["spare"])[0] == 202
+    eventually(lambda: show(stack, owner, image)["stores"] == "archive,spare")
+    assert stack.request("DELETE", "image", f"/v2/stores/local/{image['id']}", token=admin)[0] == 404
+    assert stack.request("DELETE", "image", f"/v2/stores/nowhere/{image['id']}", token=admin)[0] == 409
+    assert stack.request("DELETE", "image", path, token=admin)[0] == 204
+    assert show(stack, owner, image)["stores"] == "spare"
+    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
+    eventually(lambda: hashlib.sha512(data).hexdigest() not in s3.objects)
+    assert fetch(stack, owner, image) == (200, data)
+
+
+def test_the_cache_is_for_administrators_and_not_kept(stack, owner):
+    for method, path in (("GET", ""), ("DELETE", ""), ("PUT", "/x"), ("DELETE", "/x")):
+        assert stack.request(method, "image", "/v2/cache" + path, token=owner.token)[0] == 403
+        assert stack.request(method, "image", "/v2/cache" + path, token=stack.admin_token())[0] == 404
+
+
+def test_quotas_count_every_store_and_what_is_staged(stack):
+    person, mib = stack.person(), 1 << 20
+    stack.sql("image", "INSERT INTO quota_limit VALUES (%s, 'image_size_total', 3), (%s, 'image_stage_total', 2), (%s, 'image_count_uploading', 1)",
+              *[person.project_id] * 3)
+    image, second = create(stack, person), create(stack, person)
+    assert send(stack, person, image, b"x" * 4 * mib, kind="stage")[0] == 413
+    assert send(stack, person, image, b"x" * 2 * mib, kind="stage")[0] == 204
+    usage = stack.call("GET", "image", "/v2/info/usage", token=person.token)["usage"]
+    assert (usage["image_stage_total"]["usage"], usage["image_size_total"]["usage"], usage["image_count_uploading"]["usage"]) == (2, 0, 1)
+    assert send(stack, person, second, b"x")[0] == 413  # one more that uploads
+    assert ask(stack, person.token, image, "glance-direct", stores=["local", "spare"])[0] == 413
+    assert ask(stack, person.token, image, "glance-direct", stores=["local"])[0] == 202
+    assert show(stack, person, image)["status"] == "active"
+    assert ask(stack, stack.admin_token(), image, "copy-image", stores=["spare"])[0] == 413
+    assert send(stack, person, second, b"x" * mib)[0] == 204
+    usage = stack.call("GET", "image", "/v2/info/usage", token=person.token)["usage"]
+    assert (usage["image_stage_total"]["usage"], usage["image_size_total"]["usage"], usage["image_count_uploading"]["usage"]) == (0, 3, 0)
+
+
+def test_unfinished_uploads_of_the_dead_are_swept(stack, s3):
+    s3.page = 1
+    for i in range(3):
+        s3.uploads[f"dead{i}"] = (f"{i}" * 128, {})
+    eventually(lambda: not s3.uploads, 80)

@@ -6,6 +6,7 @@
 #include "services/identity/tenancy/options.h"
 #include "services/identity/tenancy/target.h"
 #include "services/identity/token/auth.h"
+#include "services/identity/token/mfa.h"
 #include <string.h>
 
 static enum rc
@@ -34,6 +35,7 @@ check_enabled(struct resource_op *op, struct err *err)
         !enabled || json_is_boolean(enabled)
             ? RC_OK
             : fault(err, RC_INVALID, "invalid input for field 'enabled': it is not a boolean");
+    rc = rc ? rc : mfa_check_options(json_object_get(op->input, "options"), err);
     return rc ? rc : options_check(op, user_options, err);
 }
 

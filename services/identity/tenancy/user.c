@@ -35,8 +35,8 @@ check_enabled(struct resource_op *op, struct err *err)
         !enabled || json_is_boolean(enabled)
             ? RC_OK
             : fault(err, RC_INVALID, "invalid input for field 'enabled': it is not a boolean");
-    rc = rc ? rc : mfa_check_options(json_object_get(op->input, "options"), err);
-    return rc ? rc : options_check(op, user_options, err);
+    rc = rc ? rc : options_check(op, user_options, err);
+    return rc ? rc : mfa_check_options(json_object_get(op->input, "options"), err);
 }
 
 static enum rc

@@ -3,6 +3,7 @@
 // domain's users, groups and projects, and gives and takes the three ordinary roles there.
 #include "services/identity/identity.h"
 
+// clang-format off
 #define ADMIN "rule:admin_required"
 #define READER "rule:admin_required or (role:reader and system_scope:all)"
 #define IN_DOMAIN(role, thing) "(role:" role " and domain_id:%(target." thing ".domain_id)s)"
@@ -33,7 +34,6 @@
     "rule:admin_required or user_id:%(target.project.owner_id)s or (role:manager and " \
     "project_id:%(target.project.id)s)"
 
-// clang-format off
 const struct policy_rule identity_policies[] = {
     {"admin_required", "role:admin or is_admin:1", "an administrator"},
     {"service_role", "role:service", "another service"},

@@ -21,6 +21,7 @@ struct auth_context {
     const char *methods;                            // "password,token"
     const char *trust_id, *trustor_id, *trustee_id; // of a token made by a trust, else "" or NULL
     bool is_impersonating;                          // the trustee acts as the trustor
+    const char *oauth_id, *oauth_consumer_id;       // of a token made by an OAuth 1.0a access token
     const char *appcred_id, *appcred_name;  // of a token made by an application credential, else ""
                                             // or NULL
     bool is_restricted;                     // … which may not make or delete other credentials

@@ -71,6 +71,12 @@ authenticator_add_revocation(struct authenticator *auth, const struct revocation
     revocation_set_add(auth->revocations, revocation);
 }
 
+bool
+authenticator_is_revoked(struct authenticator *auth, const struct auth_context *context)
+{
+    return revocation_set_matches(auth->revocations, context);
+}
+
 static enum rc
 verify_signature(struct authenticator *auth, const char *token, struct auth_context **ret_context,
                  struct err *err)

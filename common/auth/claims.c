@@ -107,6 +107,8 @@ fill(struct context *context, json_t *claims)
     auth->trustor_id = keep_item(context, claims, "trust", 1);
     auth->trustee_id = keep_item(context, claims, "trust", 2);
     auth->is_impersonating = json_is_true(json_array_get(json_object_get(claims, "trust"), 3));
+    auth->oauth_id = keep_item(context, claims, "oauth", 0);
+    auth->oauth_consumer_id = keep_item(context, claims, "oauth", 1);
     keep_appcred(context, claims);
     keep_roles(context, json_object_get(claims, "roles"));
     keep_methods(context, json_object_get(claims, "methods"));
@@ -199,6 +201,10 @@ claims_from_context(const struct auth_context *auth)
         json_object_set_new(claims, "trust",
                             json_pack("[s, s, s, b]", auth->trust_id, auth->trustor_id,
                                       auth->trustee_id, auth->is_impersonating));
+    }
+    if (is_set(auth->oauth_id)) {
+        json_object_set_new(claims, "oauth",
+                            json_pack("[s, s]", auth->oauth_id, auth->oauth_consumer_id));
     }
     if (is_set(auth->appcred_id)) {
         json_object_set_new(

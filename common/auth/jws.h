@@ -44,3 +44,5 @@ struct revocation {
 // its tables.
 struct authenticator *authenticator_new_local(struct key_ring *ring);
 void authenticator_add_revocation(struct authenticator *auth, const struct revocation *revocation);
+// True when a token with this context (ids not NULL) would have been revoked since it was issued.
+bool authenticator_is_revoked(struct authenticator *auth, const struct auth_context *context);

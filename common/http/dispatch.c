@@ -72,12 +72,21 @@ negotiate_version(struct request *request, struct err *err)
     return legacy ? parse_version(config, legacy, &request->version, err) : RC_OK;
 }
 
+// Keystone's header, else OAuth 2.0's (RFC 6750).
+static const char *
+token_of(const struct request *request)
+{
+    const char *token = request_header(request, "X-Auth-Token");
+    const char *bearer = token ? NULL : request_header(request, "Authorization");
+    return bearer && !g_ascii_strncasecmp(bearer, "Bearer ", 7) ? bearer + 7 : token;
+}
+
 static enum rc
 authenticate(struct request *request, struct err *err)
 {
     const struct http_config *config = &request->server->config;
     bool public = request->route->flags & ROUTE_PUBLIC;
-    const char *token = request_header(request, "X-Auth-Token");
+    const char *token = token_of(request);
     enum rc rc = RC_OK;
     if (token && config->auth) {
         rc = authenticator_verify(config->auth, token, &request->auth, err);

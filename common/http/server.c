@@ -17,6 +17,7 @@ enum {
     DEFAULT_WORKERS = 8,
     DEFAULT_QUEUE = 64,
     CONNECTION_MEMORY = 32 * 1024, // bounds the head of a request
+    STREAM_MEMORY = 256 * 1024,    // the same where bodies are streamed: what one read takes
     STOP_WAIT_MS = 30000,
     MAX_DISCARDED = 16 << 20,
 };
@@ -298,6 +299,19 @@ apply_defaults(struct http_config *config)
         config->max_connections ? config->max_connections : DEFAULT_CONNECTIONS;
 }
 
+static size_t
+connection_memory(const struct route *const *tables)
+{
+    for (; *tables; tables++) {
+        for (const struct route *route = *tables; route->method; route++) {
+            if (route->stream) {
+                return STREAM_MEMORY;
+            }
+        }
+    }
+    return CONNECTION_MEMORY;
+}
+
 enum rc
 http_server_start(const struct http_config *config, struct http_server **ret_server,
                   struct err *err)
@@ -312,14 +326,16 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     unsigned n_pool = server->config.n_threads > 1 ? (unsigned)server->config.n_threads : 0;
     server->daemon =
-        !valid ? NULL
-               : MHD_start_daemon(
-                     flags, (uint16_t)config->port, NULL, NULL, on_access, server,
-                     MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_THREAD_POOL_SIZE,
-                     n_pool, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)server->config.idle_timeout_s,
-                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.max_connections,
-                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+        !valid
+            ? NULL
+            : MHD_start_daemon(flags, (uint16_t)config->port, NULL, NULL, on_access, server,
+                               MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
+                               MHD_OPTION_THREAD_POOL_SIZE, n_pool, MHD_OPTION_NOTIFY_COMPLETED,
+                               on_completed, server, MHD_OPTION_CONNECTION_TIMEOUT,
+                               (unsigned)server->config.idle_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
+                               (unsigned)server->config.max_connections,
+                               MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                               connection_memory(config->routes), MHD_OPTION_END);
     if (!server->daemon) {
         enum rc rc =
             fault(err, RC_UNAVAILABLE, "cannot listen on %s:%d", config->listen, config->port);

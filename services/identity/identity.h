@@ -21,7 +21,9 @@ struct identity {
     struct authenticator *auth;
     struct catalog_cache *catalog;
     struct client *client; // to other services, as [identity] user; NULL: not set
-    int64_t token_life_us;
+    int64_t token_life_us, receipt_life_us;
+    int64_t totp_windows;     // passcodes of so many earlier periods are taken too
+    int64_t ec2_signature_s;  // how old an EC2 request may be
     int64_t lockout_attempts; // 0: never
     int64_t lockout_s;
     int64_t n_unique_passwords; // the last N may not be used again; 0: any
@@ -37,12 +39,39 @@ identity_of(const struct request *request)
 
 extern const struct setting identity_settings[];
 extern const struct policy_rule identity_policies[];
-extern const struct route discovery_routes[], auth_routes[], tenancy_routes[], user_routes[],
-    group_routes[], role_routes[], grant_routes[], catalog_routes[], credential_routes[],
-    ec2_routes[], appcred_routes[], trust_routes[], domain_config_routes[], consumer_routes[],
-    endpoint_filter_routes[], limit_routes[], quota_routes[], feed_routes[], account_routes[],
-    account_project_routes[], invite_routes[], invite_answer_routes[], profile_routes[],
-    change_proven_routes[], account_admin_routes[];
+// clang-format off
+extern const struct route
+    discovery_routes[],
+    auth_routes[],
+    reach_routes[],
+    tenancy_routes[],
+    user_routes[],
+    group_routes[],
+    role_routes[],
+    grant_routes[],
+    catalog_routes[],
+    credential_routes[],
+    ec2_routes[],
+    ec2_token_routes[],
+    oauth1_routes[],
+    oauth1_access_routes[],
+    oauth2_routes[],
+    appcred_routes[],
+    trust_routes[],
+    domain_config_routes[],
+    consumer_routes[],
+    endpoint_filter_routes[],
+    limit_routes[],
+    quota_routes[],
+    feed_routes[],
+    account_routes[],
+    account_project_routes[],
+    invite_routes[],
+    invite_answer_routes[],
+    profile_routes[],
+    change_proven_routes[],
+    account_admin_routes[];
+// clang-format on
 void identity_error_body(const struct request *request, const struct err *err, struct reply *reply);
 void identity_on_reply(struct request *request, struct reply *reply);
 

@@ -9,6 +9,7 @@
 static const struct route *const routes[] = {
     discovery_routes,
     auth_routes,
+    reach_routes,
     tenancy_routes,
     user_routes,
     group_routes,
@@ -17,6 +18,10 @@ static const struct route *const routes[] = {
     catalog_routes,
     credential_routes,
     ec2_routes,
+    ec2_token_routes,
+    oauth1_routes,
+    oauth1_access_routes,
+    oauth2_routes,
     appcred_routes,
     trust_routes,
     domain_config_routes,

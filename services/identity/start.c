@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "services/identity/account/close_api.h"
 #include "services/identity/catalog/catalog_cache.h"
+#include "services/identity/delegation/oauth1_db.h"
 #include "services/identity/quota/quota.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/token/feed_db.h"
@@ -57,6 +58,7 @@ keep_house(void *identity)
     rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
     rc = rc ? rc : feed_db_prune(db, TOKEN_LIFE_MAX_S + 3600, &err);
     rc = rc ? rc : accounts_prune(db, &err);
+    rc = rc ? rc : oauth1_db_prune(db, &err);
     if (rc && log_limit_allows(&limit, 1)) {
         log_warn("cannot keep keys and events tidy", kv("reason", err.message));
     }
@@ -66,6 +68,9 @@ static void
 read_settings(struct identity *identity, const struct conf *conf)
 {
     identity->token_life_us = conf_int(conf, "token", "life") * 1000000;
+    identity->receipt_life_us = conf_int(conf, "receipt", "life") * 1000000;
+    identity->totp_windows = conf_int(conf, "totp", "previous_windows");
+    identity->ec2_signature_s = conf_int(conf, "ec2", "signature_life");
     identity->key_life_us = conf_int(conf, "token", "key_life") * 1000000;
     identity->key_notice_us = conf_int(conf, "token", "key_notice") * 1000000;
     identity->lockout_attempts = conf_int(conf, "security", "lockout_attempts");

@@ -21,8 +21,8 @@ one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_arg
     " 'terms_version', " a ".terms_version, 'terms_at', " TIME(a ".terms_at") "," \
     " 'created_at', " TIME(a ".created_at") ", 'changed_at', " TIME(a ".changed_at")
 // $1 limit, $2 marker, $3 created from, $4 created before; one index for each kind of condition.
-#define LIST(condition) \
-    "WITH page AS (SELECT * FROM account WHERE (created_at, user_id) > (SELECT created_at, user_id FROM account WHERE user_id = $2" \
+#define LIST(source, condition) \
+    "WITH page AS (SELECT * FROM " source " WHERE (created_at, user_id) > (SELECT created_at, user_id FROM account WHERE user_id = $2" \
     " UNION ALL SELECT '-infinity', '' WHERE $2::text IS NULL)" \
     " AND created_at >= coalesce($3::timestamptz, '-infinity') AND created_at < coalesce($4::timestamptz, 'infinity')" condition \
     " ORDER BY created_at, user_id LIMIT $1::bigint)" \
@@ -31,10 +31,11 @@ one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_arg
     " 'next_marker', CASE WHEN count(*) = $1::bigint THEN (array_agg(p.user_id ORDER BY p.created_at DESC, p.user_id DESC))[1] END)::text" \
     " AS value FROM page p LEFT JOIN user_account u ON u.id = p.user_id"
 #define LIST_ARGS(query) db_i(query->limit), db_s(query->marker), db_s(query->created_after), db_s(query->created_before)
-#define HAS_EMAIL " AND email COLLATE \"C\" >= $5 AND email COLLATE \"C\" < $5 || chr(127)"
+// OFFSET 0: the addresses are looked up first, or every account would be walked by age.
+#define BY_EMAIL "(SELECT * FROM account WHERE email COLLATE \"C\" >= $5 AND email COLLATE \"C\" < $5 || chr(127) OFFSET 0) named"
 
-static const char all_sql[] = LIST(""), state_sql[] = LIST(" AND state = $5"), email_sql[] = LIST(HAS_EMAIL),
-                  both_sql[] = LIST(HAS_EMAIL " AND state = $6");
+static const char all_sql[] = LIST("account", ""), state_sql[] = LIST("account", " AND state = $5"), email_sql[] = LIST(BY_EMAIL, ""),
+                  both_sql[] = LIST(BY_EMAIL, " AND state = $6");
 
 static const char show_sql[] =
     "SELECT json_build_object('account', json_build_object(" ACCOUNT("a") ","

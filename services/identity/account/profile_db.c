@@ -91,31 +91,40 @@ profile_db_set_email(struct db *db, const char *user_id, const char *email, stru
                        DB_ARGS(db_s(user_id), db_s(email)), NULL, err);
 }
 
-// $1 before, $2 limit.
-#define TRAIL(condition)                                                                        \
-    "WITH page AS (SELECT * FROM audit WHERE n < $1::bigint AND " condition                     \
-    " ORDER BY n DESC LIMIT $2::bigint) SELECT json_build_object('audit', "                     \
-    "coalesce(json_agg(json_build_object('id', n, 'at', to_char(at AT TIME ZONE 'UTC', "        \
-    "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), 'action', action, 'outcome', outcome, 'user_id', "   \
-    "user_id, 'project_id', project_id, 'actor_id', actor_id, 'detail', detail, 'request_id', " \
-    "request_id) ORDER BY n DESC), '[]'), 'next_marker', CASE WHEN count(*) = $2::bigint THEN " \
-    "min(n) END)::text AS value FROM page"
+// clang-format off
+// $1 before, $2 limit; rows: a page of table audit. Each kind of question reads one index.
+#define SHOWN(rows) \
+    "WITH page AS (" rows " ORDER BY n DESC LIMIT $2::bigint) SELECT json_build_object('audit', coalesce(json_agg(json_build_object(" \
+    "'id', n, 'at', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), 'action', action, 'outcome', outcome," \
+    " 'user_id', user_id, 'project_id', project_id, 'actor_id', actor_id, 'detail', detail, 'request_id', request_id) ORDER BY n DESC), '[]')," \
+    " 'next_marker', CASE WHEN count(*) = $2::bigint THEN min(n) END)::text AS value FROM page"
+#define ROWS(condition) "SELECT * FROM audit WHERE n < $1::bigint AND " condition
+#define MAY_BE(column, parameter) "(" parameter "::text IS NULL OR " column " = " parameter ")"
+#define NEWEST " ORDER BY n DESC LIMIT $2::bigint"
+
+static const char owner_sql[] = SHOWN("SELECT * FROM ((" ROWS("user_id = $3 AND " MAY_BE("project_id", "$4")) NEWEST ")"
+    " UNION (SELECT l.* FROM account_project p CROSS JOIN LATERAL (" ROWS("project_id = p.project_id") NEWEST ") l"
+    " WHERE p.user_id = $3 AND " MAY_BE("p.project_id", "$4") ")) both_kinds");
+static const char user_sql[] = SHOWN(ROWS("user_id = $3 AND " MAY_BE("project_id", "$4") " AND " MAY_BE("action", "$5")));
+static const char project_sql[] = SHOWN(ROWS(MAY_BE("user_id", "$3") " AND project_id = $4 AND " MAY_BE("action", "$5")));
+static const char action_sql[] = SHOWN(ROWS(MAY_BE("user_id", "$3") " AND " MAY_BE("project_id", "$4") " AND action = $5"));
+static const char all_sql[] = SHOWN(ROWS(MAY_BE("user_id", "$3") " AND " MAY_BE("project_id", "$4") " AND " MAY_BE("action", "$5")));
+// clang-format on
 
 enum rc
 profile_db_trail(struct db *db, const struct trail_query *query, char **ret_text, struct err *err)
 {
     if (query->owner_id) {
-        return one_text(db,
-                        TRAIL("(user_id = $3 OR project_id IN (SELECT project_id FROM "
-                              "account_project WHERE user_id = $3)) AND ($4::text IS NULL OR "
-                              "project_id = $4)"),
+        return one_text(db, owner_sql,
                         DB_ARGS(db_i(query->before), db_i(query->limit), db_s(query->owner_id),
                                 db_s(query->project_id)),
                         ret_text, err);
     }
     return one_text(db,
-                    TRAIL("($3::text IS NULL OR user_id = $3) AND ($4::text IS NULL OR project_id "
-                          "= $4) AND ($5::text IS NULL OR action = $5)"),
+                    query->user_id      ? user_sql
+                    : query->project_id ? project_sql
+                    : query->action     ? action_sql
+                                        : all_sql,
                     DB_ARGS(db_i(query->before), db_i(query->limit), db_s(query->user_id),
                             db_s(query->project_id), db_s(query->action)),
                     ret_text, err);

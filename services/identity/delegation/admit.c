@@ -9,21 +9,22 @@ enum bearer {
     RESTRICTED = 1, // of an application credential that is not unrestricted
     APPCRED = 2,    // of any application credential
     TRUST = 4,
+    SIGNED = 8, // of an OAuth access token or an EC2 key
 };
 static const struct {
     const char *start; // of a route's template
     unsigned may_not;  // enum bearer
     bool even_read;
 } guarded[] = {
-    {"/v3/users/{id}/application_credentials", RESTRICTED, false},
-    {"/v3/users/{id}/access_rules", RESTRICTED, false},
-    {"/v3/credentials", APPCRED | TRUST, true},
-    {"/v3/users/{id}/credentials", APPCRED | TRUST, true},
-    {"/v3/users/{user_id}/credentials", APPCRED | TRUST, true},
-    {"/v3/OS-TRUST/", APPCRED, true},
-    {"/v3/OS-OAUTH1/authorize", APPCRED | TRUST, false},
-    {"/v3/users/{id}/OS-OAUTH1", APPCRED | TRUST, false},
-    {"/v3/users/{user_id}/OS-OAUTH1", APPCRED | TRUST, false},
+    {"/v3/users/{id}/application_credentials", RESTRICTED | SIGNED, false},
+    {"/v3/users/{id}/access_rules", RESTRICTED | SIGNED, false},
+    {"/v3/credentials", APPCRED | TRUST | SIGNED, true},
+    {"/v3/users/{id}/credentials", APPCRED | TRUST | SIGNED, true},
+    {"/v3/users/{user_id}/credentials", APPCRED | TRUST | SIGNED, true},
+    {"/v3/OS-TRUST/", APPCRED | SIGNED, true},
+    {"/v3/OS-OAUTH1/authorize", APPCRED | TRUST | SIGNED, false},
+    {"/v3/users/{id}/OS-OAUTH1", APPCRED | TRUST | SIGNED, true},
+    {"/v3/users/{user_id}/OS-OAUTH1", APPCRED | TRUST | SIGNED, true},
 };
 
 static unsigned
@@ -32,6 +33,9 @@ bearer_of(const struct auth_context *auth)
     unsigned bearer = auth->trust_id && auth->trust_id[0] ? TRUST : 0;
     if (auth->appcred_id && auth->appcred_id[0]) {
         bearer |= APPCRED | (auth->is_restricted ? RESTRICTED : 0);
+    }
+    if (strstr(auth->methods, "oauth1") || strstr(auth->methods, "ec2credential")) {
+        bearer |= SIGNED;
     }
     return bearer;
 }

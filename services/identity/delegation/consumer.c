@@ -61,6 +61,6 @@ create(struct request *request, struct reply *reply, struct err *err)
 }
 
 const struct route consumer_routes[] = {
-    HOOKED_ROUTES(consumer, "/v3/OS-OAUTH1/consumers", 0, create, resource_update, resource_delete),
+    HOOKED_ROUTES(consumer, "/v3/OS-OAUTH1/consumers", 0, create, resource_update, identity_delete),
     {0},
 };

@@ -30,7 +30,8 @@ credential_db_add_ec2(struct db *db, const struct ec2_row *row, struct err *err)
                   NULL, err);
 }
 
-#define COLUMNS "SELECT id, user_id, project_id, sealed, blob FROM credential WHERE type = 'ec2'"
+#define COLUMNS \
+    "SELECT id, digest, user_id, project_id, sealed, blob FROM credential WHERE type = 'ec2'"
 #define BY_ACCESS " AND digest = encode(sha256(convert_to($1, 'UTF8')), 'hex')"
 
 enum rc

@@ -10,8 +10,8 @@ struct ec2_row {
 enum rc credential_db_may_enter(struct db *db, const char *user_id, const char *project_id,
                                 struct err *err) CHECKED;
 enum rc credential_db_add_ec2(struct db *db, const struct ec2_row *row, struct err *err) CHECKED;
-// One row: id, user_id, project_id, sealed, blob (sealed NULL: the text itself). user_id NULL:
-// anybody's.
+// One row: id, digest, user_id, project_id, sealed, blob (sealed NULL: the text itself). user_id
+// NULL: anybody's.
 enum rc credential_db_find_ec2(struct db *db, const char *user_id, const char *access,
                                db_result **ret_row, struct err *err) CHECKED;
 enum rc credential_db_list_ec2(struct db *db, const char *user_id, db_result **ret_rows,

@@ -95,8 +95,8 @@ create(struct request *request, struct reply *reply, struct err *err)
     char access[HEX_ID_SIZE];
     hex_id_new(access);
     struct db *db = NULL;
-    enum rc rc = auth_is_delegated(request_auth(request))
-                     ? fault(err, RC_FORBIDDEN, "a delegated token cannot make credentials")
+    enum rc rc = request_auth(request)->trust_id[0]
+                     ? fault(err, RC_FORBIDDEN, "a token of a trust cannot make credentials")
                      : allow(request, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : credential_db_may_enter(db, user_id, body->tenant_id, err);
@@ -141,14 +141,20 @@ show(struct request *request, struct reply *reply, struct err *err)
 }
 
 static enum rc
+drop_key(const struct request *request, struct db *db, struct err *err)
+{
+    enum rc rc = credential_db_drop_ec2(db, request_param(request, "id"),
+                                        request_param(request, "access"), err);
+    return rc ? rc : feed_catch_up(identity_of(request), err);
+}
+
+static enum rc
 drop(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     enum rc rc = allow(request, err);
     rc = rc ? rc : request_db(request, &db, err);
-    return rc ? rc
-              : credential_db_drop_ec2(db, request_param(request, "id"),
-                                       request_param(request, "access"), err);
+    return rc ? rc : drop_key(request, db, err);
 }
 
 #define EC2 "/v3/users/{id}/credentials/OS-EC2"

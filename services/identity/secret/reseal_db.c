@@ -12,21 +12,31 @@
                  " = NULL FROM json_to_recordset($1::json) n (id text, sealed text) WHERE r." #id_ \
                  " = n.id",                                                                        \
     }
+#define SEALED_ONLY(table_)                                                                      \
+    {                                                                                            \
+        .name = #table_,                                                                         \
+        .take = "SELECT id, NULL::text AS plain, sealed FROM " #table_                           \
+                " WHERE left(sealed, 16) <> $1 AND id > $2 ORDER BY id LIMIT 200 FOR UPDATE "    \
+                "SKIP LOCKED",                                                                   \
+        .store = "UPDATE " #table_ " r SET sealed = n.sealed FROM json_to_recordset($1::json) n" \
+                 " (id text, sealed text) WHERE r.id = n.id",                                    \
+    }
 const struct sealed_table sealed_tables[] = {
-    TABLE(signing_key, kid, private_pem),
-    TABLE(credential, id, blob),
-    TABLE(consumer, id, secret),
-    {0},
+    TABLE(signing_key, kid, private_pem), TABLE(credential, id, blob),
+    TABLE(consumer, id, secret),          SEALED_ONLY(oauth1_request_token),
+    SEALED_ONLY(oauth1_access_token),     {0},
 };
 
 enum rc
 reseal_db_keys(struct db *db, db_result **ret_rows, struct err *err)
 {
-    return db_run(db,
-                  "SELECT left(sealed, 16) AS id, count(*) AS n FROM (SELECT sealed FROM "
-                  "credential UNION ALL SELECT sealed FROM consumer UNION ALL SELECT sealed FROM "
-                  "signing_key) s WHERE sealed IS NOT NULL GROUP BY 1 ORDER BY 1",
-                  DB_NONE, ret_rows, err);
+    return db_run(
+        db,
+        "SELECT left(sealed, 16) AS id, count(*) AS n FROM (SELECT sealed FROM "
+        "credential UNION ALL SELECT sealed FROM consumer UNION ALL SELECT sealed FROM "
+        "signing_key UNION ALL SELECT sealed FROM oauth1_request_token UNION ALL SELECT sealed "
+        "FROM oauth1_access_token) s WHERE sealed IS NOT NULL GROUP BY 1 ORDER BY 1",
+        DB_NONE, ret_rows, err);
 }
 
 enum rc

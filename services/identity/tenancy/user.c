@@ -4,6 +4,7 @@
 #include "services/identity/identity_resource.h"
 #include "services/identity/tenancy/member_db.h"
 #include "services/identity/token/auth.h"
+#include "services/identity/token/mfa.h"
 #include <string.h>
 
 static enum rc
@@ -27,8 +28,30 @@ check_options(struct resource_op *op, struct err *err)
 {
     json_t *enabled = json_object_get(op->input, "enabled");
     return !enabled || json_is_boolean(enabled)
-               ? RC_OK
+               ? mfa_check_options(json_object_get(op->input, "options"), err)
                : fault(err, RC_INVALID, "invalid input for field 'enabled': it is not a boolean");
+}
+
+// As in Keystone: options that are not given stay, null takes one away.
+static void
+merge_options(struct resource_op *op)
+{
+    json_t *given = json_object_get(op->values, "options"), *value;
+    if (!given) {
+        return;
+    }
+    json_t *old = json_object_get(op->old, "options");
+    json_t *merged = old ? json_copy(old) : json_object();
+    const char *name;
+    json_object_foreach(given, name, value)
+    {
+        if (json_is_null(value)) {
+            json_object_del(merged, name);
+        } else {
+            json_object_set(merged, name, value);
+        }
+    }
+    json_object_set_new(op->values, "options", merged);
 }
 
 static enum rc
@@ -36,6 +59,7 @@ before_create(struct resource_op *op, struct err *err)
 {
     bool has_password = false;
     enum rc rc = check_options(op, err);
+    merge_options(op);
     rc = rc ? rc : default_domain(op, err);
     rc = rc ? rc
             : member_db_exists(op->db, "domain",
@@ -61,6 +85,7 @@ before_update(struct resource_op *op, struct err *err)
 {
     bool has_password = false;
     enum rc rc = check_options(op, err);
+    merge_options(op);
     rc = rc ? rc : hash_given(op, &has_password, err);
     if (rc == RC_OK && has_password) {
         json_object_set_new(op->values, "n_failures", json_integer(0));

@@ -7,6 +7,7 @@
 #include "services/identity/delegation/appcred_db.h"
 #include "services/identity/delegation/trust_db.h"
 #include "services/identity/token/auth_place.h"
+#include "services/identity/token/mfa.h"
 #include <string.h>
 
 #define APPCRED "application_credential"
@@ -26,18 +27,22 @@ person_done(struct person *person)
     auth_context_unref(person->by_token);
     db_result_free(person->appcred);
     db_result_free(person->trust);
+    db_result_free(person->oauth1);
+    g_free(person->receipt_methods);
+    g_free(person->receipt_user_id);
 }
 
-static bool
-is_locked(const struct identity *identity, const db_result *row)
+bool
+auth_is_locked(const struct identity *identity, const db_result *row)
 {
     return identity->lockout_attempts &&
            db_int(row, 0, "n_failures") >= identity->lockout_attempts &&
            db_int(row, 0, "failed_s") < identity->lockout_s;
 }
 
-static enum rc
-count_failure(const struct identity *identity, struct db *db, const db_result *row, struct err *err)
+enum rc
+auth_count_failure(const struct identity *identity, struct db *db, const db_result *row,
+                   struct err *err)
 {
     if (!identity->lockout_attempts) {
         return RC_OK;
@@ -58,13 +63,14 @@ auth_check_password(const struct identity *identity, struct db *db, const struct
         return rc;
     }
     const char *hash = rc == RC_OK ? db_text(row, 0, "password_hash") : NULL;
-    bool locked = rc == RC_OK && is_locked(identity, row);
+    bool locked = rc == RC_OK && auth_is_locked(identity, row);
     if (!password_matches(login->password, locked ? NULL : hash)) {
-        rc = rc == RC_OK && !locked ? count_failure(identity, db, row, err) : RC_OK;
+        rc = rc == RC_OK && !locked ? auth_count_failure(identity, db, row, err) : RC_OK;
         return rc ? rc : auth_denied(err);
     }
-    rc = db_int(row, 0, "n_failures") ? auth_db_forget_failures(db, db_text(row, 0, "id"), err)
-                                      : RC_OK;
+    rc = db_int(row, 0, "n_failures") && !login->keeps_failures
+             ? auth_db_forget_failures(db, db_text(row, 0, "id"), err)
+             : RC_OK;
     if (rc == RC_OK) {
         *ret_row = g_steal_pointer(&row);
     }
@@ -84,6 +90,11 @@ check_token(const struct identity *identity, struct db *db, const struct login *
     }
     if (strstr(person->by_token->methods, APPCRED)) { // its token must not grow into the user's own
         return auth_denied(err);
+    }
+    if (strstr(person->by_token->methods, "oauth1") ||
+        strstr(person->by_token->methods, "ec2credential")) {
+        return fault(err, RC_FORBIDDEN,
+                     "a token of an OAuth access token or an EC2 key cannot make another token");
     }
     if (person->row) {
         return !strcmp(db_text(person->row, 0, "id"), person->by_token->user_id) ? RC_OK
@@ -116,15 +127,26 @@ check_appcred(struct db *db, const struct login *login, struct person *person, s
 }
 
 static enum rc
-find_person(const struct identity *identity, struct db *db, const struct login *login,
+find_person(const struct request *request, struct db *db, const struct login *login,
             struct person *person, struct err *err)
 {
-    enum rc rc =
-        login->has_password ? auth_check_password(identity, db, login, &person->row, err) : RC_OK;
+    const struct identity *identity = identity_of(request);
+    enum rc rc = login->receipt ? receipt_read(identity, login->receipt, person, err) : RC_OK;
+    rc = rc == RC_OK && login->has_password
+             ? auth_check_password(identity, db, login, &person->row, err)
+             : rc;
     rc = rc == RC_OK && login->has_token ? check_token(identity, db, login, person, err) : rc;
     rc = rc == RC_OK && login->has_appcred ? check_appcred(db, login, person, err) : rc;
+    rc = rc == RC_OK && login->has_totp ? method_check_totp(identity, db, login, person, err) : rc;
+    rc = rc == RC_OK && login->has_oauth1 ? method_check_oauth1(request, db, person, err) : rc;
+    if (rc == RC_OK && login->ec2_user_id) {
+        const struct named user = {.id = login->ec2_user_id};
+        rc = auth_db_find_user(db, &user, &person->row, err);
+        rc = rc == RC_NOT_FOUND ? auth_denied(err) : rc;
+    }
     if (rc == RC_OK &&
-        (!db_bool(person->row, 0, "enabled") || !db_bool(person->row, 0, "domain_enabled"))) {
+        (!db_bool(person->row, 0, "enabled") || !db_bool(person->row, 0, "domain_enabled") ||
+         (login->receipt && strcmp(person->receipt_user_id, db_text(person->row, 0, "id"))))) {
         rc = auth_denied(err);
     }
     return rc;
@@ -132,24 +154,48 @@ find_person(const struct identity *identity, struct db *db, const struct login *
 
 // ---- the token
 
+static void
+add_methods(GString *methods, const char *more)
+{
+    g_auto(GStrv) known = g_strsplit(methods->str, ",", 16);
+    g_auto(GStrv) names = g_strsplit(more ? more : "", ",", 16);
+    for (char **name = names; *name; name++) {
+        if (**name && !g_strv_contains((const char *const *)known, *name)) {
+            g_string_append_printf(methods, "%s%s", methods->len ? "," : "", *name);
+        }
+    }
+}
+
 static char *
 methods_of(const struct login *login, const struct person *person)
 {
-    g_autoptr(GString) methods = g_string_new(login->has_password ? "password"
-                                              : person->appcred   ? APPCRED
-                                                                  : "");
-    if (person->by_token) {
-        g_auto(GStrv) older = g_strsplit(person->by_token->methods, ",", 8);
-        for (char **method = older; *method; method++) {
-            if (**method && !strstr(methods->str, *method)) {
-                g_string_append_printf(methods, "%s%s", methods->len ? "," : "", *method);
-            }
-        }
-        if (!strstr(methods->str, "token")) {
-            g_string_append_printf(methods, "%stoken", methods->len ? "," : "");
-        }
+    const struct {
+        bool was_used;
+        const char *name;
+    } used[] = {
+        {login->has_password, "password"},
+        {login->has_totp, "totp"},
+        {person->appcred, APPCRED},
+        {person->oauth1, "oauth1"},
+        {login->ec2_user_id, "ec2credential"},
+    };
+    GString *methods = g_string_new(NULL);
+    for (size_t i = 0; i < N_ELEMENTS(used); i++) {
+        add_methods(methods, used[i].was_used ? used[i].name : NULL);
     }
-    return g_string_free(g_steal_pointer(&methods), FALSE);
+    add_methods(methods, person->receipt_methods);
+    if (person->by_token) {
+        add_methods(methods, person->by_token->methods);
+        add_methods(methods, "token");
+    }
+    return g_string_free(methods, FALSE);
+}
+
+// What all tokens made with it have in common: audit_id, expires_us (0: never). NULL: nothing.
+static const db_result *
+delegation_of(const struct person *person)
+{
+    return person->appcred ? person->appcred : person->trust ? person->trust : person->oauth1;
 }
 
 static void
@@ -162,9 +208,8 @@ fill_person(const struct identity *identity, const struct person *person,
     token->user_domain_name = db_text(person->row, 0, "domain_name");
     token->issued_at_us = person->asked_at_us;
     token->expires_at_us = person->asked_at_us + identity->token_life_us;
-    int64_t ends_us = person->appcred ? db_int(person->appcred, 0, "expires_us")
-                      : person->trust ? db_int(person->trust, 0, "expires_us")
-                                      : 0;
+    const db_result *delegation = delegation_of(person);
+    int64_t ends_us = delegation ? db_int(delegation, 0, "expires_us") : 0;
     if (ends_us) {
         token->expires_at_us = MIN(token->expires_at_us, ends_us);
     }
@@ -200,39 +245,27 @@ add_appcred(struct db *db, const struct auth_context *context, json_t *token, st
     return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find token.") : rc; // just deleted
 }
 
-static enum rc
-reply_token(const struct request *request, struct db *db, const struct auth_context *context,
-            struct reply *reply, struct err *err)
+enum rc
+auth_reply(const struct request *request, const struct auth_context *context, const char *text,
+           struct reply *reply, struct err *err)
 {
     bool is_scoped = context->project_id[0] || context->domain_id[0] || context->is_system;
     g_autofree char *catalog = NULL;
-    if (is_scoped && !request_query(request, "nocatalog")) {
-        enum rc rc = catalog_cache_text(identity_of(request)->catalog, db, context->project_id,
-                                        &catalog, err);
-        if (rc) {
-            return rc;
-        }
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    if (rc == RC_OK && is_scoped && !request_query(request, "nocatalog")) {
+        rc = catalog_cache_text(identity_of(request)->catalog, db, context->project_id, &catalog,
+                                err);
     }
-    json_auto_t *token = token_json(context);
-    enum rc rc = context->appcred_id && context->appcred_id[0]
-                     ? add_appcred(db, context, token, err)
-                     : RC_OK;
+    json_auto_t *token = rc ? NULL : token_json(context);
+    if (rc == RC_OK && context->appcred_id && context->appcred_id[0]) {
+        rc = add_appcred(db, context, token, err);
+    }
     if (rc == RC_OK) {
         reply->text = join_catalog(token, catalog);
-    }
-    return rc;
-}
-
-static enum rc
-issue(const struct request *request, struct db *db, const struct auth_context *context,
-      struct reply *reply, struct err *err)
-{
-    json_auto_t *claims = claims_from_context(context);
-    g_autofree char *token = NULL;
-    enum rc rc = jws_sign(identity_of(request)->keys, claims, &token, err);
-    rc = rc ? rc : reply_token(request, db, context, reply, err);
-    if (rc == RC_OK) {
-        reply_header(reply, "X-Subject-Token", token);
+        if (text) {
+            reply_header(reply, "X-Subject-Token", text);
+        }
     }
     return rc;
 }
@@ -273,33 +306,85 @@ begin(const struct identity *identity, struct db *db, const struct login *login,
     return RC_OK;
 }
 
+// A trust's count of uses, the end of a row of failures, and the signature.
 static enum rc
-log_in(const struct request *request, const struct login *login, struct person *person,
-       struct place *place, struct reply *reply, struct err *err)
+sign(const struct identity *identity, struct db *db, struct session *session, struct err *err)
 {
-    struct identity *identity = identity_of(request);
-    static const char *const no_roles[] = {NULL};
-    struct auth_context token = {.project_id = "",
-                                 .domain_id = "",
-                                 .audit_parent_id = "",
-                                 .roles = no_roles,
-                                 .role_ids = no_roles};
-    struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : begin(identity, db, login, person, place, err);
-    rc = rc ? rc : find_person(identity, db, login, person, err);
-    rc = rc ? rc : place_find(db, login, person, place, &token, err);
+    const struct person *person = &session->person;
+    enum rc rc = person->trust ? trust_db_use(db, session->token.trust_id, err) : RC_OK;
+    if (rc == RC_OK && db_int(person->row, 0, "n_failures") && !person->by_token &&
+        !delegation_of(person)) {
+        rc = auth_db_forget_failures(db, db_text(person->row, 0, "id"), err);
+    }
+    json_auto_t *claims = claims_from_context(&session->token);
+    return rc ? rc : jws_sign(identity->keys, claims, &session->text, err);
+}
+
+// Who it is, and whether that is proven well enough; else a receipt.
+static enum rc
+prove(const struct request *request, struct db *db, const struct login *login,
+      struct session *session, struct err *err)
+{
+    const struct identity *identity = identity_of(request);
+    struct login kept = *login;
+    kept.keeps_failures = true;
+    enum rc rc = find_person(request, db, &kept, &session->person, err);
     if (rc) {
         return rc;
     }
-    g_autofree char *methods = methods_of(login, person), *audit_id = random_token(16);
-    fill_person(identity, person, &token);
-    token.methods = methods;
-    token.audit_id = person->appcred ? db_text(person->appcred, 0, "audit_id")
-                     : person->trust ? db_text(person->trust, 0, "audit_id")
-                                     : audit_id;
-    rc = person->trust ? trust_db_use(db, token.trust_id, err) : RC_OK;
-    return rc ? rc : issue(request, db, &token, reply, err);
+    session->methods = methods_of(login, &session->person);
+    json_auto_t *options = db_json(session->person.row, 0, "options");
+    if (login->ec2_user_id || mfa_is_enough(options, session->methods)) {
+        return RC_OK;
+    }
+    fill_person(identity, &session->person, &session->token);
+    return receipt_issue(identity, session, options, err);
+}
+
+enum rc
+auth_open(const struct request *request, const struct login *login, struct session *session,
+          struct err *err)
+{
+    struct identity *identity = identity_of(request);
+    static const char *const no_roles[] = {NULL};
+    struct person *person = &session->person;
+    struct auth_context *token = &session->token;
+    *token = (struct auth_context){.project_id = "",
+                                   .domain_id = "",
+                                   .audit_parent_id = "",
+                                   .roles = no_roles,
+                                   .role_ids = no_roles};
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : begin(identity, db, login, person, &session->place, err);
+    rc = rc ? rc : prove(request, db, login, session, err);
+    if (rc || session->receipt) {
+        return rc;
+    }
+    rc = place_find(db, login, person, &session->place, token, err);
+    if (rc) {
+        return rc;
+    }
+    session->audit_id = random_token(16);
+    fill_person(identity, person, token);
+    token->methods = session->methods;
+    const db_result *delegation = delegation_of(person);
+    token->audit_id = delegation            ? db_text(delegation, 0, "audit_id")
+                      : login->ec2_audit_id ? login->ec2_audit_id
+                                            : session->audit_id;
+    return sign(identity, db, session, err);
+}
+
+void
+session_done(struct session *session)
+{
+    place_done(&session->place);
+    person_done(&session->person);
+    g_free(session->methods);
+    g_free(session->audit_id);
+    g_free(session->text);
+    g_free(session->receipt);
+    json_decref(session->receipt_body);
 }
 
 static enum rc
@@ -310,11 +395,17 @@ create_token(struct request *request, struct reply *reply, struct err *err)
     if (rc) {
         return rc;
     }
-    struct person person = {0};
-    struct place place = {0};
-    rc = log_in(request, &login, &person, &place, reply, err);
-    place_done(&place);
-    person_done(&person);
+    login.receipt = request_header(request, "Openstack-Auth-Receipt");
+    struct session session = {0};
+    rc = auth_open(request, &login, &session, err);
+    if (rc == RC_OK && !session.text) {
+        reply->status = 401;
+        reply->json = g_steal_pointer(&session.receipt_body);
+        reply_header(reply, "Openstack-Auth-Receipt", session.receipt);
+    } else if (rc == RC_OK) {
+        rc = auth_reply(request, &session.token, session.text, reply, err);
+    }
+    session_done(&session);
     return rc;
 }
 
@@ -362,16 +453,12 @@ static enum rc
 show_token(struct request *request, struct reply *reply, struct err *err)
 {
     struct auth_context *subject = NULL;
-    struct db *db = NULL;
     bool is_head = !strcmp(request_method(request), "HEAD");
     enum rc rc = find_subject(request, is_head ? "identity:check_token" : "identity:validate_token",
                               &subject, err);
     rc = rc ? rc : check_asker_knows_rules(request, subject, err);
-    rc = rc ? rc : request_db(request, &db, err);
-    rc = rc ? rc : reply_token(request, db, subject, reply, err);
-    if (rc == RC_OK) {
-        reply_header(reply, "X-Subject-Token", request_header(request, "X-Subject-Token"));
-    }
+    rc = rc ? rc
+            : auth_reply(request, subject, request_header(request, "X-Subject-Token"), reply, err);
     auth_context_unref(subject);
     return rc;
 }
@@ -397,88 +484,6 @@ delete_token(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
-// ---- what one's own token may reach
-
-char *
-auth_wrap(const struct request *request, const char *name, const char *items)
-{
-    return g_strdup_printf(
-        "{\"%s\":%s,\"links\":{\"self\":\"%s%s\",\"previous\":null,\"next\":null}}", name, items,
-        request_base_url(request), request_url(request));
-}
-
-static enum rc
-show_catalog(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    g_autofree char *items = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc
-            : catalog_cache_text(identity_of(request)->catalog, db, request_project(request),
-                                 &items, err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "catalog", items);
-    }
-    return rc;
-}
-
-static enum rc
-list_projects(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    g_autofree char *items = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc
-            : auth_db_projects(db, request_auth(request)->user_id, request_base_url(request),
-                               &items, err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "projects", items);
-    }
-    return rc;
-}
-
-static enum rc
-list_domains(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    g_autofree char *items = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc
-            : auth_db_domains(db, request_auth(request)->user_id, request_base_url(request), &items,
-                              err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "domains", items);
-    }
-    return rc;
-}
-
-static enum rc
-list_systems(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    g_autoptr(db_result) row = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : auth_db_system_scope(db, request_auth(request)->user_id, &row, err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "system",
-                                strcmp(db_text(row, 0, "roles"), "[]") ? "[{\"all\":true}]" : "[]");
-    }
-    return rc;
-}
-
-static enum rc
-list_keys(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : keys_to_jwks(db, &reply->json, err);
-    if (rc == RC_OK) { // a key that signs was seen by whoever asks this often
-        reply_header_format(reply, "Cache-Control", "public, max-age=%d",
-                            (int)MIN(identity_of(request)->key_notice_us / 2000000, 3600));
-    }
-    return rc;
-}
-
 const struct route auth_routes[] = {
     {.method = "POST",
      .path = "/v3/auth/tokens",
@@ -498,31 +503,5 @@ const struct route auth_routes[] = {
      .handle = delete_token,
      .status = 204,
      .summary = "revoke a token"},
-    {.method = "GET",
-     .path = "/v3/auth/catalog",
-     .handle = show_catalog,
-     .status = 200,
-     .summary = "the token's catalog"},
-    {.method = "GET",
-     .path = "/v3/auth/projects",
-     .handle = list_projects,
-     .status = 200,
-     .summary = "projects that the user may enter"},
-    {.method = "GET",
-     .path = "/v3/auth/domains",
-     .handle = list_domains,
-     .status = 200,
-     .summary = "domains that the user may enter"},
-    {.method = "GET",
-     .path = "/v3/auth/system",
-     .handle = list_systems,
-     .status = 200,
-     .summary = "systems that the user may enter"},
-    {.method = "GET",
-     .path = "/v3/auth/jwks",
-     .handle = list_keys,
-     .flags = ROUTE_PUBLIC,
-     .status = 200,
-     .summary = "public keys of tokens"},
     {0},
 };

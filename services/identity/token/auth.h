@@ -23,10 +23,18 @@ struct login {
     const char *password;
     const char *token;
     const char *appcred_id, *appcred_name, *appcred_secret; // by id, or by name and user
+    bool has_totp, has_oauth1;                              // has_oauth1: alone; signed in a header
+    struct named totp_user;
+    const char *passcode;
+    const char *receipt; // header: methods that were proven before
+    // Not from a body: a user that was proven by an EC2 key, and the audit id of that key's tokens.
+    const char *ec2_user_id, *ec2_audit_id;
+    bool keeps_failures; // a right password does not end the count of wrong ones yet
     enum scope_kind scope;
     struct named target;
 };
-// auth_parse.c: the body of POST /v3/auth/tokens.
+// auth_parse.c: which methods there are, and the body of POST /v3/auth/tokens.
+bool auth_method_is_known(const char *name);
 enum rc login_parse(json_t *root, struct login *ret_login, struct err *err) CHECKED;
 
 // auth_db.c
@@ -35,7 +43,7 @@ enum rc login_parse(json_t *root, struct login *ret_login, struct err *err) CHEC
 // later and end the token.
 enum rc auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err) CHECKED;
 // One row: id, name, enabled, domain_id, domain_name, domain_enabled, default_project_id,
-// password_hash, n_failures, failed_s (seconds since the last failure). RC_NOT_FOUND.
+// password_hash, options, n_failures, failed_s (seconds since the last failure). RC_NOT_FOUND.
 enum rc auth_db_find_user(struct db *db, const struct named *user, db_result **ret_row,
                           struct err *err) CHECKED;
 enum rc auth_db_count_failure(struct db *db, const char *user_id, bool is_first,
@@ -72,13 +80,19 @@ bool login_is_quick(const struct request *request);
 enum rc auth_check_password(const struct identity *identity, struct db *db,
                             const struct login *login, db_result **ret_row,
                             struct err *err) CHECKED;
-// {"name": items, "links": …}; the caller frees.
+struct session;
+// Proves, places and signs. RC_OK with session->text NULL: more methods are needed, and
+// session->receipt says so. session: zeroed, to be given to session_done whatever happens.
+enum rc auth_open(const struct request *request, const struct login *login, struct session *session,
+                  struct err *err) CHECKED;
+void session_done(struct session *session);
+// The token as Keystone shows it; text NULL: without header X-Subject-Token.
+enum rc auth_reply(const struct request *request, const struct auth_context *context,
+                   const char *text, struct reply *reply, struct err *err) CHECKED;
+// reach.c: {"name": items, "links": …}; the caller frees.
 char *auth_wrap(const struct request *request, const char *name, const char *items);
 // auth_place.c: the id of a role given by id or name when it is in held ([[id, name], …] of a
 // scope's row), else NULL.
 const char *auth_held_role(json_t *held, json_t *role);
-// delegated.c: the token stands for less than its user (a trust, an OAuth access token, an EC2 key,
-// an application credential): it must not make or show what outlives it.
-bool auth_is_delegated(const struct auth_context *auth);
 // token.c: {"token": …} of a context. catalog: JSON array text, NULL: none.
 json_t *token_json(const struct auth_context *auth);

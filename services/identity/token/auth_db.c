@@ -18,10 +18,11 @@ auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err)
     return rc;
 }
 
-#define USER                                                                                   \
-    "SELECT u.id, u.name, u.enabled, u.domain_id, d.name AS domain_name, d.enabled AS "        \
-    "domain_enabled, u.default_project_id, u.password_hash, u.n_failures, extract(epoch FROM " \
-    "now() - u.failed_at)::bigint AS failed_s FROM user_account u JOIN tenancy d ON d.id = "   \
+#define USER                                                                                 \
+    "SELECT u.id, u.name, u.enabled, u.domain_id, d.name AS domain_name, d.enabled AS "      \
+    "domain_enabled, u.default_project_id, u.password_hash, u.options, u.n_failures, "       \
+    "extract(epoch FROM "                                                                    \
+    "now() - u.failed_at)::bigint AS failed_s FROM user_account u JOIN tenancy d ON d.id = " \
     "u.domain_id WHERE "
 
 // A statement for each way to name a user: each keeps one plan.
@@ -59,9 +60,10 @@ auth_db_forget_failures(struct db *db, const char *user_id, struct err *err)
 // above.
 #define ROLES(held)                                                                                \
     "(SELECT coalesce(json_agg(json_build_array(r.id, r.name) ORDER BY r.name), '[]') FROM role r" \
-    " WHERE r.domain_id IS NULL AND r.id IN (SELECT c.role_id FROM assignment_held a"              \
-    " JOIN role_closure c ON c.prior_role_id = a.role_id WHERE a.user_id = $1 AND " held           \
-    ")) AS roles"
+    " WHERE r.domain_id IS NULL AND r.id = ANY (ARRAY(SELECT c.role_id FROM role_closure c"        \
+    " WHERE c.prior_role_id = ANY (ARRAY(SELECT a.role_id FROM assignment a WHERE a.user_id = $1"  \
+    " AND " held ") || ARRAY(SELECT a.role_id FROM group_member m JOIN assignment a"               \
+    " ON a.group_id = m.group_id WHERE m.user_id = $1 AND " held "))))) AS roles"
 #define PROJECT                                                                                   \
     "SELECT t.id, t.name, t.enabled, t.domain_id, d.name AS domain_name, d.enabled AS "           \
     "domain_enabled, " ROLES("a.target_id = ANY (t.ancestors || t.id) AND a.inherited = "         \

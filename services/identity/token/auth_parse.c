@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The body of POST /v3/auth/tokens. Pure. What is wrong is named by its path.
+#include "common/base/util.h"
 #include "services/identity/token/auth.h"
 #include <string.h>
 
@@ -114,6 +115,62 @@ parse_appcred(json_t *identity, struct login *login, struct err *err)
 }
 
 static enum rc
+parse_totp(json_t *identity, struct login *login, struct err *err)
+{
+    json_t *totp = NULL, *user = NULL;
+    enum rc rc = object_at(identity, "totp", true, &totp, err);
+    rc = rc ? rc : object_at(totp, "user", true, &user, err);
+    rc = rc ? rc : parse_named(user, "user", true, &login->totp_user, err);
+    rc = rc ? rc : text_at(user, "passcode", &login->passcode, err);
+    if (rc == RC_OK && !login->passcode) {
+        rc = bad(err, "passcode", "it is missing");
+    }
+    login->has_totp = true;
+    return rc;
+}
+
+// The proof is in the Authorization header.
+static enum rc
+parse_oauth1(json_t *identity, struct login *login, struct err *err)
+{
+    login->has_oauth1 = true;
+    return RC_OK;
+}
+
+static const struct {
+    const char *name;
+    enum rc (*parse)(json_t *identity, struct login *login, struct err *err);
+} methods_known[] = {
+    {"password", parse_password},
+    {"token", parse_token},
+    {"application_credential", parse_appcred},
+    {"totp", parse_totp},
+    {"oauth1", parse_oauth1},
+};
+
+bool
+auth_method_is_known(const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; i < N_ELEMENTS(methods_known) && !found; i++) {
+        found = !strcmp(name, methods_known[i].name);
+    }
+    return found;
+}
+
+static enum rc
+parse_method(const char *name, json_t *identity, struct login *login, struct err *err)
+{
+    for (size_t i = 0; i < N_ELEMENTS(methods_known); i++) {
+        if (!strcmp(name, methods_known[i].name)) {
+            return methods_known[i].parse(identity, login, err);
+        }
+    }
+    return fault_typed(err, RC_UNAUTHORIZED, "method",
+                       "Attempted to authenticate with an unsupported method: %.40s.", name);
+}
+
+static enum rc
 parse_methods(json_t *identity, struct login *login, struct err *err)
 {
     json_t *methods = json_object_get(identity, "methods");
@@ -122,15 +179,8 @@ parse_methods(json_t *identity, struct login *login, struct err *err)
     }
     for (size_t i = 0; i < json_array_size(methods); i++) {
         const char *method = json_string_value(json_array_get(methods, i));
-        enum rc rc =
-            !method ? bad(err, "methods", "it holds something that is not a text")
-            : !strcmp(method, "password") ? parse_password(identity, login, err)
-            : !strcmp(method, "token")    ? parse_token(identity, login, err)
-            : !strcmp(method, "application_credential")
-                ? parse_appcred(identity, login, err)
-                : fault_typed(err, RC_UNAUTHORIZED, "method",
-                              "Attempted to authenticate with an unsupported method: %.40s.",
-                              method);
+        enum rc rc = method ? parse_method(method, identity, login, err)
+                            : bad(err, "methods", "it holds something that is not a text");
         if (rc) {
             return rc;
         }
@@ -189,8 +239,11 @@ login_parse(json_t *root, struct login *ret_login, struct err *err)
         rc = json_is_object(scope) ? parse_scope(scope, &login, err)
                                    : bad(err, "scope", "it is not an object");
     }
-    if (rc == RC_OK && login.has_appcred &&
-        (login.has_password || login.has_token || login.scope != SCOPE_DEFAULT)) {
+    bool is_joined = login.has_password || login.has_token || login.has_totp;
+    if (rc == RC_OK && login.has_oauth1 && (is_joined || login.has_appcred)) {
+        rc = bad(err, "oauth1", "it stands alone");
+    }
+    if (rc == RC_OK && login.has_appcred && (is_joined || login.scope != SCOPE_DEFAULT)) {
         rc = bad(err, "application_credential",
                  "it stands alone, without scope: its project is the scope");
     }

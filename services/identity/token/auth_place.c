@@ -100,20 +100,26 @@ take_appcred(const db_result *row, struct place *place, struct auth_context *tok
     }
 }
 
+// delegation: project_id, role_ids. Those of its roles that the user still holds there.
 static enum rc
-find_appcred_place(struct db *db, const struct person *person, struct place *place,
-                   struct auth_context *token, struct err *err)
+find_delegated_place(struct db *db, const struct person *person, const db_result *delegation,
+                     struct place *place, struct auth_context *token, struct err *err)
 {
-    const struct named project = {.id = db_text(person->appcred, 0, "project_id")};
+    const struct named project = {.id = db_text(delegation, 0, "project_id")};
     enum rc rc =
         query_place(db, db_text(person->row, 0, "id"), SCOPE_PROJECT, &project, place, err);
     if (rc) {
         return rc;
     }
-    json_auto_t *allowed = db_json(person->appcred, 0, "role_ids");
+    json_auto_t *allowed = db_json(delegation, 0, "role_ids");
     keep_roles(place, allowed);
     fill_place(SCOPE_PROJECT, place, token);
-    take_appcred(person->appcred, place, token);
+    if (person->appcred) {
+        take_appcred(person->appcred, place, token);
+    } else {
+        token->oauth_id = db_text(delegation, 0, "id");
+        token->oauth_consumer_id = db_text(delegation, 0, "consumer_id");
+    }
     return json_array_size(place->roles) ? RC_OK : auth_denied(err);
 }
 
@@ -171,8 +177,9 @@ enum rc
 place_find(struct db *db, const struct login *login, struct person *person, struct place *place,
            struct auth_context *token, struct err *err)
 {
-    if (person->appcred) {
-        return find_appcred_place(db, person, place, token, err);
+    if (person->appcred || person->oauth1) {
+        return find_delegated_place(db, person, person->appcred ? person->appcred : person->oauth1,
+                                    place, token, err);
     }
     if (login->scope == SCOPE_TRUST) {
         return find_trust_place(db, login, person, place, token, err);

@@ -5,9 +5,11 @@
 
 struct person {
     db_result *row;
-    struct auth_context *by_token; // NULL: by password alone
-    db_result *appcred;            // by application credential
-    db_result *trust;              // with scope OS-TRUST:trust
+    struct auth_context *by_token;           // NULL: by password alone
+    db_result *appcred;                      // by application credential
+    db_result *trust;                        // with scope OS-TRUST:trust
+    db_result *oauth1;                       // by OAuth 1.0a access token
+    char *receipt_methods, *receipt_user_id; // proven before, by receipt
     int64_t asked_at_us;
 };
 
@@ -19,8 +21,29 @@ struct place {
     struct access_rule *rule_items;
 };
 void place_done(struct place *place);
+
+// Of one login. Texts of the context are borrowed from the rest.
+struct session {
+    struct person person;
+    struct place place;
+    struct auth_context token;
+    char *methods, *audit_id;
+    char *text;           // the signed token, or NULL
+    char *receipt;        // then: what was proven so far, signed …
+    json_t *receipt_body; // … and the reply that asks for more
+};
+
+// auth.c: lock-out.
+bool auth_is_locked(const struct identity *identity, const db_result *user);
+enum rc auth_count_failure(const struct identity *identity, struct db *db, const db_result *user,
+                           struct err *err) CHECKED;
+// method.c: RC_UNAUTHORIZED unless proven; person->row is the user then, or was and is the same.
+enum rc method_check_totp(const struct identity *identity, struct db *db, const struct login *login,
+                          struct person *person, struct err *err) CHECKED;
 // Fills the token's scope and roles. RC_UNAUTHORIZED: it may not be entered; RC_FORBIDDEN: not by
 // this trust.
 enum rc place_find(struct db *db, const struct login *login, struct person *person,
                    struct place *place, struct auth_context *token, struct err *err) CHECKED;
 enum rc auth_denied(struct err *err); // the one 401
+enum rc method_check_oauth1(const struct request *request, struct db *db, struct person *person,
+                            struct err *err) CHECKED;

@@ -72,5 +72,10 @@ token_json(const struct auth_context *auth)
                                       "impersonation", auth->is_impersonating, "trustor_user", "id",
                                       auth->trustor_id, "trustee_user", "id", auth->trustee_id));
     }
+    if (auth->oauth_id && auth->oauth_id[0]) {
+        json_object_set_new(token, "OS-OAUTH1",
+                            json_pack("{s:s, s:s}", "access_token_id", auth->oauth_id,
+                                      "consumer_id", auth->oauth_consumer_id));
+    }
     return token;
 }

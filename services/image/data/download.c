@@ -5,6 +5,7 @@
 #include "services/image/api.h"
 #include "services/image/data/stream.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 // True with the range when the header asks for one that we serve: a single one. RC_RANGE when it
@@ -96,6 +97,7 @@ send_blob(struct request *request, struct db *db, const image_row *row, struct r
     } else if (rc != RC_OK && rc != RC_NOT_IMPLEMENTED) {
         return rc;
     }
+    posix_fadvise(reply->fd, first, last - first + 1, POSIX_FADV_SEQUENTIAL);
     reply->fd_offset = first;
     reply->fd_size = last - first + 1;
     reply->content_type = OPENSTACK_STREAM;

@@ -6,10 +6,14 @@
 #include <glib.h>
 #include <openssl/evp.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#define BUFFER_SIZE (256 * 1024)
-#define N_BUFFERS 16
+#define BUFFER_SIZE (1024 * 1024)
+#define N_BUFFERS 4
+#define ALIGNMENT 4096 // of memory, sizes and offsets, for writing past the page cache
+#define STAGE_NICE 5   // the threads that answer requests get the CPU first
 #define N_STAGES 4
 #define WRITEBACK \
     ((int64_t)8 << 20) // start writing out that early, so that the final sync is short
@@ -38,8 +42,9 @@ struct pipeline {
     // The writing stage's own:
     struct format_scan *scan;
     int64_t written, flushed;
+    bool is_direct, never_direct;
     struct archive_scan *archive; // the archive stage's own; may be NULL
-    uint8_t buffers[N_BUFFERS][BUFFER_SIZE];
+    uint8_t (*buffers)[BUFFER_SIZE];
 };
 
 typedef void (*consume_fn)(struct stage *stage, const uint8_t *data, size_t size);
@@ -48,6 +53,7 @@ static void consume_digest(struct stage *stage, const uint8_t *data, size_t size
 static void consume_archive(struct stage *stage, const uint8_t *data, size_t size);
 static gpointer run_stage(gpointer data);
 static bool has_room(const struct pipeline *pipeline);
+static void set_direct(struct pipeline *pipeline, bool direct);
 static void hand_over(struct pipeline *pipeline);
 
 static const struct {
@@ -64,8 +70,8 @@ static const struct {
 struct pipeline *
 pipeline_new(const struct pipeline_config *config)
 {
-    struct pipeline *pipeline = g_malloc(sizeof *pipeline);
-    memset(pipeline, 0, offsetof(struct pipeline, buffers));
+    struct pipeline *pipeline = g_new0(struct pipeline, 1);
+    pipeline->buffers = g_aligned_alloc(N_BUFFERS, BUFFER_SIZE, ALIGNMENT);
     pipeline->config = *config;
     pipeline->scan = format_scan_new();
     pipeline->n_stages = config->archive ? N_STAGES : N_STAGES - 1;
@@ -163,6 +169,7 @@ pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, s
         *err = pipeline->failure;
         return err->rc;
     }
+    set_direct(pipeline, false);
     if (fsync(pipeline->config.fd) < 0) {
         return fault(err, RC_UNAVAILABLE, "cannot sync the image's bytes: %s", g_strerror(errno));
     }
@@ -202,6 +209,7 @@ pipeline_free(struct pipeline *pipeline)
     archive_scan_free(pipeline->archive);
     g_mutex_clear(&pipeline->mutex);
     g_cond_clear(&pipeline->changed);
+    g_aligned_free(pipeline->buffers);
     g_free(pipeline);
 }
 
@@ -266,6 +274,7 @@ run_stage(gpointer data)
     consume_fn consume = kinds[stage - pipeline->stages].consume;
     const uint8_t *buffer;
     size_t size;
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), STAGE_NICE);
     g_mutex_lock(&pipeline->mutex);
     while (next_buffer(stage, &buffer, &size)) {
         g_mutex_unlock(&pipeline->mutex);
@@ -288,6 +297,38 @@ fail_pipeline(struct pipeline *pipeline, const struct err *failure)
     g_mutex_unlock(&pipeline->mutex);
 }
 
+// Whole buffers go past the page cache: an image is written once, and copying it into pages costs
+// as much as summing it. A file system that cannot do this gets plain writes.
+static void
+set_direct(struct pipeline *pipeline, bool direct)
+{
+    int flags = fcntl(pipeline->config.fd, F_GETFL);
+    if (direct == pipeline->is_direct || (direct && pipeline->never_direct) || flags < 0) {
+        return;
+    }
+    if (fcntl(pipeline->config.fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) < 0) {
+        pipeline->never_direct = true;
+    } else {
+        pipeline->is_direct = direct;
+    }
+}
+
+// As pwrite.
+static ssize_t
+write_some(struct pipeline *pipeline, const uint8_t *data, size_t size)
+{
+    bool is_aligned = (uintptr_t)data % ALIGNMENT == 0 && size % ALIGNMENT == 0 &&
+                      pipeline->written % ALIGNMENT == 0;
+    set_direct(pipeline, is_aligned && (pipeline->is_direct || size == BUFFER_SIZE));
+    ssize_t n = pwrite(pipeline->config.fd, data, size, pipeline->written);
+    if (n < 0 && errno == EINVAL && pipeline->is_direct) {
+        pipeline->never_direct = true;
+        set_direct(pipeline, false);
+        n = pwrite(pipeline->config.fd, data, size, pipeline->written);
+    }
+    return n;
+}
+
 static void
 consume_write(struct stage *stage, const uint8_t *data, size_t size)
 {
@@ -301,7 +342,7 @@ consume_write(struct stage *stage, const uint8_t *data, size_t size)
         return;
     }
     while (size > 0) {
-        ssize_t n = pwrite(pipeline->config.fd, data, size, pipeline->written);
+        ssize_t n = write_some(pipeline, data, size);
         if (n < 0 && errno != EINTR) {
             enum rc rc = errno == ENOSPC || errno == EDQUOT ? RC_TOO_LARGE : RC_UNAVAILABLE;
             rc_ignore(fault(&err, rc, "Image storage media failed: %s", g_strerror(errno)));
@@ -313,7 +354,7 @@ consume_write(struct stage *stage, const uint8_t *data, size_t size)
         size -= (size_t)n;
         pipeline->written += n;
     }
-    if (pipeline->written - pipeline->flushed >= WRITEBACK) {
+    if (!pipeline->is_direct && pipeline->written - pipeline->flushed >= WRITEBACK) {
         sync_file_range(pipeline->config.fd, pipeline->flushed,
                         pipeline->written - pipeline->flushed, SYNC_FILE_RANGE_WRITE);
         pipeline->flushed = pipeline->written;

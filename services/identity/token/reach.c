@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one's own token may reach: catalog, projects, domains, the system; and the keys of all
+// tokens.
+#include "services/identity/catalog/catalog_cache.h"
+#include "services/identity/token/auth.h"
+#include <string.h>
+
+char *
+auth_wrap(const struct request *request, const char *name, const char *items)
+{
+    return g_strdup_printf(
+        "{\"%s\":%s,\"links\":{\"self\":\"%s%s\",\"previous\":null,\"next\":null}}", name, items,
+        request_base_url(request), request_url(request));
+}
+
+static enum rc
+show_catalog(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *items = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc
+            : catalog_cache_text(identity_of(request)->catalog, db, request_project(request),
+                                 &items, err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "catalog", items);
+    }
+    return rc;
+}
+
+static enum rc
+list_projects(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *items = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc
+            : auth_db_projects(db, request_auth(request)->user_id, request_base_url(request),
+                               &items, err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "projects", items);
+    }
+    return rc;
+}
+
+static enum rc
+list_domains(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *items = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc
+            : auth_db_domains(db, request_auth(request)->user_id, request_base_url(request), &items,
+                              err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "domains", items);
+    }
+    return rc;
+}
+
+static enum rc
+list_systems(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autoptr(db_result) row = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : auth_db_system_scope(db, request_auth(request)->user_id, &row, err);
+    if (rc == RC_OK) {
+        reply->text = auth_wrap(request, "system",
+                                strcmp(db_text(row, 0, "roles"), "[]") ? "[{\"all\":true}]" : "[]");
+    }
+    return rc;
+}
+
+static enum rc
+list_keys(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : keys_to_jwks(db, &reply->json, err);
+    if (rc == RC_OK) { // a key that signs was seen by whoever asks this often
+        reply_header_format(reply, "Cache-Control", "public, max-age=%d",
+                            (int)MIN(identity_of(request)->key_notice_us / 2000000, 3600));
+    }
+    return rc;
+}
+
+const struct route reach_routes[] = {
+    {.method = "GET",
+     .path = "/v3/auth/catalog",
+     .handle = show_catalog,
+     .status = 200,
+     .summary = "the token's catalog"},
+    {.method = "GET",
+     .path = "/v3/auth/projects",
+     .handle = list_projects,
+     .status = 200,
+     .summary = "projects that the user may enter"},
+    {.method = "GET",
+     .path = "/v3/auth/domains",
+     .handle = list_domains,
+     .status = 200,
+     .summary = "domains that the user may enter"},
+    {.method = "GET",
+     .path = "/v3/auth/system",
+     .handle = list_systems,
+     .status = 200,
+     .summary = "systems that the user may enter"},
+    {.method = "GET",
+     .path = "/v3/auth/jwks",
+     .handle = list_keys,
+     .flags = ROUTE_PUBLIC,
+     .status = 200,
+     .summary = "public keys of tokens"},
+    {0},
+};

@@ -16,14 +16,14 @@ void client_free(struct client *client);
 
 struct call {
     const char *method;
-    const char *url;        // absolute
-    json_t *body;           // borrowed; NULL: none
-    int timeout_ms;         // 0: 10,000
-    const char *request_id; // passed on as X-Openstack-Request-Id; NULL: the thread's
-    const char *token;      // NULL: the service's own
-    bool no_auth;
+    const char *url;          // absolute
+    json_t *body;             // borrowed; NULL: none
     const char *content_type; // of the body; NULL: application/json
-    const char *api_version;  // "compute 2.64": as OpenStack-API-Version; NULL: none
+    int timeout_ms;           // 0: 10,000
+    const char *request_id;   // passed on as X-Openstack-Request-Id; NULL: the thread's
+    const char *token;        // NULL: the service's own
+    bool no_auth;
+    const char *api_version; // "compute 2.64": as OpenStack-API-Version; NULL: none
 };
 // 2xx: RC_OK, ret_json new reference (NULL for an empty body). Other statuses map to their rc with
 // the peer's message; RC_UNAVAILABLE: not reachable; RC_DEADLINE: no answer in time. ret_json may

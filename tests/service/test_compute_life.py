@@ -135,3 +135,34 @@ def test_a_rebuilt_server_keeps_its_place_and_address(stack, tenant):
     tenant.delete(server_id)
     tenant.wait_gone(server_id)
     nothing_left(stack, tenant)
+
+
+def test_a_server_is_paused_suspended_and_goes_on(stack, tenant):
+    server_id = tenant.create(name="rests", networks=None)
+    tenant.wait(server_id, "ACTIVE")
+    assert tenant.request("GET", f"/servers/{server_id}/os-disk-layers")[0] == 403
+    status, _, said = tenant.request("GET", f"/servers/{server_id}/os-disk-layers", token=stack.admin_token())
+    assert status == 200 and (said["disk"]["host"], said["disk"]["image_id"]) == ("h1", tenant.image)
+    for wrong in ("unpause", "resume"):
+        tenant.act(server_id, {wrong: None}, 409)
+    tenant.act(server_id, {"pause": None})
+    assert tenant.wait(server_id, "PAUSED")["OS-EXT-STS:power_state"] == 3
+    for wrong in ("pause", "suspend", "os-stop"):
+        tenant.act(server_id, {wrong: None}, 409)
+    tenant.act(server_id, {"unpause": None})
+    assert tenant.wait(server_id, "ACTIVE")["OS-EXT-STS:power_state"] == 1
+    tenant.act(server_id, {"suspend": None})
+    assert tenant.wait(server_id, "SUSPENDED")["OS-EXT-STS:power_state"] == 4
+    tenant.act(server_id, {"suspend": None}, 409)
+    tenant.act(server_id, {"resume": None})
+    tenant.wait(server_id, "ACTIVE")
+    tenant.act(server_id, {"pause": None})
+    tenant.wait(server_id, "PAUSED")
+    tenant.act(server_id, {"reboot": {"type": "SOFT"}}, 409)
+    tenant.act(server_id, {"reboot": {"type": "HARD"}})
+    tenant.wait(server_id, "ACTIVE")
+    tenant.act(server_id, {"suspend": None})
+    tenant.wait(server_id, "SUSPENDED")
+    tenant.delete(server_id)
+    tenant.wait_gone(server_id)
+    nothing_left(stack, tenant)

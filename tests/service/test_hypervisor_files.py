@@ -5,6 +5,8 @@ import base64
 import hashlib
 import http.server
 import json
+import os
+import shutil
 import subprocess
 import threading
 import time
@@ -167,3 +169,72 @@ def test_a_server_taken_away_while_its_image_comes_leaves_nothing(agent, schedul
     scheduler.order(server, 2, "absent")
     scheduler.state(server, 2, "absent")
     assert not (agent.home / "instances" / server).exists()
+
+
+@pytest.fixture
+def spied(tmp_path, monkeypatch):
+    """Every call of qemu-img: (arguments, its limits as the shell tells them)."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    log = tmp_path / "qemu-img.log"
+    real = shutil.which("qemu-img")
+    folder.joinpath("qemu-img").write_text(f'#!/bin/sh\necho "$(ulimit -v) $(ulimit -t) $(ulimit -f) $(ulimit -c)|$*" >> {log}\nexec {real} "$@"\n')
+    folder.joinpath("qemu-img").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return lambda: [line.partition("|")[::2] for line in log.read_text().splitlines()]
+
+
+def test_qemu_img_runs_with_an_explicit_format_and_limits(spied, agent, scheduler, source):
+    server = str(uuid.uuid4())
+    scheduler.order(server, 1, "running", image=image(source))
+    scheduler.state(server, 1, "running")
+    calls = [call for call in spied() if str(agent.home) in call[1]]
+    assert len(calls) == 2
+    for limits, arguments in calls:
+        address_space, seconds, blocks, core = limits.split()
+        assert (int(address_space), int(core)) == (1 << 20, 0) and int(seconds) <= 60 and int(blocks) > 0
+        assert " -f qcow2 " in arguments
+    assert " -F qcow2 " in calls[1][1]
+
+
+def test_another_format_is_converted_once(tmp_path, spied, agent, scheduler):
+    path = tmp_path / "disk.vmdk"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", path, "1G"], check=True)
+    server = Source(path.read_bytes())
+    try:
+        ordered = image(server, disk_format="vmdk")
+        ids = [str(uuid.uuid4()) for _ in range(3)]
+        for one in ids:
+            scheduler.order(one, 1, "running", image=ordered)
+        for one in ids:
+            scheduler.wait("server.state", lambda b: b["server_id"] in ids and b["state"] == "running")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert [a for _, a in spied() if a.startswith("convert")] == [
+        f"convert -q -f vmdk -O qcow2 {agent.home}/images/{ordered['id']}.qcow2.part {agent.home}/images/{ordered['id']}.qcow2.part.part"]
+    assert [p.name for p in (agent.home / "images").iterdir()] == [f"{ordered['id']}.qcow2"]
+    disk = info(agent.home / "instances" / ids[0] / "disk")
+    assert disk["backing-filename-format"] == "qcow2" and disk["virtual-size"] == 3 * 1024 * MIB
+
+
+def test_the_layers_of_a_disk_can_be_asked_for(agent, scheduler, source):
+    server = str(uuid.uuid4())
+    ordered = image(source)
+    scheduler.order(server, 1, "running", image=ordered)
+    scheduler.state(server, 1, "running")
+    answer = scheduler.call("server.layers", {"server_id": server})["ok"]
+    assert (answer["image_id"], answer["image_sha512"], answer["image_disk_format"]) == (ordered["id"], ordered["sha512"], "qcow2")
+    assert [(x["level"], x["file"], x["format"], x["virtual_bytes"]) for x in answer["layers"]] == [
+        (0, "disk", "qcow2", 3 << 30), (1, ordered["id"], "qcow2", 2 << 30)]
+
+
+def test_libvirt_pauses_and_saves(agent, scheduler, source):
+    server = str(uuid.uuid4())
+    ordered = image(source)
+    for generation, wanted, power in [(1, "running", "running"), (2, "paused", "paused"), (3, "running", "running"), (4, "suspended", "shutdown"),
+                                      (5, "running", "running"), (6, "paused", "paused")]:
+        scheduler.order(server, generation, wanted, image=ordered)
+        assert scheduler.state(server, generation, wanted)["power_state"] == power
+    scheduler.order(server, 7, "absent")
+    scheduler.state(server, 7, "absent")

@@ -39,6 +39,8 @@ set_up(void)
     add(OLD, 2 * MAX_AGE_S);
     add(YOUNG, MAX_AGE_S / 2);
     add(NEW, 1);
+    add(OLD ".qcow2", 2 * MAX_AGE_S);
+    add(USED ".qcow2", 2 * MAX_AGE_S);
     add("notes.txt", 100 * MAX_AGE_S);
     add(OLD ".part", 1);
 }
@@ -72,14 +74,15 @@ evict(int64_t min_free_bytes)
 
 START_TEST(only_what_is_unused_and_old_goes)
 {
-    ck_assert_uint_eq(evict(0), 1);
+    ck_assert_uint_eq(evict(0), 2);
+    ck_assert(has(USED ".qcow2") && !has(OLD ".qcow2"));
     ck_assert(has(USED) && !has(OLD) && has(YOUNG) && has(NEW) && has("notes.txt"));
 }
 END_TEST
 
 START_TEST(short_space_takes_younger_ones_but_not_what_just_came)
 {
-    ck_assert_uint_eq(evict(INT64_MAX), 2);
+    ck_assert_uint_eq(evict(INT64_MAX), 3);
     ck_assert(has(USED) && !has(OLD) && !has(YOUNG) && has(NEW));
 }
 END_TEST

@@ -59,7 +59,7 @@ static const struct {
     {"server_id", NULL, "server_id"},
     {"generation", "-1", "generation"},
     {"generation", "\"x\"", "generation"},
-    {"state", "\"paused\"", "state"},
+    {"state", "\"dreaming\"", "state"},
     {"flavor", NULL, "flavor"},
     {"flavor.vcpus", "0", "vcpus"},
     {"flavor.ram_mib", "1e9", "ram_mib"},

@@ -24,7 +24,8 @@ struct compute { // the program's context; constant after start
 // Route tables, one per noun.
 extern const struct route version_routes[], flavor_routes[], flavor_extra_routes[],
     keypair_routes[], server_routes[], server_item_routes[], instance_action_routes[],
-    host_routes[], quota_routes[], group_routes[], interface_routes[], aggregate_routes[];
+    host_routes[], quota_routes[], group_routes[], interface_routes[], aggregate_routes[],
+    layer_routes[];
 extern const struct quota_resource compute_quotas[];
 enum { // positions in compute_quotas
     QUOTA_INSTANCES,

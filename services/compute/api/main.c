@@ -5,6 +5,7 @@
 #include "common/service/service.h"
 #include "services/compute/api/api.h"
 #include "services/compute/core/life.h"
+#include "services/compute/proxy/proxy.h"
 
 #define CACHE_MS 1000
 #define CACHE_ENTRIES 1024
@@ -26,6 +27,7 @@ static const struct policy_rule policies[] = {
     {"os_compute_api:os-flavor-access", "rule:admin_api", "See who may use a private flavor."},
     {"os_compute_api:os-flavor-access:add_tenant_access", "rule:admin_api", "Let projects use a private flavor."},
     {"os_compute_api:os-admin-actions:reset_state", "rule:admin_api", "Set a server's state by hand."},
+    {"os_compute_api:os-disk-layers", "rule:admin_api", "See what a server's disk is made of."},
     {"os_compute_api:os-quota-sets:show", OWNER, "See a project's quota."},
     {"os_compute_api:os-quota-sets:update", "rule:admin_api", "Set a project's quota."},
     {"os_compute_api:os-quota-sets:delete", "rule:admin_api", "Set a project's quota back to the default."},
@@ -49,9 +51,25 @@ static const struct setting settings[] = {
 };
 // clang-format on
 static const struct route *const routes[] = {
-    version_routes,     flavor_routes,          flavor_extra_routes, keypair_routes, server_routes,
-    server_item_routes, instance_action_routes, interface_routes,    host_routes,    quota_routes,
-    group_routes,       usage_routes,           aggregate_routes,    NULL,
+    version_routes,
+    flavor_routes,
+    flavor_extra_routes,
+    keypair_routes,
+    server_routes,
+    server_item_routes,
+    instance_action_routes,
+    interface_routes,
+    host_routes,
+    quota_routes,
+    group_routes,
+    usage_routes,
+    aggregate_routes,
+    layer_routes,
+    proxy_security_group_routes,
+    proxy_floating_ip_routes,
+    proxy_network_routes,
+    proxy_image_routes,
+    NULL,
 };
 
 static enum rc

@@ -8,10 +8,12 @@
 #include "services/compute/api/server.h"
 #include "services/compute/api/server_change_db.h"
 #include "services/compute/api/server_groups.h"
+#include "services/compute/proxy/proxy.h"
 
 #define CONSOLE_TIMEOUT_MS 5000
 #define CONSOLE_MAX_LINES 10000
 #define POWER_DEADLINE_S 120
+#define SAVE_DEADLINE_S 600 // all of a guest's memory goes to or comes from the disk
 #define DUE_S 5
 
 static enum rc
@@ -38,6 +40,10 @@ static const struct server_step start_step = {LIFE_EV_START, "start", "compute_s
 static const struct server_step stop_step = {LIFE_EV_STOP, "stop", "compute_stop_instance", "stop", "stopped", .due_s = DUE_S, .deadline_s = POWER_DEADLINE_S};
 static const struct server_step soft_step = {LIFE_EV_REBOOT_SOFT, "reboot", "compute_reboot_instance", "reboot", "running", .counts_reboot = true, .due_s = DUE_S, .deadline_s = POWER_DEADLINE_S};
 static const struct server_step hard_step = {LIFE_EV_REBOOT_HARD, "reboot", "compute_reboot_instance", "reboot", "running", .counts_reboot = true, .is_hard = true, .due_s = DUE_S, .deadline_s = POWER_DEADLINE_S};
+static const struct server_step pause_step = {LIFE_EV_PAUSE, "pause", "compute_pause_instance", "pause", "paused", .due_s = DUE_S, .deadline_s = POWER_DEADLINE_S};
+static const struct server_step unpause_step = {LIFE_EV_UNPAUSE, "unpause", "compute_unpause_instance", "unpause", "running", .due_s = DUE_S, .deadline_s = POWER_DEADLINE_S};
+static const struct server_step suspend_step = {LIFE_EV_SUSPEND, "suspend", "compute_suspend_instance", "suspend", "suspended", .due_s = DUE_S, .deadline_s = SAVE_DEADLINE_S};
+static const struct server_step resume_step = {LIFE_EV_RESUME, "resume", "compute_resume_instance", "resume", "running", .due_s = DUE_S, .deadline_s = SAVE_DEADLINE_S};
 static const struct server_step to_active_step = {LIFE_EV_RESET_ACTIVE, NULL, NULL, "reset", .is_local = true};
 static const struct server_step to_error_step = {LIFE_EV_RESET_ERROR, NULL, NULL, "reset", .is_local = true};
 // clang-format on
@@ -143,6 +149,30 @@ static enum rc
 act_stop(struct request *request, struct reply *reply, json_t *argument, struct err *err)
 {
     return run_step(request, &stop_step, err);
+}
+
+static enum rc
+act_pause(struct request *request, struct reply *reply, json_t *argument, struct err *err)
+{
+    return run_step(request, &pause_step, err);
+}
+
+static enum rc
+act_unpause(struct request *request, struct reply *reply, json_t *argument, struct err *err)
+{
+    return run_step(request, &unpause_step, err);
+}
+
+static enum rc
+act_suspend(struct request *request, struct reply *reply, json_t *argument, struct err *err)
+{
+    return run_step(request, &suspend_step, err);
+}
+
+static enum rc
+act_resume(struct request *request, struct reply *reply, json_t *argument, struct err *err)
+{
+    return run_step(request, &resume_step, err);
 }
 
 static enum rc
@@ -286,6 +316,10 @@ static const struct {
     {"os-start", act_start},
     {"os-stop", act_stop},
     {"reboot", act_reboot},
+    {"pause", act_pause},
+    {"unpause", act_unpause},
+    {"suspend", act_suspend},
+    {"resume", act_resume},
     {"os-getConsoleOutput", act_console_output},
     {"rebuild", server_rebuild},
     {"lock", act_lock},
@@ -295,6 +329,8 @@ static const struct {
     {"changePassword", act_password},
     {"addSecurityGroup", act_add_security_group},
     {"removeSecurityGroup", act_remove_security_group},
+    {"addFloatingIp", act_add_floating_ip},
+    {"removeFloatingIp", act_remove_floating_ip},
 };
 
 // Nova's other actions. Those that need a state no server here can have are refused as from the
@@ -303,10 +339,6 @@ static const struct {
     const char *name, *verb;
     bool needs_other_state;
 } refused_actions[] = {
-    {"pause", "pause"},
-    {"unpause", "unpause", true},
-    {"suspend", "suspend"},
-    {"resume", "resume", true},
     {"shelve", "shelve"},
     {"shelveOffload", "shelveOffload", true},
     {"unshelve", "unshelve", true},

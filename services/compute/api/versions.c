@@ -123,6 +123,13 @@ static const char *const extensions[][2] = {
     {"os-server-start-stop", "ServerStartStop"},
     {"os-services", "Services"},
     {"os-user-data", "UserData"},
+    {"os-hosts", "Hosts"},
+    {"os-consoles", "Consoles"},
+    {"os-floating-ips", "FloatingIps"},
+    {"os-floating-ip-pools", "FloatingIpPools"},
+    {"os-tenant-networks", "OSTenantNetworks"},
+    {"os-networks", "Networks"},
+    {"image-size", "ImageSize"},
 };
 
 static json_t *

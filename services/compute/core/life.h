@@ -19,6 +19,13 @@ enum life_state {
     LIFE_POWERING_OFF,
     LIFE_ERROR_POWERING_OFF,
     LIFE_POWERING_ON,
+    LIFE_PAUSED,
+    LIFE_PAUSING,
+    LIFE_UNPAUSING,
+    LIFE_PAUSED_REBOOTING_HARD,
+    LIFE_SUSPENDED,
+    LIFE_SUSPENDING,
+    LIFE_RESUMING,
     LIFE_REBUILDING, // the host takes the old guest away
     LIFE_STOPPED_REBUILDING,
     LIFE_ERROR_REBUILDING,
@@ -28,21 +35,29 @@ enum life_state {
     LIFE_ACTIVE_DELETING,
     LIFE_STOPPED_DELETING,
     LIFE_ERROR_DELETING,
+    LIFE_PAUSED_DELETING,
+    LIFE_SUSPENDED_DELETING,
     LIFE_DELETED,
     N_LIFE_STATES,
 };
 enum life_event {
-    LIFE_EV_PLACED,  // a host is claimed
-    LIFE_EV_ORDERED, // ports made, order on its way
-    LIFE_EV_RUNNING, // the agent says so, ports are up
-    LIFE_EV_HALTED,  // the agent says the guest is off
-    LIFE_EV_ABSENT,  // nothing of it is left on a host or in the network
-    LIFE_EV_FAILED,  // no host, agent's error, deadline
+    LIFE_EV_PLACED,    // a host is claimed
+    LIFE_EV_ORDERED,   // ports made, order on its way
+    LIFE_EV_RUNNING,   // the agent says so, ports are up
+    LIFE_EV_HALTED,    // the agent says the guest is off
+    LIFE_EV_PAUSED,    // … is stopped in its tracks
+    LIFE_EV_SUSPENDED, // … is saved and off
+    LIFE_EV_ABSENT,    // nothing of it is left on a host or in the network
+    LIFE_EV_FAILED,    // no host, agent's error, deadline
     LIFE_EV_START,
     LIFE_EV_STOP,
     LIFE_EV_REBOOT_SOFT,
     LIFE_EV_REBOOT_HARD,
     LIFE_EV_REBUILD,
+    LIFE_EV_PAUSE,
+    LIFE_EV_UNPAUSE,
+    LIFE_EV_SUSPEND,
+    LIFE_EV_RESUME,
     LIFE_EV_DELETE,
     LIFE_EV_RESET_ACTIVE,
     LIFE_EV_RESET_ERROR,

@@ -8,6 +8,7 @@
 #include "services/compute/hypervisor/agent_main.h"
 #include "services/compute/hypervisor/console.h"
 #include "services/compute/hypervisor/files.h"
+#include "services/compute/hypervisor/layers.h"
 
 #define TICK_MS 5000
 #define TOMBSTONE_US (INT64_C(3600) * G_USEC_PER_SEC)
@@ -46,6 +47,7 @@ const struct setting AGENT_SETTINGS[] = {
 static enum rc on_order(struct agent *agent, const struct message *message, struct err *err);
 static enum rc on_sync(struct agent *agent, const struct message *message, struct err *err);
 static enum rc on_console(struct agent *agent, const struct message *message, struct err *err);
+static enum rc on_layers(struct agent *agent, const struct message *message, struct err *err);
 static const struct {
     const char *type;
     enum rc (*handle)(struct agent *agent, const struct message *message, struct err *err);
@@ -53,6 +55,7 @@ static const struct {
     {"server.order", on_order},
     {"host.sync", on_sync},
     {"server.console", on_console},
+    {"server.layers", on_layers},
 };
 // clang-format on
 
@@ -352,22 +355,52 @@ on_sync(struct agent *agent, const struct message *message, struct err *err)
     return RC_OK;
 }
 
+// The server that a question is about; answers it when there is none.
+static bool
+asked_find(struct agent *agent, const struct message *message, struct server_record *ret_record,
+           enum rc *ret_rc, struct err *err)
+{
+    const char *id = json_string_value(json_object_get(message->body, "server_id"));
+    if (id && order_id_is_safe(id) && desired_find(agent->desired, id, ret_record)) {
+        return true;
+    }
+    struct err missing;
+    rc_ignore(fault(&missing, RC_NOT_FOUND, "server '%s' is not on host '%s'", id ? id : "?",
+                    agent->host));
+    *ret_rc = bus_reply(service_bus(agent->service), message, NULL, &missing, err);
+    return false;
+}
+
 static enum rc
 on_console(struct agent *agent, const struct message *message, struct err *err)
 {
-    const char *id = json_string_value(json_object_get(message->body, "server_id"));
     json_t *length = json_object_get(message->body, "length");
     struct server_record record;
-    if (!id || !order_id_is_safe(id) || !desired_find(agent->desired, id, &record)) {
-        struct err missing;
-        rc_ignore(fault(&missing, RC_NOT_FOUND, "server '%s' is not on host '%s'", id ? id : "?",
-                        agent->host));
-        return bus_reply(service_bus(agent->service), message, NULL, &missing, err);
+    enum rc rc;
+    if (!asked_find(agent, message, &record, &rc, err)) {
+        return rc;
     }
+    auto_guest_paths paths = guest_paths_new(agent->state_dir, record.order->server_id);
     server_record_done(&record);
-    auto_guest_paths paths = guest_paths_new(agent->state_dir, id);
     g_autofree char *text =
         console_tail(paths.console, json_is_integer(length) ? json_integer_value(length) : -1);
     json_auto_t *body = json_pack("{s:s}", "output", text);
+    return bus_reply(service_bus(agent->service), message, body, NULL, err);
+}
+
+static enum rc
+on_layers(struct agent *agent, const struct message *message, struct err *err)
+{
+    struct server_record record;
+    enum rc rc;
+    if (!asked_find(agent, message, &record, &rc, err)) {
+        return rc;
+    }
+    auto_guest_paths paths = guest_paths_new(agent->state_dir, record.order->server_id);
+    const struct order_image *image = &record.order->image;
+    json_auto_t *body = json_pack("{s:o, s:s?, s:s?, s:s?}", "layers", layers_read(paths.disk),
+                                  "image_id", image->id, "image_disk_format", image->disk_format,
+                                  "image_sha512", image->sha512);
+    server_record_done(&record);
     return bus_reply(service_bus(agent->service), message, body, NULL, err);
 }

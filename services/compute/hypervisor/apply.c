@@ -23,6 +23,9 @@ static enum rc step_define(struct agent *agent, struct server_record *record, st
 static enum rc step_start(struct agent *agent, struct server_record *record, struct err *err);
 static enum rc step_note_started(struct agent *agent, struct server_record *record,
                                  struct err *err);
+static enum rc step_pause(struct agent *agent, struct server_record *record, struct err *err);
+static enum rc step_unpause(struct agent *agent, struct server_record *record, struct err *err);
+static enum rc step_suspend(struct agent *agent, struct server_record *record, struct err *err);
 static enum rc step_shutdown(struct agent *agent, struct server_record *record, struct err *err);
 static enum rc step_destroy(struct agent *agent, struct server_record *record, struct err *err);
 static enum rc step_undefine(struct agent *agent, struct server_record *record, struct err *err);
@@ -41,6 +44,9 @@ static const step_fn STEPS[N_STEPS] = {
     [STEP_DEFINE] = step_define,
     [STEP_START] = step_start,
     [STEP_NOTE_STARTED] = step_note_started,
+    [STEP_PAUSE] = step_pause,
+    [STEP_UNPAUSE] = step_unpause,
+    [STEP_SUSPEND] = step_suspend,
     [STEP_SHUTDOWN] = step_shutdown,
     [STEP_DESTROY] = step_destroy,
     [STEP_UNDEFINE] = step_undefine,
@@ -106,8 +112,7 @@ apply_observe(struct agent *agent, const struct server_record *record, struct ac
     auto_guest_paths paths = guest_paths_new(agent->state_dir, order->server_id);
     bool files = agent->driver->uses_files;
     actual.has_files = files && file_exists(paths.dir);
-    actual.has_base =
-        !files || (order->image.id && image_cache_has(agent->images, order->image.id));
+    actual.has_base = !files || (order->image.id && image_cache_has(agent->images, &order->image));
     actual.has_overlay = !files || file_exists(paths.disk);
     actual.has_config_drive = !files || file_exists(paths.config_drive);
     *ret_actual = actual;
@@ -167,8 +172,8 @@ step_make_overlay(struct agent *agent, struct server_record *record, struct err 
     if (rc) {
         return rc;
     }
-    g_autofree char *base = image_cache_path(agent->images, order->image.id);
-    const struct overlay overlay = {paths.disk, base, order_qemu_format(order->image.disk_format),
+    g_autofree char *base = image_cache_path(agent->images, &order->image);
+    const struct overlay overlay = {paths.disk, base, image_base_format(&order->image),
                                     order->flavor.disk_gib};
     return overlay_make(&overlay, err);
 }
@@ -219,6 +224,24 @@ step_note_started(struct agent *agent, struct server_record *record, struct err 
     progress->reboot_done = MAX(progress->reboot_done, record->order->reboot_count);
     memcpy(progress->boot_id, agent->boot_id, sizeof progress->boot_id);
     return desired_set_progress(agent->desired, record, err);
+}
+
+static enum rc
+step_pause(struct agent *agent, struct server_record *record, struct err *err)
+{
+    return agent->driver->pause(agent->driver_self, record->order->server_id, err);
+}
+
+static enum rc
+step_unpause(struct agent *agent, struct server_record *record, struct err *err)
+{
+    return agent->driver->unpause(agent->driver_self, record->order->server_id, err);
+}
+
+static enum rc
+step_suspend(struct agent *agent, struct server_record *record, struct err *err)
+{
+    return agent->driver->suspend(agent->driver_self, record->order->server_id, err);
 }
 
 static enum rc

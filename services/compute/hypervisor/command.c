@@ -18,7 +18,17 @@
 struct child_setup {
     int netns; // -1: none
     unsigned timeout_s, memory_limit_mib;
+    int64_t max_file_bytes;
 };
+
+// A program without its limits does not run.
+static void
+limit(int resource, rlim_t value)
+{
+    if (setrlimit(resource, &(struct rlimit){value, value})) {
+        _exit(126);
+    }
+}
 
 static void
 child_prepare(gpointer data)
@@ -31,10 +41,14 @@ child_prepare(gpointer data)
         _exit(126);
     }
     if (setup->memory_limit_mib) {
-        rlim_t bytes = (rlim_t)setup->memory_limit_mib << 20;
-        setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
+        limit(RLIMIT_AS, (rlim_t)setup->memory_limit_mib << 20);
+        limit(RLIMIT_CORE, 0);
+    }
+    if (setup->max_file_bytes) {
+        limit(RLIMIT_FSIZE, (rlim_t)setup->max_file_bytes);
     }
     if (setup->timeout_s) {
+        limit(RLIMIT_CPU, setup->timeout_s);
         signal(SIGALRM, SIG_DFL);
         alarm(setup->timeout_s); // survives exec
     }
@@ -51,7 +65,7 @@ setup_init(const struct command *command, struct child_setup *ret_setup, struct 
                          command->netns, g_strerror(errno));
         }
     }
-    *ret_setup = (struct child_setup){fd, 0, command->memory_limit_mib};
+    *ret_setup = (struct child_setup){fd, 0, command->memory_limit_mib, command->max_file_bytes};
     return RC_OK;
 }
 

@@ -10,7 +10,8 @@ struct command {
     const char *const *argv;   // ended by NULL; argv[0] is looked up in PATH
     const char *netns;         // path of a network namespace, "" or NULL: our own
     unsigned timeout_s;        // 0: 30; then it is killed
-    unsigned memory_limit_mib; // 0: none
+    unsigned memory_limit_mib; // of address space; 0: none
+    int64_t max_file_bytes;    // of any file that it writes; 0: no limit
 };
 // Waits for its end. RC_DEADLINE: killed by the timeout; RC_INTERNAL: could not be run or failed;
 // the message has its last words. ret_output (may be NULL): what it printed, at most 1 MiB; the

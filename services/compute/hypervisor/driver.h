@@ -37,6 +37,11 @@ struct driver {
     enum rc (*define)(void *self, const struct order *order, const struct guest_paths *paths,
                       struct err *err);
     enum rc (*start)(void *self, const char *server_id, struct err *err);
+    enum rc (*pause)(void *self, const char *server_id, struct err *err);
+    enum rc (*unpause)(void *self, const char *server_id, struct err *err);
+    // Off, with its memory on the host's disk: the next start goes on from there. undefine removes
+    // it.
+    enum rc (*suspend)(void *self, const char *server_id, struct err *err);
     enum rc (*shutdown)(void *self, const char *server_id, struct err *err);
     enum rc (*destroy)(void *self, const char *server_id, struct err *err);
     enum rc (*undefine)(void *self, const char *server_id, struct err *err);

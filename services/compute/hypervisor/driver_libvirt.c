@@ -184,6 +184,27 @@ act_start(virDomainPtr domain, void *context)
 }
 
 static int
+act_pause(virDomainPtr domain, void *context)
+{
+    enum power power = POWER_NONE;
+    return act_power(domain, &power) ? -1 : power == POWER_PAUSED ? 0 : virDomainSuspend(domain);
+}
+
+static int
+act_unpause(virDomainPtr domain, void *context)
+{
+    enum power power = POWER_NONE;
+    return act_power(domain, &power) ? -1 : power == POWER_RUNNING ? 0 : virDomainResume(domain);
+}
+
+static int
+act_suspend(virDomainPtr domain, void *context)
+{
+    int active = virDomainIsActive(domain);
+    return active <= 0 ? active : virDomainManagedSave(domain, VIR_DOMAIN_SAVE_RUNNING);
+}
+
+static int
 act_shutdown(virDomainPtr domain, void *context)
 {
     return unless_done(virDomainShutdown(domain));
@@ -206,6 +227,24 @@ static enum rc
 libvirt_start(void *self, const char *server_id, struct err *err)
 {
     return domain_act(self, server_id, &(struct act){"start domain", act_start, NULL}, err);
+}
+
+static enum rc
+libvirt_pause(void *self, const char *server_id, struct err *err)
+{
+    return domain_act(self, server_id, &(struct act){"pause domain", act_pause, NULL}, err);
+}
+
+static enum rc
+libvirt_unpause(void *self, const char *server_id, struct err *err)
+{
+    return domain_act(self, server_id, &(struct act){"unpause domain", act_unpause, NULL}, err);
+}
+
+static enum rc
+libvirt_suspend(void *self, const char *server_id, struct err *err)
+{
+    return domain_act(self, server_id, &(struct act){"save domain", act_suspend, NULL}, err);
 }
 
 static enum rc
@@ -246,6 +285,9 @@ const struct driver DRIVER_LIBVIRT = {
     .list = libvirt_list,
     .define = libvirt_define,
     .start = libvirt_start,
+    .pause = libvirt_pause,
+    .unpause = libvirt_unpause,
+    .suspend = libvirt_suspend,
     .shutdown = libvirt_shutdown,
     .destroy = libvirt_destroy,
     .undefine = libvirt_undefine,

@@ -64,7 +64,9 @@ simulated_power(void *data, const char *server_id, enum power *ret_power, struct
     g_autofree char *text = NULL;
     enum power power = POWER_NONE;
     if (g_file_get_contents(path, &text, NULL, NULL)) {
-        power = strcmp(text, "running") == 0 ? POWER_RUNNING : POWER_OFF;
+        power = strcmp(text, "running") == 0  ? POWER_RUNNING
+                : strcmp(text, "paused") == 0 ? POWER_PAUSED
+                                              : POWER_OFF;
     }
     *ret_power = power;
     return RC_OK;
@@ -116,6 +118,12 @@ simulated_start(void *data, const char *server_id, struct err *err)
 }
 
 static enum rc
+simulated_pause(void *data, const char *server_id, struct err *err)
+{
+    return domain_write(data, server_id, "paused", err);
+}
+
+static enum rc
 simulated_destroy(void *data, const char *server_id, struct err *err)
 {
     return domain_write(data, server_id, "off", err);
@@ -141,6 +149,9 @@ const struct driver DRIVER_SIMULATED = {
     .list = simulated_list,
     .define = simulated_define,
     .start = simulated_start,
+    .pause = simulated_pause,
+    .unpause = simulated_start,
+    .suspend = simulated_destroy,
     .shutdown = simulated_destroy,
     .destroy = simulated_destroy,
     .undefine = simulated_undefine,

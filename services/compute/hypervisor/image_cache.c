@@ -14,6 +14,8 @@
 #include "common/base/util.h"
 #include "services/compute/hypervisor/files.h"
 
+#define QCOW2 "qcow2"
+#define CONVERTED "." QCOW2
 #define CONNECT_TIMEOUT_S 10L
 #define STALL_TIMEOUT_S 30L             // without a byte
 #define RECENT_US (60 * G_USEC_PER_SEC) // a base that young may be about to be used
@@ -37,6 +39,10 @@ struct transfer {
 
 static enum rc fetch(struct image_cache *cache, const struct order_image *image,
                      const struct image_wait *wait, struct err *err) CHECKED;
+static enum rc download(const struct order_image *image, const struct image_wait *wait,
+                        const char *part, struct err *err) CHECKED;
+static enum rc convert(struct image_cache *cache, const struct order_image *image, const char *part,
+                       struct err *err) CHECKED;
 static enum rc transfer_run(struct transfer *transfer, struct err *err) CHECKED;
 static enum rc transfer_check(struct transfer *transfer, struct err *err) CHECKED;
 static void partial_files_remove(const char *dir);
@@ -70,16 +76,32 @@ image_cache_free(struct image_cache *cache)
     }
 }
 
-char *
-image_cache_path(const struct image_cache *cache, const char *image_id)
+// Guests read raw and qcow2; other formats are converted once, by a process with limits, so that no
+// guest's QEMU parses them.
+static bool
+is_converted(const struct order_image *image)
 {
-    return g_build_filename(cache->dir, image_id, NULL);
+    const char *format = image->disk_format ? order_qemu_format(image->disk_format) : NULL;
+    return format && strcmp(format, "raw") != 0 && strcmp(format, QCOW2) != 0;
+}
+
+const char *
+image_base_format(const struct order_image *image)
+{
+    return is_converted(image) ? QCOW2 : order_qemu_format(image->disk_format);
+}
+
+char *
+image_cache_path(const struct image_cache *cache, const struct order_image *image)
+{
+    g_autofree char *name = g_strconcat(image->id, is_converted(image) ? CONVERTED : "", NULL);
+    return g_build_filename(cache->dir, name, NULL);
 }
 
 bool
-image_cache_has(const struct image_cache *cache, const char *image_id)
+image_cache_has(const struct image_cache *cache, const struct order_image *image)
 {
-    g_autofree char *path = image_cache_path(cache, image_id);
+    g_autofree char *path = image_cache_path(cache, image);
     return file_exists(path);
 }
 
@@ -88,7 +110,7 @@ image_cache_fetch(struct image_cache *cache, const struct order_image *image,
                   const struct image_wait *wait, struct err *err)
 {
     g_mutex_lock(&cache->mutex);
-    bool present = image_cache_has(cache, image->id);
+    bool present = image_cache_has(cache, image);
     bool mine = !present && g_hash_table_add(cache->fetching, g_strdup(image->id));
     g_mutex_unlock(&cache->mutex);
     if (present) {
@@ -125,8 +147,25 @@ fetch(struct image_cache *cache, const struct order_image *image, const struct i
         return fault(err, RC_TOO_LARGE, "image '%s' has %" G_GINT64_FORMAT " bytes, too many here",
                      image->id, image->size);
     }
-    g_autofree char *path = image_cache_path(cache, image->id);
+    g_autofree char *path = image_cache_path(cache, image);
     g_autofree char *part = g_strconcat(path, ".part", NULL);
+    enum rc rc = download(image, wait, part, err);
+    if (rc == RC_OK && is_converted(image)) {
+        rc = convert(cache, image, part, err);
+    }
+    if (rc == RC_OK) {
+        rc = file_publish(part, path, err);
+    }
+    if (rc) {
+        g_unlink(part);
+    }
+    return rc;
+}
+
+static enum rc
+download(const struct order_image *image, const struct image_wait *wait, const char *part,
+         struct err *err)
+{
     struct transfer transfer = {.image = image, .wait = wait};
     transfer.fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (transfer.fd < 0) {
@@ -143,11 +182,31 @@ fetch(struct image_cache *cache, const struct order_image *image, const struct i
     }
     close(transfer.fd);
     EVP_MD_CTX_free(transfer.digest);
+    return rc;
+}
+
+// What came is replaced by what it is converted to.
+static enum rc
+convert(struct image_cache *cache, const struct order_image *image, const char *part,
+        struct err *err)
+{
+    g_autofree char *made = g_strconcat(part, ".part", NULL);
+    const struct conversion conversion = {
+        .from = part,
+        .from_format = order_qemu_format(image->disk_format),
+        .to = made,
+        .max_bytes = cache->config.max_image_bytes,
+    };
+    g_unlink(made);
+    enum rc rc = base_convert(&conversion, err);
+    if (rc == RC_OK && chmod(made, 0444)) {
+        rc = fault(err, RC_INTERNAL, "cannot protect '%s': %s", made, g_strerror(errno));
+    }
     if (rc == RC_OK) {
-        rc = file_publish(part, path, err);
+        rc = file_publish(made, part, err);
     }
     if (rc) {
-        g_unlink(part);
+        g_unlink(made);
     }
     return rc;
 }
@@ -292,6 +351,13 @@ by_age(gconstpointer a, gconstpointer b)
     return a_us < b_us ? -1 : a_us > b_us;
 }
 
+static size_t
+base_name_len(const char *name)
+{
+    size_t len = strlen(name);
+    return g_str_has_suffix(name, CONVERTED) ? len - strlen(CONVERTED) : len;
+}
+
 static GArray *
 candidates_list(const struct image_cache *cache, GHashTable *used)
 {
@@ -300,9 +366,10 @@ candidates_list(const struct image_cache *cache, GHashTable *used)
     g_autoptr(GDir) listing = g_dir_open(cache->dir, 0, NULL);
     for (const char *name = listing ? g_dir_read_name(listing) : NULL; name;
          name = g_dir_read_name(listing)) {
-        struct candidate candidate = {.path = image_cache_path(cache, name)};
+        struct candidate candidate = {.path = g_build_filename(cache->dir, name, NULL)};
         struct stat info;
-        bool mine = order_id_is_safe(name) && !g_hash_table_contains(used, name);
+        g_autofree char *id = g_strndup(name, base_name_len(name));
+        bool mine = order_id_is_safe(id) && !g_hash_table_contains(used, id);
         if (mine && stat(candidate.path, &info) == 0) {
             candidate.used_us = info.st_mtim.tv_sec * G_USEC_PER_SEC;
             g_array_append_val(list, candidate);
@@ -330,9 +397,11 @@ image_cache_evict(struct image_cache *cache, GHashTable *used)
     gpointer id;
     g_hash_table_iter_init(&iter, used);
     while (g_hash_table_iter_next(&iter, &id, NULL)) {
-        g_autofree char *path = image_cache_path(cache, id);
-        utimensat(AT_FDCWD, path, NULL,
-                  0); // its age counts from the last time that it was seen in use
+        // Its age counts from the last time that it was seen in use.
+        g_autofree char *path = g_build_filename(cache->dir, id, NULL);
+        g_autofree char *converted = g_strconcat(path, CONVERTED, NULL);
+        utimensat(AT_FDCWD, path, NULL, 0);
+        utimensat(AT_FDCWD, converted, NULL, 0);
     }
     g_autoptr(GArray) list = candidates_list(cache, used);
     size_t n = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One read-only base per image id under [agent] image_dir: fetched once however many servers ask,
-// checked by size and SHA-512, renamed into place. Thread-safe.
+// checked by size and SHA-512, converted once to qcow2 where it is of another host's format,
+// renamed into place. Thread-safe.
 #pragma once
 #include <glib.h>
 
@@ -16,8 +17,10 @@ struct image_cache;
 enum rc image_cache_open(const struct image_cache_config *config, struct image_cache **ret_cache,
                          struct err *err) CHECKED;
 void image_cache_free(struct image_cache *cache);
-char *image_cache_path(const struct image_cache *cache, const char *image_id); // the caller frees
-bool image_cache_has(const struct image_cache *cache, const char *image_id);
+// "<dir>/<id>", or "<dir>/<id>.qcow2" of what was converted; the caller frees.
+char *image_cache_path(const struct image_cache *cache, const struct order_image *image);
+bool image_cache_has(const struct image_cache *cache, const struct order_image *image);
+const char *image_base_format(const struct order_image *image); // qemu's name, of the file above
 
 // Who waits may be told to stop.
 struct image_wait {
@@ -40,3 +43,9 @@ struct overlay {
     int64_t gib;
 };
 enum rc overlay_make(const struct overlay *overlay, struct err *err) CHECKED;
+// A flat qcow2 of an image of another format, checked as above. max_bytes: of the new file.
+struct conversion {
+    const char *from, *from_format, *to;
+    int64_t max_bytes;
+};
+enum rc base_convert(const struct conversion *conversion, struct err *err) CHECKED;

@@ -8,7 +8,7 @@
 #include "common/json/body.h"
 
 // clang-format off
-static const char *const WANT_NAMES[] = {"running", "stopped", "absent", NULL};
+static const char *const WANT_NAMES[] = {"running", "stopped", "absent", "paused", "suspended", NULL};
 
 static const struct {
     const char *disk_format, *qemu_format;

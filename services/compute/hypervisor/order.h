@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum want { WANT_RUNNING, WANT_STOPPED, WANT_ABSENT };
+enum want { WANT_RUNNING, WANT_STOPPED, WANT_ABSENT, WANT_PAUSED, WANT_SUSPENDED };
 
 #define MAX_ORDER_PORTS 32
 #define MAX_PORT_IPS 16

@@ -17,6 +17,9 @@ static const char *const STEP_NAMES[N_STEPS] = {
     [STEP_DEFINE] = "define",
     [STEP_START] = "start",
     [STEP_NOTE_STARTED] = "note_started",
+    [STEP_PAUSE] = "pause",
+    [STEP_UNPAUSE] = "unpause",
+    [STEP_SUSPEND] = "suspend",
     [STEP_SHUTDOWN] = "shutdown",
     [STEP_DESTROY] = "destroy",
     [STEP_UNDEFINE] = "undefine",
@@ -28,6 +31,8 @@ static const char *const STEP_NAMES[N_STEPS] = {
 static struct plan plan_running(const struct wanted *wanted, const struct actual *actual);
 static struct plan plan_stopped(const struct wanted *wanted, const struct actual *actual);
 static struct plan plan_absent(const struct wanted *wanted, const struct actual *actual);
+static struct plan plan_paused(const struct wanted *wanted, const struct actual *actual);
+static struct plan plan_suspended(const struct wanted *wanted, const struct actual *actual);
 
 const char *
 power_name(enum power power)
@@ -49,6 +54,10 @@ plan(const struct wanted *wanted, const struct actual *actual)
         return plan_running(wanted, actual);
     case WANT_STOPPED:
         return plan_stopped(wanted, actual);
+    case WANT_PAUSED:
+        return plan_paused(wanted, actual);
+    case WANT_SUSPENDED:
+        return plan_suspended(wanted, actual);
     default:
         return plan_absent(wanted, actual);
     }
@@ -132,6 +141,9 @@ plan_running(const struct wanted *wanted, const struct actual *actual)
     }
     struct plan next = {.outcome = OUTCOME_RUNNING};
     add_if(&next, !actual->has_network, STEP_PLUG_NETWORK);
+    // Paused by an earlier order; what pauses under this one (its disk is full, say) is left alone.
+    add_if(&next, actual->power == POWER_PAUSED && actual->started_generation != wanted->generation,
+           STEP_UNPAUSE);
     add_if(&next,
            actual->started_generation != wanted->generation || actual->host_rebooted ||
                actual->reboot_done < 0,
@@ -144,6 +156,28 @@ plan_stopped(const struct wanted *wanted, const struct actual *actual)
 {
     return is_up(actual) ? plan_shutdown(wanted, actual)
                          : (struct plan){.outcome = OUTCOME_STOPPED};
+}
+
+// After the host's own reboot the guest is started first: what it was doing is gone.
+static struct plan
+plan_paused(const struct wanted *wanted, const struct actual *actual)
+{
+    struct plan next = {.outcome = OUTCOME_PAUSED};
+    if (!is_up(actual)) {
+        return actual->host_rebooted ? plan_start(wanted, actual)
+                                     : (struct plan){.outcome = OUTCOME_STOPPED};
+    }
+    add_if(&next, !actual->has_network, STEP_PLUG_NETWORK);
+    add_if(&next, actual->power != POWER_PAUSED, STEP_PAUSE);
+    return next;
+}
+
+static struct plan
+plan_suspended(const struct wanted *wanted, const struct actual *actual)
+{
+    struct plan next = {.outcome = OUTCOME_SUSPENDED};
+    add_if(&next, is_up(actual), STEP_SUSPEND);
+    return next;
 }
 
 static struct plan

@@ -28,6 +28,9 @@ enum step {
     STEP_DEFINE,
     STEP_START,
     STEP_NOTE_STARTED,
+    STEP_PAUSE,
+    STEP_UNPAUSE,
+    STEP_SUSPEND,  // saves its memory to the host's disk
     STEP_SHUTDOWN, // asks the guest
     STEP_DESTROY,  // pulls the plug
     STEP_UNDEFINE,
@@ -38,7 +41,14 @@ enum step {
 };
 const char *step_name(enum step step);
 
-enum outcome { OUTCOME_PENDING, OUTCOME_RUNNING, OUTCOME_STOPPED, OUTCOME_ABSENT };
+enum outcome {
+    OUTCOME_PENDING,
+    OUTCOME_RUNNING,
+    OUTCOME_STOPPED,
+    OUTCOME_ABSENT,
+    OUTCOME_PAUSED,
+    OUTCOME_SUSPENDED,
+};
 
 struct wanted {
     enum want want;

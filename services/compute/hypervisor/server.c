@@ -13,8 +13,11 @@
 #define REPORT_AGAIN_MS 2000
 #define SHUTDOWN_AGAIN_MS 5000
 
-static const char *const STATE_NAMES[] = {
-    [OUTCOME_RUNNING] = "running", [OUTCOME_STOPPED] = "stopped", [OUTCOME_ABSENT] = "absent"};
+static const char *const STATE_NAMES[] = {[OUTCOME_RUNNING] = "running",
+                                          [OUTCOME_STOPPED] = "stopped",
+                                          [OUTCOME_ABSENT] = "absent",
+                                          [OUTCOME_PAUSED] = "paused",
+                                          [OUTCOME_SUSPENDED] = "suspended"};
 
 // How one look ended.
 struct look {

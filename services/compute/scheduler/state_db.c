@@ -106,19 +106,36 @@ note(struct db *db, const struct job *job, const struct state_event *event, stru
         NULL, err);
 }
 
+static enum life_event
+event_of(const char *state)
+{
+    static const struct {
+        const char *state;
+        enum life_event event;
+    } words[] = {
+        {"running", LIFE_EV_RUNNING}, {"paused", LIFE_EV_PAUSED}, {"suspended", LIFE_EV_SUSPENDED}};
+    for (size_t i = 0; i < N_ELEMENTS(words); i++) {
+        if (strcmp(words[i].state, state) == 0) {
+            return words[i].event;
+        }
+    }
+    return LIFE_EV_HALTED;
+}
+
 // Where the word of the agent leads in this state by itself; failures and absence need more than a
 // row.
 static enum rc
 follow(struct db *db, struct job *job, struct state_event *event, struct err *err)
 {
     bool runs = strcmp(event->state, "running") == 0, halted = strcmp(event->state, "stopped") == 0;
-    int next = fsm_next(&life_fsm, job->state, runs ? LIFE_EV_RUNNING : LIFE_EV_HALTED);
+    bool rests = strcmp(event->state, "paused") == 0 || strcmp(event->state, "suspended") == 0;
+    int next = fsm_next(&life_fsm, job->state, event_of(event->state));
     if (job->state == LIFE_SPAWNING && (runs || halted)) {
         json_object_set_new(job->server, "agent_state", json_string("running"));
         json_object_set_new(job->server, "agent_generation", json_integer(event->generation));
         return may_activate(job, event->waits_for_ports) ? activate(db, job, err) : RC_OK;
     }
-    if (!runs && !halted) {
+    if (!runs && !halted && !rests) {
         event->needs_work = life_task_state(job->state) != NULL;
         return RC_OK;
     }
@@ -126,8 +143,8 @@ follow(struct db *db, struct job *job, struct state_event *event, struct err *er
         return RC_OK;
     }
     enum rc rc = server_db_move(db, job->id, job->state, next, 0, err);
-    if (rc == RC_OK && halted &&
-        job->state == LIFE_ACTIVE) { // by itself: that is what it wants to be now
+    if (rc == RC_OK && halted && next == LIFE_STOPPED && job->state != LIFE_POWERING_OFF &&
+        job->state != LIFE_ERROR_POWERING_OFF) { // by itself: that is what it wants to be now
         rc = db_run(db, "UPDATE server SET desired = 'stopped' WHERE id = $1",
                     DB_ARGS(db_s(job->id)), NULL, err);
     }

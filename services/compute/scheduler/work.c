@@ -229,6 +229,11 @@ static const step_fn steps[N_LIFE_STATES] = {
     [LIFE_POWERING_OFF] = step_power,
     [LIFE_ERROR_POWERING_OFF] = step_power,
     [LIFE_POWERING_ON] = step_power,
+    [LIFE_PAUSING] = step_power,
+    [LIFE_UNPAUSING] = step_power,
+    [LIFE_PAUSED_REBOOTING_HARD] = step_power,
+    [LIFE_SUSPENDING] = step_power,
+    [LIFE_RESUMING] = step_power,
     [LIFE_REBUILDING] = step_rebuild,
     [LIFE_STOPPED_REBUILDING] = step_rebuild,
     [LIFE_ERROR_REBUILDING] = step_rebuild,
@@ -238,6 +243,8 @@ static const step_fn steps[N_LIFE_STATES] = {
     [LIFE_ACTIVE_DELETING] = step_delete,
     [LIFE_STOPPED_DELETING] = step_delete,
     [LIFE_ERROR_DELETING] = step_delete,
+    [LIFE_PAUSED_DELETING] = step_delete,
+    [LIFE_SUSPENDED_DELETING] = step_delete,
 };
 
 // One step under the lease. RC_NOT_FOUND: nothing to do, or somebody else does it.

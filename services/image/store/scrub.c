@@ -168,6 +168,9 @@ verify_all(struct image_service *image, struct db *db, const char *stores, struc
             rc = judge(image, db, &scrub, err);
         }
         scrub_clear(&scrub);
+        if (rc == RC_OK) { // not after all the rest: that may take days
+            rc = repair_all(image, db, stores, err);
+        }
     }
     return rc == RC_NOT_FOUND || rc == RC_GONE ? RC_OK : rc;
 }

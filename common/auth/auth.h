@@ -28,8 +28,9 @@ struct auth_context {
     const struct access_rule *access_rules; // … what it may be used for; none: everything
     size_t n_access_rules;
     int64_t issued_at_us, expires_at_us;
-    bool is_admin;   // has role admin
-    bool is_service; // has role service
+    int64_t password_expires_us; // the user's; 0: never
+    bool is_admin;               // has role admin
+    bool is_service;             // has role service
 };
 bool auth_has_role(const struct auth_context *auth, const char *role);
 

@@ -103,6 +103,7 @@ fill(struct context *context, json_t *claims)
     auth->audit_parent_id = keep_member(context, claims, "aud_parent");
     auth->issued_at_us = time_member(claims, "iat_us", "iat");
     auth->expires_at_us = time_member(claims, "exp_us", "exp");
+    auth->password_expires_us = json_integer_value(json_object_get(claims, "pw_exp_us"));
     auth->trust_id = keep_item(context, claims, "trust", 0);
     auth->trustor_id = keep_item(context, claims, "trust", 1);
     auth->trustee_id = keep_item(context, claims, "trust", 2);
@@ -193,6 +194,9 @@ claims_from_context(const struct auth_context *auth)
     }
     if (auth->is_system) {
         json_object_set_new(claims, "sys", json_true());
+    }
+    if (auth->password_expires_us) {
+        json_object_set_new(claims, "pw_exp_us", json_integer(auth->password_expires_us));
     }
     if (is_set(auth->audit_parent_id)) {
         json_object_set_new(claims, "aud_parent", json_string(auth->audit_parent_id));

@@ -28,7 +28,7 @@ enum rc jws_verify(const struct key_ring *ring, const char *token, json_t **ret_
 // Claims ↔ context. Claim names: sub, sub_name, udom[id,name], prj[id,name,dom_id,dom_name],
 // dom[id,name], sys, roles[[id,name]…], aud_id, aud_parent,
 // trust[id,trustor,trustee,impersonating], appcred[id,name,restricted],
-// rules[[service,method,path]…], methods[…], iat, exp (µs as iat_us, exp_us beside the
+// rules[[service,method,path]…], methods[…], pw_exp_us, iat, exp (µs as iat_us, exp_us beside the
 // standard seconds).
 json_t *claims_from_context(const struct auth_context *context);
 enum rc context_from_claims(json_t *claims, struct auth_context **ret_context,

@@ -98,6 +98,9 @@ static bool
 match_is_met(const struct expr *expr, const struct auth_context *auth, json_t *target)
 {
     const char *left = expr->is_literal ? expr->name : token_attribute(auth, expr->name);
+    if (!expr->is_literal && !expr->is_target && !strcmp(expr->value, "None")) {
+        return !left || !left[0];
+    }
     g_autofree char *from_target =
         expr->is_target ? target_text(target, auth, expr->value) : g_strdup(expr->value);
     // An unscoped token has no project: it is never that of a thing without one.

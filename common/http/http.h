@@ -129,6 +129,8 @@ void http_server_stop(struct http_server *server); // no new requests, finishes 
 void *request_context(const struct request *request);
 const struct route *request_route(const struct request *request);
 const char *request_id(const struct request *request); // "req-UUID"
+// True when a row has this template, whatever its parameters are called.
+bool request_serves(const struct request *request, const char *path);
 const char *request_method(const struct request *request);
 const char *request_url(const struct request *request); // path without query
 const char *request_param(const struct request *request,

@@ -31,6 +31,30 @@ request_method(const struct request *request)
     return request->method;
 }
 
+static bool
+same_template(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        bool is_open = *a == '{';
+        a += is_open ? strcspn(a, "}") : 1;
+        b += is_open ? strcspn(b, "}") : 1;
+    }
+    return *a == *b;
+}
+
+bool
+request_serves(const struct request *request, const char *path)
+{
+    for (const struct route *const *table = request->server->config.routes; *table; table++) {
+        for (const struct route *row = *table; row->method; row++) {
+            if (same_template(row->path, path)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 const char *
 request_url(const struct request *request)
 {

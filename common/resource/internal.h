@@ -12,6 +12,9 @@ const char *resource_id_type(const struct resource *resource);
 bool resource_id_is_valid(const struct resource *resource, const char *id);
 const struct attribute *resource_attribute(const struct resource *resource, const char *name);
 const char *attribute_column(const struct attribute *attribute);
+// A list's policy. With a domain's token the list is the domain's: target.domain_id.
+enum rc resource_allow_list(const struct request *request, const char *policy,
+                            struct err *err) CHECKED;
 bool requester_sees_all(const struct request *request);
 enum rc resource_not_found(const struct resource *resource, const char *id, struct err *err);
 

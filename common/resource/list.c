@@ -199,6 +199,9 @@ read_filters(struct list_query *query, struct err *err)
             rc = filter_attribute(query, attribute, err);
         }
     }
+    if (query->resource->list_scope) {
+        g_string_append_printf(query->where, " AND (%s)", query->resource->list_scope);
+    }
     if (rc == RC_OK && (query->resource->style & RESOURCE_NAME_FILTERS)) {
         filter_names(query);
     }
@@ -503,14 +506,18 @@ resource_list(struct request *request, struct reply *reply, struct err *err)
 {
     const struct resource *resource = resource_of(request);
     if (resource->policy_list) {
-        enum rc rc = request_allow(request, resource->policy_list, NULL, err);
+        enum rc rc = resource_allow_list(request, resource->policy_list, err);
         if (rc != RC_OK) {
             return rc;
         }
     }
+    enum rc rc = resource->before_list ? resource->before_list(request, err) : RC_OK;
+    if (rc != RC_OK) {
+        return rc;
+    }
     struct list_query query;
     list_query_init(&query, request);
-    enum rc rc = run_list(&query, reply, err);
+    rc = run_list(&query, reply, err);
     list_query_done(&query);
     return rc;
 }

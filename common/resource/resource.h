@@ -90,12 +90,16 @@ struct resource {
                          // $2 the user's, $3 the domain's
     const char *writable; // the same for update and delete; visible but not writable: 403 (Neutron)
                           // ; NULL: as visible
+    const char
+        *list_scope; // SQL condition over r for every list, whoever asks; parameters as above
     const char *policy_list, *policy_get, *policy_create, *policy_update,
         *policy_delete;       // rule names or NULL (any token)
     const char *default_sort; // column(s), e.g. "id"; ties are always broken by id
     int max_limit; // page bound; 0: 1,000 when limit is given, all otherwise (at most 10,000)
     const struct attribute *attributes; // ended by name NULL
     // Hooks, in the operation's transaction; may be NULL.
+    // before_list: NULL, or a check of the request's query.
+    enum rc (*before_list)(const struct request *request, struct err *err);
     resource_hook_fn before_create, after_create, before_update, after_update, before_delete,
         after_delete;
 };

@@ -48,6 +48,16 @@ requester_sees_all(const struct request *request)
 }
 
 enum rc
+resource_allow_list(const struct request *request, const char *policy, struct err *err)
+{
+    const struct auth_context *auth = request_auth(request);
+    json_auto_t *target = auth && auth->domain_id[0]
+                              ? json_pack("{s:{s:s}}", "target", "domain_id", auth->domain_id)
+                              : NULL;
+    return request_allow(request, policy, target, err);
+}
+
+enum rc
 resource_not_found(const struct resource *resource, const char *id, struct err *err)
 {
     const char *type = resource->not_found_type ? resource->not_found_type : "";

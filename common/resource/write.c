@@ -72,6 +72,18 @@ insert(struct resource_op *op, struct err *err)
     return explain(op, rc, err);
 }
 
+// The thing to be made, as a policy sees it: without a domain of its own it is the token's.
+static json_t *
+new_target(const struct resource_op *op)
+{
+    const struct auth_context *auth = request_auth(op->request);
+    json_t *thing = json_copy(op->input);
+    if (!json_is_string(json_object_get(thing, "domain_id")) && auth && auth->domain_id[0]) {
+        json_object_set_new(thing, "domain_id", json_string(auth->domain_id));
+    }
+    return thing;
+}
+
 enum rc
 resource_create_one(struct resource_op *op, struct err *err)
 {
@@ -80,6 +92,8 @@ resource_create_one(struct resource_op *op, struct err *err)
     if (rc == RC_OK && op->resource->policy_create) {
         json_auto_t *target = json_copy(op->input);
         json_object_set_new(target, "project_id", json_string(op->project_id));
+        json_object_set_new(target, "target",
+                            json_pack("{s:o}", op->resource->singular, new_target(op)));
         rc = request_allow(op->request, op->resource->policy_create, target, err);
     }
     rc = rc == RC_OK ? run_hook(op->resource->before_create, op, err) : rc;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which versions there are: GET / and GET /v3.
-#include "services/identity/identity.h"
+#include "services/identity/home.h"
 
 static json_t *
 version_json(const struct request *request)
@@ -13,8 +13,20 @@ version_json(const struct request *request)
 }
 
 static enum rc
+reply_home(const struct request *request, struct reply *reply)
+{
+    reply->json = home_document(request);
+    reply->status = 200;
+    reply->content_type = "application/json-home";
+    return RC_OK;
+}
+
+static enum rc
 list_versions(struct request *request, struct reply *reply, struct err *err)
 {
+    if (home_is_wanted(request)) {
+        return reply_home(request, reply);
+    }
     reply->json = json_pack("{s:{s:[o]}}", "versions", "values", version_json(request));
     reply_header_format(reply, "Location", "%s/v3/", request_base_url(request));
     return RC_OK;
@@ -23,6 +35,9 @@ list_versions(struct request *request, struct reply *reply, struct err *err)
 static enum rc
 show_version(struct request *request, struct reply *reply, struct err *err)
 {
+    if (home_is_wanted(request)) {
+        return reply_home(request, reply);
+    }
     reply->json = json_pack("{s:o}", "version", version_json(request));
     return RC_OK;
 }

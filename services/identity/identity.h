@@ -6,6 +6,7 @@
 #include "common/http/http.h"
 #include "common/resource/resource.h"
 #include "common/service/service.h"
+#include "services/identity/tenancy/compliance.h"
 
 struct catalog_cache;
 struct client;
@@ -22,11 +23,9 @@ struct identity {
     struct catalog_cache *catalog;
     struct client *client; // to other services, as [identity] user; NULL: not set
     int64_t token_life_us, receipt_life_us;
-    int64_t totp_windows;     // passcodes of so many earlier periods are taken too
-    int64_t ec2_signature_s;  // how old an EC2 request may be
-    int64_t lockout_attempts; // 0: never
-    int64_t lockout_s;
-    int64_t n_unique_passwords; // the last N may not be used again; 0: any
+    int64_t totp_windows;    // passcodes of so many earlier periods are taken too
+    int64_t ec2_signature_s; // how old an EC2 request may be
+    struct compliance compliance;
     // The feed's position in this process (feed.c).
     GMutex feed_lock;
     int64_t feed_cursor;
@@ -61,6 +60,8 @@ extern const struct route
     domain_config_routes[],
     consumer_routes[],
     endpoint_filter_routes[],
+    endpoint_policy_routes[],
+    revoke_routes[],
     limit_routes[],
     quota_routes[],
     feed_routes[],
@@ -103,6 +104,9 @@ enum rc bootstrap(struct identity *identity, struct err *err) CHECKED;
 // accounts.c
 enum rc accounts_check_settings(const struct conf *conf, struct err *err) CHECKED;
 enum rc accounts_prune(struct db *db, struct err *err) CHECKED;
+
+// user.c: disables who was away too long, some at a time.
+enum rc user_disable_inactive(struct identity *identity, struct db *db, struct err *err) CHECKED;
 
 // mail.c: one round of the background sender.
 #define MAIL_INTERVAL_MS 500

@@ -27,6 +27,8 @@ static const struct route *const routes[] = {
     domain_config_routes,
     consumer_routes,
     endpoint_filter_routes,
+    endpoint_policy_routes,
+    revoke_routes,
     limit_routes,
     quota_routes,
     limit_request_routes,

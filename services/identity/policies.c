@@ -1,105 +1,130 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keystone's current default rules. target.x is the thing acted on.
+// Keystone's current default rules. target.x is the thing acted on. A domain's manager runs the
+// domain's users, groups and projects, and gives and takes the three ordinary roles there.
 #include "services/identity/identity.h"
 
+// clang-format off
 #define ADMIN "rule:admin_required"
 #define READER "rule:admin_required or (role:reader and system_scope:all)"
-#define SYSTEM_READER "(role:reader and system_scope:all)"
-#define DOMAIN_READER "(role:reader and domain_id:%(target.domain_id)s)"
+#define IN_DOMAIN(role, thing) "(role:" role " and domain_id:%(target." thing ".domain_id)s)"
+#define READER_OR_DOMAIN(thing) READER " or " IN_DOMAIN("reader", thing)
+#define ADMIN_OR_MANAGER(thing) ADMIN " or " IN_DOMAIN("manager", thing)
+#define LIST_IN_DOMAIN READER " or (role:reader and domain_id:%(target.domain_id)s)"
+#define OF_USER(thing) "user_id:%(target." thing ".user_id)s"
+#define SELF "user_id:%(target.user.id)s"
+#define BOTH(role, actor, place) \
+    "(role:" role " and domain_id:%(target." actor ".domain_id)s and domain_id:%(target." place ")s)"
+#define GRANTS(role) \
+    "(" BOTH(role, "user", "project.domain_id") " or " BOTH(role, "user", "domain.id") " or " \
+    BOTH(role, "group", "project.domain_id") " or " BOTH(role, "group", "domain.id") ")"
+#define ROLE_IS_ORDINARY "rule:domain_managed_target_role"
+#define READ_ROLES READER " or (role:manager and not domain_id:None)"
+#define TRUST_PARTY OF_TRUSTOR " or user_id:%(target.trust.trustee_user_id)s"
+#define OF_TRUSTOR "user_id:%(target.trust.trustor_user_id)s"
+// What admins write and system readers read.
+#define READ(...) {"identity:" __VA_ARGS__, READER, ""}
+#define WRITE(...) {"identity:" __VA_ARGS__, ADMIN, ""}
+#define CRUD(one, many) \
+    READ("list_" many), READ("get_" one), WRITE("create_" one), WRITE("update_" one), WRITE("delete_" one)
+#define DOMAIN_CRUD(one, many) \
+    {"identity:list_" many, LIST_IN_DOMAIN, ""}, {"identity:create_" one, ADMIN_OR_MANAGER(one), ""}, \
+    {"identity:update_" one, ADMIN_OR_MANAGER(one), ""}, {"identity:delete_" one, ADMIN_OR_MANAGER(one), ""}
 // Who answers for a project of an account.
 #define MANAGES                                                                        \
     "rule:admin_required or user_id:%(target.project.owner_id)s or (role:manager and " \
     "project_id:%(target.project.id)s)"
 
-// clang-format off
 const struct policy_rule identity_policies[] = {
     {"admin_required", "role:admin or is_admin:1", "an administrator"},
     {"service_role", "role:service", "another service"},
     {"service_or_admin", "rule:admin_required or rule:service_role", ""},
     {"owner", "user_id:%(user_id)s", ""},
+    {"admin_or_owner", "rule:admin_required or rule:owner", ""},
     {"token_subject", "user_id:%(target.token.user_id)s", "the token's own user"},
-    {"identity:check_token", "rule:admin_required or " SYSTEM_READER " or rule:token_subject", "HEAD /v3/auth/tokens"},
-    {"identity:validate_token", "rule:admin_required or " SYSTEM_READER " or rule:service_role or rule:token_subject", "GET /v3/auth/tokens"},
+    {"domain_managed_target_role", "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s",
+     "the roles that a domain's manager may give and take"},
+    {"identity:check_token", READER " or rule:token_subject", "HEAD /v3/auth/tokens"},
+    {"identity:validate_token", READER " or rule:service_role or rule:token_subject", "GET /v3/auth/tokens"},
     {"identity:revoke_token", "rule:admin_required or rule:token_subject", "DELETE /v3/auth/tokens"},
     {"identity:close_account", ADMIN, "POST /accounts/v1/admin/accounts/{user_id}/closing"},
-    {"identity:get_closing", ADMIN " or " SYSTEM_READER, "GET /accounts/v1/closings/{id} of others"},
-    {"identity:list_closings", ADMIN " or " SYSTEM_READER, "GET /accounts/v1/closings of others"},
+    {"identity:get_closing", READER, "GET /accounts/v1/closings/{id} of others"},
+    {"identity:list_closings", READER, "GET /accounts/v1/closings of others"},
     {"identity:set_limits", "rule:service_or_admin", "POST /internal/v1/limits"},
+    {"identity:revocation_list", "rule:service_or_admin", ""}, {"identity:list_revoke_events", "rule:service_or_admin", ""},
 
-    {"identity:list_domains", READER, ""},
+    READ("list_domains"), WRITE("create_domain"), WRITE("update_domain"), WRITE("delete_domain"),
     {"identity:get_domain", READER " or token.domain.id:%(target.domain.id)s or token.project.domain.id:%(target.domain.id)s", ""},
-    {"identity:create_domain", ADMIN, ""}, {"identity:update_domain", ADMIN, ""}, {"identity:delete_domain", ADMIN, ""},
 
-    {"identity:list_projects", READER " or " DOMAIN_READER, ""},
-    {"identity:get_project", READER " or (role:reader and domain_id:%(target.project.domain_id)s) or project_id:%(target.project.id)s", ""},
-    {"identity:create_project", ADMIN, ""}, {"identity:update_project", ADMIN, ""}, {"identity:delete_project", ADMIN, ""},
-    {"identity:list_user_projects", READER " or (role:reader and domain_id:%(target.user.domain_id)s) or user_id:%(target.user.id)s", ""},
-    {"identity:list_project_tags", READER " or project_id:%(target.project.id)s", ""},
-    {"identity:update_project_tags", ADMIN, ""},
+    DOMAIN_CRUD("project", "projects"),
+    {"identity:get_project", READER_OR_DOMAIN("project") " or project_id:%(target.project.id)s", ""},
+    {"identity:list_user_projects", READER_OR_DOMAIN("user") " or " SELF, ""},
+    {"identity:list_project_tags", READER_OR_DOMAIN("project") " or project_id:%(target.project.id)s", ""},
+    {"identity:update_project_tags", ADMIN_OR_MANAGER("project"), ""},
 
-    {"identity:list_users", READER " or " DOMAIN_READER, ""},
-    {"identity:get_user", READER " or (role:reader and token.domain.id:%(target.user.domain_id)s) or user_id:%(target.user.id)s", ""},
-    {"identity:create_user", ADMIN, ""}, {"identity:update_user", ADMIN, ""}, {"identity:delete_user", ADMIN, ""},
+    DOMAIN_CRUD("user", "users"),
+    {"identity:get_user", READER " or (role:reader and token.domain.id:%(target.user.domain_id)s) or " SELF, ""},
 
-    {"identity:list_groups", READER " or " DOMAIN_READER, ""},
-    {"identity:get_group", READER " or (role:reader and domain_id:%(target.group.domain_id)s)", ""},
-    {"identity:create_group", ADMIN, ""}, {"identity:update_group", ADMIN, ""}, {"identity:delete_group", ADMIN, ""},
-    {"identity:list_groups_for_user", READER " or user_id:%(target.user.id)s", ""},
-    {"identity:list_users_in_group", READER, ""}, {"identity:check_user_in_group", READER, ""},
-    {"identity:add_user_to_group", ADMIN, ""}, {"identity:remove_user_from_group", ADMIN, ""},
+    DOMAIN_CRUD("group", "groups"),
+    {"identity:get_group", READER_OR_DOMAIN("group"), ""},
+    {"identity:list_groups_for_user", READER_OR_DOMAIN("user") " or " SELF, ""},
+    {"identity:list_users_in_group", READER_OR_DOMAIN("group"), ""},
+    {"identity:check_user_in_group", READER " or " BOTH("reader", "group", "user.domain_id"), ""},
+    {"identity:add_user_to_group", ADMIN " or " BOTH("manager", "group", "user.domain_id"), ""},
+    {"identity:remove_user_from_group", ADMIN " or " BOTH("manager", "group", "user.domain_id"), ""},
 
-    {"identity:list_roles", READER, ""}, {"identity:get_role", READER, ""},
-    {"identity:create_role", ADMIN, ""}, {"identity:update_role", ADMIN, ""}, {"identity:delete_role", ADMIN, ""},
-    {"identity:get_implied_role", READER, ""}, {"identity:set_implied_role", ADMIN, ""},
-    {"identity:list_role_assignments", READER " or (role:reader and domain_id:%(target.domain_id)s)", ""},
-    {"identity:list_grants", READER, ""}, {"identity:check_grant", READER, ""},
-    {"identity:create_grant", ADMIN, ""}, {"identity:revoke_grant", ADMIN, ""},
+    {"identity:list_roles", READ_ROLES, ""}, {"identity:get_role", READ_ROLES, ""},
+    WRITE("create_role"), WRITE("update_role"), WRITE("delete_role"),
+    READ("list_domain_roles"), READ("get_domain_role"), WRITE("create_domain_role"), WRITE("update_domain_role"), WRITE("delete_domain_role"),
+    READ("get_implied_role"), READ("list_implied_roles"), READ("check_implied_role"), READ("list_role_inference_rules"),
+    WRITE("create_implied_role"), WRITE("delete_implied_role"),
+    {"identity:list_role_assignments", LIST_IN_DOMAIN, ""},
+    {"identity:list_role_assignments_for_tree", READER_OR_DOMAIN("project"), ""},
+    {"identity:list_grants", READER " or " GRANTS("reader"), ""}, {"identity:check_grant", READER " or " GRANTS("reader"), ""},
+    {"identity:create_grant", ADMIN " or (" GRANTS("manager") " and " ROLE_IS_ORDINARY ")", ""},
+    {"identity:revoke_grant", ADMIN " or (" GRANTS("manager") " and " ROLE_IS_ORDINARY ")", ""},
+    READ("list_system_grants_for_user"), READ("check_system_grant_for_user"), WRITE("create_system_grant_for_user"), WRITE("revoke_system_grant_for_user"),
+    READ("list_system_grants_for_group"), READ("check_system_grant_for_group"), WRITE("create_system_grant_for_group"), WRITE("revoke_system_grant_for_group"),
 
-    {"identity:list_services", READER, ""}, {"identity:get_service", READER, ""},
-    {"identity:create_service", ADMIN, ""}, {"identity:update_service", ADMIN, ""}, {"identity:delete_service", ADMIN, ""},
-    {"identity:list_endpoints", READER, ""}, {"identity:get_endpoint", READER, ""},
-    {"identity:create_endpoint", ADMIN, ""}, {"identity:update_endpoint", ADMIN, ""}, {"identity:delete_endpoint", ADMIN, ""},
-    {"identity:list_regions", "", ""}, {"identity:get_region", "", ""},
-    {"identity:create_region", ADMIN, ""}, {"identity:update_region", ADMIN, ""}, {"identity:delete_region", ADMIN, ""},
+    CRUD("service", "services"), CRUD("endpoint", "endpoints"),
+    {"identity:list_regions", "", ""}, {"identity:get_region", "", ""}, WRITE("create_region"), WRITE("update_region"), WRITE("delete_region"),
 
     {"identity:list_credentials", "", "others' are not shown"},
-    {"identity:get_credential", READER " or user_id:%(target.credential.user_id)s", ""},
+    {"identity:get_credential", READER " or " OF_USER("credential"), ""},
     {"identity:create_credential", "rule:admin_required or user_id:%(user_id)s", ""},
-    {"identity:update_credential", "rule:admin_required or user_id:%(target.credential.user_id)s", ""},
-    {"identity:delete_credential", "rule:admin_required or user_id:%(target.credential.user_id)s", ""},
-    {"identity:list_application_credentials", READER " or user_id:%(target.user.id)s", ""},
-    {"identity:create_application_credential", "user_id:%(target.user.id)s", ""},
-    {"identity:delete_application_credential", "rule:admin_required or user_id:%(target.user.id)s", ""},
-    {"identity:list_trusts", READER, ""},
-    {"identity:list_trusts_for_trustor", READER " or user_id:%(target.trust.trustor_user_id)s", ""},
+    {"identity:update_credential", ADMIN " or " OF_USER("credential"), ""},
+    {"identity:delete_credential", ADMIN " or " OF_USER("credential"), ""},
+    {"identity:get_application_credential", READER " or " SELF, ""}, {"identity:list_application_credentials", READER " or " SELF, ""},
+    {"identity:create_application_credential", SELF, ""},
+    {"identity:delete_application_credential", ADMIN " or " SELF, ""},
+    {"identity:get_access_rule", READER " or " SELF, ""}, {"identity:list_access_rules", READER " or " SELF, ""},
+    {"identity:delete_access_rule", "(role:admin and system_scope:all) or " SELF, ""},
+    READ("list_trusts"),
+    {"identity:list_trusts_for_trustor", READER " or " OF_TRUSTOR, ""},
     {"identity:list_trusts_for_trustee", READER " or user_id:%(target.trust.trustee_user_id)s", ""},
-    {"identity:create_trust", "user_id:%(target.trust.trustor_user_id)s", ""},
-    {"identity:get_trust", READER " or user_id:%(target.trust.trustor_user_id)s or user_id:%(target.trust.trustee_user_id)s", ""},
-    {"identity:delete_trust", "rule:admin_required or user_id:%(target.trust.trustor_user_id)s", ""},
-    {"identity:get_domain_config", READER, ""}, {"identity:get_domain_config_default", READER, ""},
-    {"identity:create_domain_config", ADMIN, ""}, {"identity:update_domain_config", ADMIN, ""}, {"identity:delete_domain_config", ADMIN, ""},
-    {"identity:list_consumers", READER, ""}, {"identity:get_consumer", READER, ""},
-    {"identity:create_consumer", ADMIN, ""}, {"identity:update_consumer", ADMIN, ""}, {"identity:delete_consumer", ADMIN, ""},
-    {"identity:list_endpoint_groups", READER, ""}, {"identity:get_endpoint_group", READER, ""},
-    {"identity:create_endpoint_group", ADMIN, ""}, {"identity:update_endpoint_group", ADMIN, ""}, {"identity:delete_endpoint_group", ADMIN, ""},
-    {"identity:add_endpoint_to_project", ADMIN, ""}, {"identity:check_endpoint_in_project", READER, ""}, {"identity:remove_endpoint_from_project", ADMIN, ""},
-    {"identity:add_endpoint_group_to_project", ADMIN, ""}, {"identity:get_endpoint_group_in_project", READER, ""}, {"identity:remove_endpoint_group_from_project", ADMIN, ""},
-    {"identity:list_endpoints_for_project", READER, ""}, {"identity:list_endpoint_groups_for_project", READER, ""},
-    {"identity:list_projects_for_endpoint", READER, ""}, {"identity:list_projects_associated_with_endpoint_group", READER, ""},
-    {"identity:list_endpoints_associated_with_endpoint_group", READER, ""},
-    {"identity:ec2_credentials", "rule:admin_required or user_id:%(target.credential.user_id)s", ""},
+    {"identity:create_trust", OF_TRUSTOR, ""},
+    {"identity:get_trust", READER " or " TRUST_PARTY, ""},
+    {"identity:delete_trust", ADMIN " or " OF_TRUSTOR, ""},
+    READ("get_domain_config"), READ("get_domain_config_default"), WRITE("create_domain_config"), WRITE("update_domain_config"), WRITE("delete_domain_config"),
+    CRUD("consumer", "consumers"), CRUD("endpoint_group", "endpoint_groups"),
+    WRITE("add_endpoint_to_project"), READ("check_endpoint_in_project"), WRITE("remove_endpoint_from_project"),
+    WRITE("add_endpoint_group_to_project"), READ("get_endpoint_group_in_project"), WRITE("remove_endpoint_group_from_project"),
+    READ("list_endpoints_for_project"), READ("list_endpoint_groups_for_project"),
+    READ("list_projects_for_endpoint"), READ("list_projects_associated_with_endpoint_group"), READ("list_endpoints_associated_with_endpoint_group"),
+    {"identity:ec2_credentials", ADMIN " or " OF_USER("credential"), ""},
+    WRITE("create_registered_limits"), WRITE("update_registered_limit"), WRITE("delete_registered_limit"),
     {"identity:authorize_request_token", ADMIN, ""}, {"identity:get_access_token", ADMIN, ""}, {"identity:list_access_tokens", ADMIN, ""},
     {"identity:get_access_token_role", ADMIN, ""}, {"identity:list_access_token_roles", ADMIN, ""},
     {"identity:ec2_delete_credential", "rule:admin_required or user_id:%(target.credential.user_id)s", "also OAuth access tokens"},
     {"identity:ec2tokens_validate", "rule:service_or_admin", "POST /v3/ec2tokens"},
     {"identity:s3tokens_validate", "rule:service_or_admin", "POST /v3/s3tokens"},
-    {"identity:create_registered_limits", ADMIN, ""}, {"identity:update_registered_limit", ADMIN, ""}, {"identity:delete_registered_limit", ADMIN, ""},
-    {"identity:create_limits", ADMIN, ""}, {"identity:update_limit", ADMIN, ""}, {"identity:delete_limit", ADMIN, ""},
     {"identity:create_limit_request", ADMIN " or (role:member and project_id:%(project_id)s)", "POST /accounts/v1/limit-requests, withdraw"},
     {"identity:decide_limit_request", ADMIN, "POST /accounts/v1/limit-requests/{id}/approve, refuse"},
-    {"identity:list_policies", READER, ""}, {"identity:get_policy", READER, ""},
-    {"identity:create_policy", ADMIN, ""}, {"identity:update_policy", ADMIN, ""}, {"identity:delete_policy", ADMIN, ""},
-
+    WRITE("create_limits"), WRITE("update_limit"), WRITE("delete_limit"),
+    CRUD("policy", "policies"), READ("list_endpoints_for_policy"), READ("get_policy_for_endpoint"),
+    WRITE("create_policy_association_for_endpoint"), READ("check_policy_association_for_endpoint"), WRITE("delete_policy_association_for_endpoint"),
+    WRITE("create_policy_association_for_service"), READ("check_policy_association_for_service"), WRITE("delete_policy_association_for_service"),
+    WRITE("create_policy_association_for_region_and_service"), READ("check_policy_association_for_region_and_service"),
+    WRITE("delete_policy_association_for_region_and_service"),
     {"identity:use_accounts", "", "one's own account, projects and trail"},
     {"identity:open_project", "", "POST /accounts/v1/projects"},
     {"identity:leave_project", "", ""},

@@ -58,6 +58,7 @@ keep_house(void *identity)
     rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
     rc = rc ? rc : feed_db_prune(db, TOKEN_LIFE_MAX_S + 3600, &err);
     rc = rc ? rc : accounts_prune(db, &err);
+    rc = rc ? rc : user_disable_inactive(identity, db, &err);
     rc = rc ? rc : oauth1_db_prune(db, &err);
     if (rc && log_limit_allows(&limit, 1)) {
         log_warn("cannot keep keys and events tidy", kv("reason", err.message));
@@ -73,9 +74,6 @@ read_settings(struct identity *identity, const struct conf *conf)
     identity->ec2_signature_s = conf_int(conf, "ec2", "signature_life");
     identity->key_life_us = conf_int(conf, "token", "key_life") * 1000000;
     identity->key_notice_us = conf_int(conf, "token", "key_notice") * 1000000;
-    identity->lockout_attempts = conf_int(conf, "security", "lockout_attempts");
-    identity->lockout_s = conf_int(conf, "security", "lockout_duration");
-    identity->n_unique_passwords = conf_int(conf, "security", "unique_passwords");
 }
 
 static void
@@ -98,7 +96,8 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     struct identity *identity = the_identity;
     read_settings(identity, service_conf(service));
     make_client(identity, service_conf(service));
-    enum rc rc = accounts_check_settings(service_conf(service), err);
+    enum rc rc = compliance_init(&identity->compliance, service_conf(service), err);
+    rc = rc ? rc : accounts_check_settings(service_conf(service), err);
     rc = rc ? rc : reseal_check(identity, err);
     rc = rc ? rc : reseal_all(identity, err);
     rc = rc ? rc : keys_renew(identity, err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // libFuzzer target: clang -g -O1 -fsanitize=fuzzer,address,undefined -I.
-// tests/fuzz/fuzz_image_format.c services/image/format/*.c `pkg-config --cflags --libs glib-2.0` The
-// first byte chooses how the rest is cut into chunks: the verdict must not depend on it.
+// tests/fuzz/fuzz_image_format.c services/image/format/*.c `pkg-config --cflags --libs glib-2.0`
+// The first byte chooses how the rest is cut into chunks: the verdict must not depend on it.
 #include <assert.h>
 #include <string.h>
 

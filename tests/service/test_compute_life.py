@@ -137,6 +137,37 @@ def test_a_rebuilt_server_keeps_its_place_and_address(stack, tenant):
     nothing_left(stack, tenant)
 
 
+def test_simple_tenant_usage_is_the_sum_of_the_intervals(stack, tenant):
+    person = Tenant(stack)
+    gone, there = person.create(name="gone"), person.create(name="there")
+    for server_id in (gone, there):
+        person.wait(server_id, "ACTIVE")
+    person.delete(gone)
+    person.wait_gone(gone)
+    path, admin = f"/os-simple-tenant-usage/{person.person.project_id}", stack.admin_token()
+    seen = person.request("GET", path + "?start=2020-01-01T00:00:00")[2]["tenant_usage"]
+    servers = {s["instance_id"]: s for s in seen["server_usages"]}
+    assert {i: (s["name"], s["state"], s["vcpus"], s["memory_mb"], s["local_gb"]) for i, s in servers.items()} == {
+        gone: ("gone", "terminated", 1, 128, 1), there: ("there", "active", 1, 128, 1)}
+    assert servers[gone]["ended_at"] and servers[there]["ended_at"] is None and len(seen) == 8
+    assert 0 < sum(s["hours"] for s in servers.values()) == pytest.approx(seen["total_hours"])
+    assert seen["total_memory_mb_usage"] == pytest.approx(128 * seen["total_hours"]) and seen["total_local_gb_usage"] == pytest.approx(seen["total_hours"])
+    rows = usage(stack, gone)
+    assert servers[gone]["hours"] == pytest.approx((rows[0]["to_us"] - rows[0]["from_us"]) / 3.6e9)
+    for other in ("?start=2020-01-01T00:00:00&end=2020-02-01T00:00:00", "?start=2090-01-01T00:00:00&end=2091-01-01T00:00:00"):
+        assert person.request("GET", path + other)[2] == {"tenant_usage": {}}
+    for wrong in ("?start=nonsense", "?start=2020-02-01T00:00:00&end=2020-01-01T00:00:00", "?start=2090-01-01T00:00:00"):
+        assert person.request("GET", path + wrong)[0] == 400
+    _, _, page = person.request("GET", path + "?start=2020-01-01T00:00:00&limit=1", version="2.40")
+    [link] = page["tenant_usage_links"]
+    assert [s["instance_id"] for s in page["tenant_usage"]["server_usages"]] == [min(servers)] and f"marker={min(servers)}" in link["href"]
+    assert tenant.request("GET", path)[0] == 403 and tenant.request("GET", "/os-simple-tenant-usage")[0] == 403
+    everyone = tenant.request("GET", "/os-simple-tenant-usage?start=2020-01-01T00:00:00", token=admin)[2]["tenant_usages"]
+    assert [u for u in everyone if u["tenant_id"] == person.person.project_id and "server_usages" not in u]
+    person.delete(there)
+    person.wait_gone(there)
+
+
 def test_a_server_is_paused_suspended_and_goes_on(stack, tenant):
     server_id = tenant.create(name="rests", networks=None)
     tenant.wait(server_id, "ACTIVE")

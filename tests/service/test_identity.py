@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 SERVICES = ["identity"]
-SETTINGS = {"identity": {"security": {"lockout_attempts": 3, "lockout_duration": 2, "unique_passwords": 2}}}
+SETTINGS = {"identity": {"security_compliance": {"lockout_failure_attempts": 3, "lockout_duration": 2, "unique_last_password_count": 2}}}
 
 
 def login(stack, name, password, scope=None, domain="Default", query=""):

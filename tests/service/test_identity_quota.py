@@ -57,10 +57,12 @@ def test_every_service_shows_the_registered_limits_as_its_defaults(stack, admin)
     rows = admin.identity("GET", "/registered_limits")[1]["registered_limits"]
     types = {v: k for k, v in admin.services.items()}
     registered = {(types[r["service_id"]], r["resource_name"]): r["default_limit"] for r in rows}
-    assert len(registered) == len(rows) == 20 and all(r["region_id"] is None for r in rows)
-    nova = admin.ask("GET", "compute", NOVA + "x/defaults", headers={"X-OpenStack-Nova-API-Version": "2.57"})[1]["quota_set"]
+    assert len(registered) == len(rows) == 27 and all(r["region_id"] is None for r in rows)
+    nova = admin.ask("GET", "compute", NOVA + "x/defaults")[1]["quota_set"]
     assert nova.pop("id") == "x"
-    names = {"instances": "servers", "cores": "class:VCPU", "ram": "class:MEMORY_MB", "metadata_items": "server_metadata_items", "key_pairs": "server_key_pairs"}
+    names = {"instances": "servers", "cores": "class:VCPU", "ram": "class:MEMORY_MB", "metadata_items": "server_metadata_items", "key_pairs": "server_key_pairs",
+             "injected_files": "server_injected_files", "injected_file_content_bytes": "server_injected_file_content_bytes",
+             "injected_file_path_bytes": "server_injected_file_path_bytes"}
     assert {("compute", names.get(k, k)): v for k, v in nova.items()} == {k: v for k, v in registered.items() if k[0] == "compute"}
     neutron = admin.ask("GET", "network", NEUTRON + "x/default")[1]["quota"]
     assert {("network", k): v for k, v in neutron.items()} == {k: v for k, v in registered.items() if k[0] == "network"}
@@ -185,7 +187,7 @@ def test_tenants_see_their_own_limits_and_change_none(stack, admin):
         assert admin.create("compute", "servers", 2, project_id=one.project_id)[0] == 201
     mine = stack.call("GET", "identity", "/v3/limits", token=person.token)["limits"]
     assert [row["project_id"] for row in mine] == [person.project_id]
-    assert len(stack.call("GET", "identity", "/v3/registered_limits", token=person.token)["registered_limits"]) >= 18
+    assert len(stack.call("GET", "identity", "/v3/registered_limits", token=person.token)["registered_limits"]) >= 27
     status, _, _ = stack.request("PATCH", "identity", f"/v3/limits/{mine[0]['id']}", {"limit": {"resource_limit": 99}}, token=person.token)
     assert status == 403
     assert stack.request("PUT", "network", NEUTRON + person.project_id, {"quota": {"port": 1}}, token=person.token)[0] == 403

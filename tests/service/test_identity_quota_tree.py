@@ -5,6 +5,7 @@ import concurrent.futures
 import time
 import uuid
 
+import psycopg2
 import pytest
 
 from tests.lib.stack import LaunchError, wait_until
@@ -127,6 +128,33 @@ def test_sixteen_writers_never_give_more_than_there_is(tree):
     given = sum(row["resource_limit"] for row in limits if row["project_id"] in children)
     assert 0 < given <= 100
     tree.shares((a, 100 - given))
+
+
+@pytest.mark.parametrize("first", ["project", "limit"])
+def test_a_project_made_while_a_limit_is_put_above_it_has_nothing(stack, tree, first):
+    a, made = tree.project(), uuid.uuid4().hex
+    steps = {"project": ("INSERT INTO project (id, domain_id, parent_id, name) VALUES (%s, %s, %s, %s)", (made, tree.domain, a, made)),
+             "limit": ("INSERT INTO project_limit (id, service_id, project_id, resource_name, resource_limit) VALUES (%s, %s, %s, 'port', 5)",
+                       (uuid.uuid4().hex, tree.network, a))}
+    links = {step: psycopg2.connect(stack.dsn("identity"), options="-c search_path=identity,public") for step in steps}
+    second = "limit" if first == "project" else "project"
+
+    def run(step):
+        links[step].cursor().execute(*steps[step])
+    try:
+        run(first)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(run, second)
+            waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            wait_until(lambda: waiting.done() or stack.sql("identity", waits), 5, "the second waits for the first", interval_s=0.02)
+            assert not waiting.done(), waiting.exception()
+            links[first].commit()
+            waiting.result(5)
+        links[second].commit()
+    finally:
+        for link in links.values():
+            link.close()
+    tree.shares((made, 0), (a, 5))
 
 
 def test_the_model_of_two_levels_is_refused_while_projects_are_deeper(stack, tree):

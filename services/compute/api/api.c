@@ -53,13 +53,13 @@ append_next_url(struct request *request, GString *out, const char *last)
     g_string_append_printf(out, "marker=%s", marker);
 }
 
-void
-page_reply(struct request *request, struct reply *reply, const char *name, const struct page *page,
-           const db_result *rows)
+static void
+reply_column(struct request *request, struct reply *reply, const char *name,
+             const struct page *page, const db_result *rows, const char *column)
 {
     GString *out = g_string_new(NULL);
     int64_t n = db_int(rows, 0, "n");
-    g_string_append_printf(out, "{\"%s\":%s", name, db_text(rows, 0, "items"));
+    g_string_append_printf(out, "{\"%s\":%s", name, db_text(rows, 0, column));
     if (n > 0 && n == page->limit) {
         g_autoptr(GString) url = g_string_new(NULL);
         append_next_url(request, url, db_text(rows, 0, "last"));
@@ -71,6 +71,20 @@ page_reply(struct request *request, struct reply *reply, const char *name, const
     g_string_append_c(out, '}');
     reply->text_size = out->len;
     reply->text = g_string_free(out, FALSE);
+}
+
+void
+page_reply(struct request *request, struct reply *reply, const char *name, const struct page *page,
+           const db_result *rows)
+{
+    reply_column(request, reply, name, page, rows, "items");
+}
+
+void
+page_reply_first(struct request *request, struct reply *reply, const char *name,
+                 const struct page *page, const db_result *rows)
+{
+    reply_column(request, reply, name, page, rows, "first");
 }
 
 void

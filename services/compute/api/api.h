@@ -25,7 +25,7 @@ struct compute { // the program's context; constant after start
 extern const struct route version_routes[], flavor_routes[], flavor_extra_routes[],
     keypair_routes[], server_routes[], server_item_routes[], instance_action_routes[],
     host_routes[], quota_routes[], group_routes[], interface_routes[], aggregate_routes[],
-    layer_routes[];
+    tenant_usage_routes[], layer_routes[];
 extern const struct quota_resource compute_quotas[];
 enum { // positions in compute_quotas
     QUOTA_INSTANCES,
@@ -35,6 +35,7 @@ enum { // positions in compute_quotas
     QUOTA_KEY_PAIRS,
     QUOTA_SERVER_GROUPS,
     QUOTA_SERVER_GROUP_MEMBERS,
+    QUOTA_FIRST_KEPT, // from here on kept and shown only
 };
 
 void nova_error_body(const struct request *request, const struct err *err, struct reply *reply);
@@ -51,6 +52,9 @@ enum rc page_from_request(struct request *request, struct page *ret_page, struct
 // "NAME_links": next}.
 void page_reply(struct request *request, struct reply *reply, const char *name,
                 const struct page *page, const db_result *rows);
+// The same with column first (JSON text of an object) instead of the array.
+void page_reply_first(struct request *request, struct reply *reply, const char *name,
+                      const struct page *page, const db_result *rows);
 // The only row's column `item` (JSON text) in an envelope; NULL: bare.
 void item_reply(struct reply *reply, const char *envelope, const db_result *rows);
 bool request_is_admin(const struct request *request);

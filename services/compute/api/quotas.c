@@ -5,35 +5,36 @@
 #include "common/base/util.h"
 #include "services/compute/api/api.h"
 
+#define NOTHING "SELECT 0::bigint"
 #define LIVE "FROM server WHERE project_id = $1 AND deleted_at IS NULL"
 
 const struct quota_resource compute_quotas[] = {
     [QUOTA_INSTANCES] = {"instances", 10, "SELECT count(*) " LIVE, "servers"},
     [QUOTA_CORES] = {"cores", 20, "SELECT coalesce(sum(vcpus), 0) " LIVE, "class:VCPU"},
     [QUOTA_RAM] = {"ram", 51200, "SELECT coalesce(sum(ram_mib), 0) " LIVE, "class:MEMORY_MB"},
-    [QUOTA_METADATA_ITEMS] = {"metadata_items", 128, "SELECT 0::bigint", "server_metadata_items"},
-    [QUOTA_KEY_PAIRS] = {"key_pairs", 100, "SELECT 0::bigint", "server_key_pairs"},
+    [QUOTA_METADATA_ITEMS] = {"metadata_items", 128, NOTHING, "server_metadata_items"},
+    [QUOTA_KEY_PAIRS] = {"key_pairs", 100, NOTHING, "server_key_pairs"},
     [QUOTA_SERVER_GROUPS] = {"server_groups", 10,
                              "SELECT count(*) FROM server_group WHERE project_id = $1"},
-    [QUOTA_SERVER_GROUP_MEMBERS] = {"server_group_members", 10, "SELECT 0::bigint"},
+    [QUOTA_SERVER_GROUP_MEMBERS] = {"server_group_members", 10, NOTHING},
+    // Nova's API has these in its older versions: files are not injected here, networks are
+    // Neutron's.
+    [QUOTA_FIRST_KEPT] = {"injected_files", 0, NOTHING, "server_injected_files"},
+    {"injected_file_content_bytes", 0, NOTHING, "server_injected_file_content_bytes"},
+    {"injected_file_path_bytes", 0, NOTHING, "server_injected_file_path_bytes"},
+    {"fixed_ips", -1, NOTHING},
+    {"floating_ips", -1, NOTHING},
+    {"security_groups", -1, NOTHING},
+    {"security_group_rules", -1, NOTHING},
     {0},
 };
+static const unsigned gone_from[] = {57, 57, 57, 36, 36, 36, 36}; // microversions, of those kept
 
-// What Nova's replies also list. Network quotas are Neutron's (-1 here), injected files are not
-// offered (0).
-static const struct {
-    const char *name;
-    int64_t limit;
-    unsigned gone_from; // microversion
-} fixed_quotas[] = {
-    {"fixed_ips", -1, 36},
-    {"floating_ips", -1, 36},
-    {"security_groups", -1, 36},
-    {"security_group_rules", -1, 36},
-    {"injected_files", 0, 57},
-    {"injected_file_content_bytes", 0, 57},
-    {"injected_file_path_bytes", 0, 57},
-};
+static bool
+is_shown(size_t position, unsigned version)
+{
+    return position < QUOTA_FIRST_KEPT || version < gone_from[position - QUOTA_FIRST_KEPT];
+}
 
 #define DEFAULTS "" // the project whose limits are everybody's defaults
 
@@ -59,15 +60,12 @@ quota_document(json_t *report, enum shape shape, unsigned version)
     json_t *document = json_object();
     for (size_t i = 0; compute_quotas[i].name; i++) {
         const char *name = compute_quotas[i].name;
+        if (!is_shown(i, version)) {
+            continue;
+        }
         json_object_set_new(document, name,
                             quota_value(report_number(report, name, "limit"),
                                         report_number(report, name, "used"), shape));
-    }
-    for (size_t i = 0; i < N_ELEMENTS(fixed_quotas); i++) {
-        if (version < fixed_quotas[i].gone_from) {
-            json_object_set_new(document, fixed_quotas[i].name,
-                                quota_value(fixed_quotas[i].limit, 0, shape));
-        }
     }
     return document;
 }
@@ -122,23 +120,12 @@ quota_defaults(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
-static const struct quota_resource *
-find_quota(const char *name)
+static bool
+is_quota(const char *name, unsigned version)
 {
     for (size_t i = 0; compute_quotas[i].name; i++) {
         if (strcmp(compute_quotas[i].name, name) == 0) {
-            return &compute_quotas[i];
-        }
-    }
-    return NULL;
-}
-
-static bool
-is_fixed_quota(const char *name, unsigned version)
-{
-    for (size_t i = 0; i < N_ELEMENTS(fixed_quotas); i++) {
-        if (strcmp(fixed_quotas[i].name, name) == 0) {
-            return version < fixed_quotas[i].gone_from;
+            return is_shown(i, version);
         }
     }
     return false;
@@ -177,7 +164,7 @@ check_limit(json_t *report, const char *name, int64_t limit, bool force, struct 
 
 // ret_values: {"cores": 8}, what identity is to be told. report NULL: usage does not matter.
 static enum rc
-collect_limits(struct request *request, json_t *wanted, json_t *report, json_t *ret_values,
+collect_limits(unsigned version, json_t *wanted, json_t *report, json_t *ret_values,
                struct err *err)
 {
     const char *name;
@@ -189,8 +176,7 @@ collect_limits(struct request *request, json_t *wanted, json_t *report, json_t *
         if (report && (strcmp(name, "force") == 0 || strcmp(name, "tenant_id") == 0)) {
             continue;
         }
-        bool is_fixed = is_fixed_quota(name, request_version(request));
-        if (!find_quota(name) && !is_fixed) {
+        if (!is_quota(name, version)) {
             return fault(err, RC_INVALID,
                          "Additional properties are not allowed ('%.64s' was unexpected)", name);
         }
@@ -198,9 +184,7 @@ collect_limits(struct request *request, json_t *wanted, json_t *report, json_t *
         if (rc != RC_OK || (rc = check_limit(report, name, limit, force, err)) != RC_OK) {
             return rc;
         }
-        if (!is_fixed) {
-            json_object_set_new(ret_values, name, json_integer(limit));
-        }
+        json_object_set_new(ret_values, name, json_integer(limit));
     }
     return RC_OK;
 }
@@ -236,7 +220,7 @@ quota_update(struct request *request, struct reply *reply, struct err *err)
     enum rc rc = read_envelope(request, "quota_set", &wanted, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : quota_report(db, compute_quotas, project_id, &report, err);
-    rc = rc ? rc : collect_limits(request, wanted, report, values, err);
+    rc = rc ? rc : collect_limits(request_version(request), wanted, report, values, err);
     rc = rc ? rc : store_limits(request, project_id, values, err);
     if (rc == RC_NOT_FOUND) {
         return fault(err, RC_INVALID, "Project ID %.64s is not a valid project.", project_id);
@@ -257,10 +241,16 @@ quota_delete(struct request *request, struct reply *reply, struct err *err)
 
 // ---- classes: "default" is the registered limits; of any other name there is none of its own
 
+// What os-quota-sets leaves out from 2.36, classes leave out from 2.50.
+static unsigned
+class_version(const struct request *request)
+{
+    return request_version(request) < 50 ? 1 : request_version(request);
+}
+
 static enum rc
 reply_class(struct request *request, struct reply *reply, bool with_id, struct err *err)
 {
-    unsigned version = request_version(request);
     struct db *db;
     json_auto_t *report = NULL;
     enum rc rc = request_db(request, &db, err);
@@ -268,10 +258,8 @@ reply_class(struct request *request, struct reply *reply, bool with_id, struct e
     if (rc != RC_OK) {
         return rc;
     }
-    // What os-quota-sets leaves out from 2.36, classes leave out from 2.50; they had no groups
-    // before.
-    json_t *document = quota_document(report, SHAPE_LIMITS, version < 50 ? 1 : version);
-    if (version < 50) {
+    json_t *document = quota_document(report, SHAPE_LIMITS, class_version(request));
+    if (request_version(request) < 50) {
         json_object_del(document, "server_groups");
         json_object_del(document, "server_group_members");
     }
@@ -295,7 +283,7 @@ class_update(struct request *request, struct reply *reply, struct err *err)
     json_t *wanted = NULL;
     json_auto_t *values = json_object();
     enum rc rc = read_envelope(request, "quota_class_set", &wanted, err);
-    rc = rc ? rc : collect_limits(request, wanted, NULL, values, err);
+    rc = rc ? rc : collect_limits(class_version(request), wanted, NULL, values, err);
     if (rc == RC_OK && strcmp(name, "default") != 0) {
         return fault(err, RC_INVALID, "Quota class '%.64s' is not used: only 'default' is", name);
     }
@@ -322,27 +310,19 @@ limits_document(json_t *report, unsigned version)
         {"maxServerGroups", "server_groups", "limit", 0},
         {"totalServerGroupsUsed", "server_groups", "used", 0},
         {"maxServerGroupMembers", "server_group_members", "limit", 0},
-    };
-    static const struct {
-        const char *shown;
-        int value;
-        unsigned gone_from;
-    } fixed[] = {
-        {"maxTotalFloatingIps", -1, 36},   {"totalFloatingIpsUsed", 0, 36},
-        {"maxSecurityGroups", -1, 36},     {"totalSecurityGroupsUsed", 0, 36},
-        {"maxSecurityGroupRules", -1, 36}, {"maxPersonality", 0, 57},
-        {"maxPersonalitySize", 0, 57},
+        {"maxTotalFloatingIps", "floating_ips", "limit", 36},
+        {"totalFloatingIpsUsed", "floating_ips", "used", 36},
+        {"maxSecurityGroups", "security_groups", "limit", 36},
+        {"totalSecurityGroupsUsed", "security_groups", "used", 36},
+        {"maxSecurityGroupRules", "security_group_rules", "limit", 36},
+        {"maxPersonality", "injected_files", "limit", 57},
+        {"maxPersonalitySize", "injected_file_content_bytes", "limit", 57},
     };
     json_t *absolute = json_object();
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         if (!rows[i].gone_from || version < rows[i].gone_from) {
             json_object_set_new(absolute, rows[i].shown,
                                 json_integer(report_number(report, rows[i].name, rows[i].member)));
-        }
-    }
-    for (size_t i = 0; i < N_ELEMENTS(fixed); i++) {
-        if (version < fixed[i].gone_from) {
-            json_object_set_new(absolute, fixed[i].shown, json_integer(fixed[i].value));
         }
     }
     return json_pack("{s:{s:[],s:o}}", "limits", "rate", "absolute", absolute);

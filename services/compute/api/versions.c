@@ -122,6 +122,8 @@ static const char *const extensions[][2] = {
     {"OS-SRV-USG", "ServerUsage"},
     {"os-server-start-stop", "ServerStartStop"},
     {"os-services", "Services"},
+    {"os-simple-tenant-usage", "SimpleTenantUsage"},
+    {"os-quota-class-sets", "QuotaClasses"},
     {"os-user-data", "UserData"},
     {"os-hosts", "Hosts"},
     {"os-consoles", "Consoles"},

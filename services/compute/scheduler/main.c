@@ -70,6 +70,20 @@ start(struct service *service, void **ret_context, struct err *err)
     return rc;
 }
 
+static void
+stop(struct service *service, void *context)
+{
+    struct scheduler *scheduler = context;
+    if (scheduler) {
+        client_free(scheduler->client);
+        cache_free(scheduler->cache);
+        g_free(scheduler->network_url);
+        g_free(scheduler->image_url);
+        g_free(scheduler->zone);
+        g_free(scheduler);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -83,6 +97,7 @@ main(int argc, char **argv)
         .version_service = "",
         .migrations = service_migrations,
         .start = start,
+        .stop = stop,
     };
     return service_main(&def, argc, argv);
 }

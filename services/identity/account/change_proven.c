@@ -12,7 +12,8 @@
 // A change with a mail's token; what it made is rebuilt when the transaction runs again.
 struct proving {
     const char *token;
-    const char *hash; // new password
+    const char *hash;      // new password
+    int64_t password_days; // how long it is good; 0: for ever
     struct proof proof;
 };
 
@@ -233,7 +234,11 @@ reset_password_tx(struct db *db, void *argument, struct err *err)
     rc = rc ? rc : account_of_proof(db, proof, &account, err);
     const struct audit_entry entry = {.user_id = proof->user_id,
                                       .action = "account.password.reset"};
-    rc = rc ? rc : member_db_set_password(db, proof->user_id, proving->hash, err);
+    const struct new_password password = {.user_id = proof->user_id,
+                                          .hash = proving->hash,
+                                          .is_own = true,
+                                          .expires_days = proving->password_days};
+    rc = rc ? rc : member_db_set_password(db, &password, err);
     rc = rc ? rc : proof_end(db, PROOF_PASSWORD, NULL, proof->user_id, NULL, err);
     rc = rc ? rc : proof_end(db, PROOF_EMAIL, NULL, proof->user_id, NULL, err);
     rc = rc ? rc : feed_revoke(db, &(struct revocation){.user_id = proof->user_id}, err);
@@ -246,7 +251,7 @@ reset_password_tx(struct db *db, void *argument, struct err *err)
 static enum rc
 check_unique(const struct request *request, const struct reset_body *body, struct err *err)
 {
-    int64_t n = identity_of(request)->n_unique_passwords;
+    int64_t n = identity_of(request)->compliance.n_unique_passwords;
     struct db *db = NULL;
     struct proof proof = {0};
     g_autoptr(db_result) rows = NULL;
@@ -270,9 +275,14 @@ reset_password(struct request *request, struct reply *reply, struct err *err)
     const struct reset_body *body = request_body(request);
     g_autofree char *hash = NULL;
     enum rc rc = admit_token(request, err);
+    rc =
+        rc ? rc : compliance_check_password(&identity_of(request)->compliance, body->password, err);
     rc = rc ? rc : check_unique(request, body, err);
     rc = rc ? rc : password_hash(body->password, &hash, err);
-    struct proving proving = {.token = body->token, .hash = hash};
+    struct proving proving = {.token = body->token,
+                              .hash = hash,
+                              .password_days =
+                                  identity_of(request)->compliance.password_expires_days};
     return rc ? rc : finish(request, &proving, reset_password_tx, err);
 }
 

@@ -178,6 +178,10 @@ accept_invitation(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     enum rc rc = admit_token(request, err);
     rc = rc ? rc : request_db(request, &db, err);
+    rc = rc || !accepting.body->password
+             ? rc
+             : compliance_check_password(&identity_of(request)->compliance,
+                                         accepting.body->password, err);
     rc = rc ? rc : prepare(db, &accepting, err);
     rc = rc ? rc : db_tx(db, accept_tx, &accepting, err);
     if (rc == RC_OK) {

@@ -98,6 +98,8 @@ sign_up(struct request *request, struct reply *reply, struct err *err)
     rc = rc ? rc : admit_mail(request, body->email, &email, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : account_check_mode(db, conf, email, &is_waiting, err);
+    rc =
+        rc ? rc : compliance_check_password(&identity_of(request)->compliance, body->password, err);
     rc = rc ? rc : make_detail(body, &detail, err);
     struct asking asking = {conf, email, body->locale ? body->locale : "en", detail};
     rc = rc ? rc : db_tx(db, ask_tx, &asking, err);

@@ -259,7 +259,7 @@ list_rules(struct request *request, struct reply *reply, struct err *err)
                                        .path = request_query(request, "path")};
     struct db *db = NULL;
     g_autofree char *items = NULL;
-    enum rc rc = allow(request, "identity:list_application_credentials", err);
+    enum rc rc = allow(request, "identity:list_access_rules", err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc
             : appcred_db_rules(db, request_param(request, "id"), &filter, request_base_url(request),
@@ -274,7 +274,7 @@ static enum rc
 show_rule(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = allow(request, "identity:list_application_credentials", err);
+    enum rc rc = allow(request, "identity:get_access_rule", err);
     rc = rc ? rc : request_db(request, &db, err);
     return rc ? rc
               : appcred_db_find_rule(db, request_param(request, "id"),
@@ -286,7 +286,7 @@ static enum rc
 drop_rule(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = allow(request, "identity:delete_application_credential", err);
+    enum rc rc = allow(request, "identity:delete_access_rule", err);
     rc = rc ? rc : request_db(request, &db, err);
     return rc ? rc
               : appcred_db_drop_rule(db, request_param(request, "id"),

@@ -4,6 +4,7 @@
 // show it.
 #include "services/identity/tenancy/grant_db.h"
 #include "services/identity/tenancy/member_db.h"
+#include "services/identity/tenancy/target.h"
 #include "services/identity/token/auth.h"
 #include <string.h>
 
@@ -26,6 +27,24 @@ grant_of(const struct request *request, const char *role_id)
                           .inherited = kind->inherited};
 }
 
+// verb: list, check, create, revoke.
+static enum rc
+allow(const struct request *request, const char *verb, const struct grant *grant, struct err *err)
+{
+    const struct grant_kind *kind = request_route(request)->data;
+    const char *many = strcmp(verb, "list") ? "" : "s";
+    g_autofree char *rule = kind->target ? g_strdup_printf("identity:%s_grant%s", verb, many)
+                                         : g_strdup_printf("identity:%s_system_grant%s_for_%s",
+                                                           verb, many, kind->actor);
+    bool in_domain = kind->target && !strcmp(kind->target, "domain");
+    const struct target target = {.user_id = grant->user_id,
+                                  .group_id = grant->group_id,
+                                  .project_id = in_domain ? NULL : grant->target_id,
+                                  .domain_id = in_domain ? grant->target_id : NULL,
+                                  .role_id = grant->role_id};
+    return target_allow(request, rule, &target, err);
+}
+
 static enum rc
 check_parts(const struct request *request, struct db *db, const struct grant *grant,
             struct err *err)
@@ -43,7 +62,8 @@ list_grants(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     g_autofree char *items = NULL;
     const struct grant grant = grant_of(request, NULL);
-    enum rc rc = request_db(request, &db, err);
+    enum rc rc = allow(request, "list", &grant, err);
+    rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : check_parts(request, db, &grant, err);
     rc = rc ? rc : grant_db_list(db, &grant, request_base_url(request), &items, err);
     if (rc == RC_OK) {
@@ -57,7 +77,8 @@ check_grant(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     const struct grant grant = grant_of(request, request_param(request, "role_id"));
-    enum rc rc = request_db(request, &db, err);
+    enum rc rc = allow(request, "check", &grant, err);
+    rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : check_parts(request, db, &grant, err);
     return rc ? rc : grant_db_check(db, &grant, err);
 }
@@ -67,7 +88,8 @@ create_grant(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     const struct grant grant = grant_of(request, request_param(request, "role_id"));
-    enum rc rc = request_db(request, &db, err);
+    enum rc rc = allow(request, "create", &grant, err);
+    rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : check_parts(request, db, &grant, err);
     return rc ? rc : grant_db_add(db, &grant, err);
 }
@@ -107,7 +129,9 @@ static enum rc
 revoke_grant(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
+    const struct grant grant = grant_of(request, request_param(request, "role_id"));
+    enum rc rc = allow(request, "revoke", &grant, err);
+    rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : db_tx(db, revoke_tx, request, err);
     return rc ? rc : feed_catch_up(identity_of(request), err);
 }
@@ -121,9 +145,27 @@ flag_of(const struct request *request, const char *name)
     return text && strcmp(text, "0") && g_ascii_strcasecmp(text, "false");
 }
 
+// A domain's token sees the assignments in its domain; a tree is its project's domain's.
+static enum rc
+allow_assignments(const struct request *request, const struct assignment_query *query,
+                  struct err *err)
+{
+    if (query->subtree) {
+        return query->project_id && *query->project_id
+                   ? target_allow(request, "identity:list_role_assignments_for_tree",
+                                  &(struct target){.project_id = query->project_id}, err)
+                   : fault(err, RC_INVALID,
+                           "scope.project.id must be specified if include_subtree is also "
+                           "specified");
+    }
+    json_auto_t *target = json_pack("{s:{s:s*}}", "target", "domain_id", query->own_domain_id);
+    return request_allow(request, "identity:list_role_assignments", target, err);
+}
+
 static enum rc
 list_assignments(struct request *request, struct reply *reply, struct err *err)
 {
+    const char *domain_id = request_auth(request)->domain_id;
     const struct assignment_query query = {
         .effective = flag_of(request, "effective"),
         .names = flag_of(request, "include_names"),
@@ -135,6 +177,7 @@ list_assignments(struct request *request, struct reply *reply, struct err *err)
         .role_id = request_query(request, "role.id"),
         .project_id = request_query(request, "scope.project.id"),
         .domain_id = request_query(request, "scope.domain.id"),
+        .own_domain_id = domain_id[0] ? domain_id : NULL,
         .base_url = request_base_url(request)};
     if (query.project_id && query.domain_id) {
         return fault(err, RC_INVALID,
@@ -142,7 +185,8 @@ list_assignments(struct request *request, struct reply *reply, struct err *err)
     }
     struct db *db = NULL;
     g_autofree char *items = NULL;
-    enum rc rc = request_db(request, &db, err);
+    enum rc rc = allow_assignments(request, &query, err);
+    rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : grant_db_assignments(db, &query, &items, err);
     if (rc == RC_OK) {
         reply->text = auth_wrap(request, "role_assignments", items);
@@ -165,29 +209,25 @@ static const struct grant_kind project_user = {"project", "user", false},
     {.method = "GET",                                                                \
      .path = path_ end_,                                                             \
      .handle = list_grants,                                                          \
-     .policy = "identity:list_grants",                                               \
      .status = 200,                                                                  \
      .data = &kind,                                                                  \
      .summary = "list grants"},                                                      \
         {.method = "GET",                                                            \
          .path = path_ "/{role_id}" end_,                                            \
          .handle = check_grant,                                                      \
-         .policy = "identity:check_grant",                                           \
          .status = 204,                                                              \
          .data = &kind,                                                              \
          .summary = "check a grant"},                                                \
         {.method = "PUT",                                                            \
          .path = path_ "/{role_id}" end_,                                            \
          .handle = create_grant,                                                     \
-         .policy = "identity:create_grant",                                          \
          .flags = ROUTE_ANY_BODY,                                                    \
          .status = 204,                                                              \
          .data = &kind,                                                              \
          .summary = "grant a role"},                                                 \
     {                                                                                \
         .method = "DELETE", .path = path_ "/{role_id}" end_, .handle = revoke_grant, \
-        .policy = "identity:revoke_grant", .status = 204, .data = &kind,             \
-        .summary = "revoke a grant"                                                  \
+        .status = 204, .data = &kind, .summary = "revoke a grant"                    \
     }
 #define BELOW "/inherited_to_projects"
 
@@ -209,7 +249,6 @@ const struct route grant_routes[] = {
     {.method = "GET",
      .path = "/v3/role_assignments",
      .handle = list_assignments,
-     .policy = "identity:list_role_assignments",
      .status = 200,
      .summary = "list role assignments"},
     {0},

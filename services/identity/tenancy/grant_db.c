@@ -74,11 +74,11 @@ grant_db_list(struct db *db, const struct grant *grant, const char *base_url, ch
 }
 
 // $1 effective, $2 names, $3 user, $4 group, $5 role, $6 project, $7 domain, $8 system, $9
-// inherited, $10 base URL, $11 subtree.
+// inherited, $10 base URL, $11 subtree, $12 the domain whose assignments alone are shown.
 // Gives types to parameters that are not used otherwise; folds to true.
 #define NO_FILTER                                                                                \
     "($1::bool IS NULL OR $3::text IS NULL OR $4::text IS NULL OR $5::text IS NULL OR $8::bool " \
-    "IS NULL OR $9::bool IS NULL OR $11::bool IS NULL OR true)"
+    "IS NULL OR $9::bool IS NULL OR $11::bool IS NULL OR $12::text IS NULL OR true)"
 // What is not asked for is not in the statement, so that each kind of question keeps a plan of its
 // own.
 static const char
@@ -152,6 +152,8 @@ add_filters(GString *sql, const struct assignment_query *query)
          "a.target_id IN (SELECT $6::text UNION ALL SELECT id FROM tenancy WHERE ancestors @> "
          "ARRAY[$6::text])"},
         {query->domain_id, "a.target_id = $7"},
+        {query->own_domain_id, "a.target_id IN (SELECT id FROM tenancy WHERE domain_id = $12 UNION "
+                               "ALL SELECT $12)"},
         {query->only_system, "a.target_id IS NULL"},
         {query->only_inherited && query->effective, "false"},
         {query->only_inherited && !query->effective, "a.inherited"},
@@ -175,6 +177,6 @@ grant_db_assignments(struct db *db, const struct assignment_query *query, char *
                             db_s(query->group_id), db_s(query->role_id), db_s(query->project_id),
                             db_s(query->domain_id), db_b(query->only_system),
                             db_b(query->only_inherited), db_s(query->base_url),
-                            db_b(query->subtree)),
+                            db_b(query->subtree), db_s(query->own_domain_id)),
                     ret_text, err);
 }

@@ -21,6 +21,7 @@ enum rc grant_db_list(struct db *db, const struct grant *grant, const char *base
 struct assignment_query {
     bool effective, names, only_system, only_inherited, subtree;
     const char *user_id, *group_id, *role_id, *project_id, *domain_id;
+    const char *own_domain_id; // only what is in this domain; NULL: anywhere
     const char *base_url;
 };
 enum rc grant_db_assignments(struct db *db, const struct assignment_query *query, char **ret_text,

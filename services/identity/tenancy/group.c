@@ -2,7 +2,9 @@
 // Groups and their members. Who leaves a group loses its roles: the tokens end.
 #include "services/identity/identity_resource.h"
 #include "services/identity/tenancy/member_db.h"
+#include "services/identity/tenancy/target.h"
 #include "services/identity/token/auth.h"
+#include <string.h>
 
 static enum rc
 before_delete(struct resource_op *op, struct err *err)
@@ -28,6 +30,7 @@ static const struct resource group = {
     .table = "user_group",
     .not_found_format = "Could not find group: %s.",
     .style = KEYSTONE_STYLE,
+    .list_scope = "$3::text = '' OR r.domain_id = $3",
     .policy_list = "identity:list_groups",
     .policy_get = "identity:get_group",
     .policy_create = "identity:create_group",
@@ -40,12 +43,23 @@ static const struct resource group = {
 };
 
 static enum rc
+allow(const struct request *request, struct err *err)
+{
+    const char *rule = request_route(request)->data;
+    bool has_user = strstr(request_route(request)->path, "{user_id}");
+    const struct target target = {.group_id = request_param(request, "id"),
+                                  .user_id = has_user ? request_param(request, "user_id") : NULL};
+    return target_allow(request, rule, &target, err);
+}
+
+static enum rc
 list_users(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     g_autofree char *items = NULL;
     const char *id = request_param(request, "id");
-    enum rc rc = request_db(request, &db, err);
+    enum rc rc = allow(request, err);
+    rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : member_db_exists(db, "group", id, err);
     rc = rc ? rc : member_db_users_of_group(db, id, request_base_url(request), &items, err);
     if (rc == RC_OK) {
@@ -58,7 +72,8 @@ static enum rc
 check_user(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
+    enum rc rc = allow(request, err);
+    rc = rc ? rc : request_db(request, &db, err);
     return rc ? rc
               : member_db_check(db, request_param(request, "id"), request_param(request, "user_id"),
                                 err);
@@ -68,7 +83,8 @@ static enum rc
 add_user(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
+    enum rc rc = allow(request, err);
+    rc = rc ? rc : request_db(request, &db, err);
     return rc ? rc
               : member_db_add(db, request_param(request, "id"), request_param(request, "user_id"),
                               err);
@@ -86,7 +102,8 @@ static enum rc
 remove_user(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
+    enum rc rc = allow(request, err);
+    rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : db_tx(db, remove_tx, request, err);
     return rc ? rc : feed_catch_up(identity_of(request), err);
 }
@@ -97,26 +114,26 @@ const struct route group_routes[] = {
     {.method = "GET",
      .path = "/v3/groups/{id}/users",
      .handle = list_users,
-     .policy = "identity:list_users_in_group",
+     .data = "identity:list_users_in_group",
      .status = 200,
      .summary = "list a group's users"},
     {.method = "GET",
      .path = MEMBER,
      .handle = check_user,
-     .policy = "identity:check_user_in_group",
+     .data = "identity:check_user_in_group",
      .status = 204,
      .summary = "check a group's user"},
     {.method = "PUT",
      .path = MEMBER,
      .handle = add_user,
-     .policy = "identity:add_user_to_group",
+     .data = "identity:add_user_to_group",
      .flags = ROUTE_ANY_BODY,
      .status = 204,
      .summary = "add a user to a group"},
     {.method = "DELETE",
      .path = MEMBER,
      .handle = remove_user,
-     .policy = "identity:remove_user_from_group",
+     .data = "identity:remove_user_from_group",
      .status = 204,
      .summary = "remove a user from a group"},
     {0},

@@ -72,6 +72,22 @@ no_project(enum rc rc, const char *project_id, struct err *err)
 }
 
 enum rc
+member_db_may_change(struct db *db, const char *project_id, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(db,
+                            "SELECT options->'immutable' IS NOT DISTINCT FROM 'true' AS is FROM "
+                            "tenancy WHERE id = $1 FOR UPDATE",
+                            DB_ARGS(db_s(project_id)), &rows, err);
+    return rc                       ? no_project(rc, project_id, err)
+           : db_bool(rows, 0, "is") ? fault(err, RC_FORBIDDEN,
+                                            "Unable to update immutable project resource: `%s. Set "
+                                            "resource option \"immutable\" to false first.",
+                                            project_id)
+                                    : RC_OK;
+}
+
+enum rc
 member_db_set_tags(struct db *db, const char *project_id, json_t *tags, struct err *err)
 {
     char *text = json_dumps(tags, JSON_COMPACT);
@@ -152,8 +168,9 @@ member_db_users_of_group(struct db *db, const char *group_id, const char *base_u
     static const char sql[] =
         "SELECT coalesce(json_agg(u.extra || jsonb_build_object('id', u.id, 'name', u.name, "
         "'domain_id', u.domain_id, 'enabled', u.enabled,"
-        " 'default_project_id', u.default_project_id, 'password_expires_at', NULL, 'options', "
-        "u.options,"
+        " 'default_project_id', u.default_project_id, 'password_expires_at', "
+        "to_char(u.password_expires_at "
+        "AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), 'options', u.options,"
         " 'links', json_build_object('self', $2 || '/v3/users/' || u.id)) ORDER BY u.name, u.id), "
         "'[]')::text AS value"
         " FROM user_account u JOIN group_member m ON m.user_id = u.id WHERE m.group_id = $1";
@@ -203,13 +220,44 @@ member_db_add_password(struct db *db, const char *user_id, const char *hash, str
 }
 
 enum rc
-member_db_set_password(struct db *db, const char *user_id, const char *hash, struct err *err)
+member_db_set_password(struct db *db, const struct new_password *password, struct err *err)
 {
-    enum rc rc = db_run(db,
-                        "UPDATE user_account SET password_hash = $2, password_changed_at = now(), "
-                        "n_failures = 0 WHERE id = $1",
-                        DB_ARGS(db_s(user_id), db_s(hash)), NULL, err);
-    return rc ? rc : member_db_add_password(db, user_id, hash, err);
+    enum rc rc = db_run(
+        db,
+        "UPDATE user_account SET password_hash = $2, password_changed_at = now(), n_failures = 0, "
+        "password_is_own = $3::bool, password_expires_at = CASE"
+        " WHEN $5::bool AND options->'ignore_change_password_upon_first_use' IS DISTINCT FROM "
+        "'true' THEN now()"
+        " WHEN $4::bigint > 0 AND options->'ignore_password_expiry' IS DISTINCT FROM 'true'"
+        " THEN date_trunc('second', now()) + make_interval(days => $4::int) END WHERE id = $1",
+        DB_ARGS(db_s(password->user_id), db_s(password->hash), db_b(password->is_own),
+                db_i(password->expires_days), db_b(password->must_change)),
+        NULL, err);
+    return rc || !password->hash
+               ? rc
+               : member_db_add_password(db, password->user_id, password->hash, err);
+}
+
+enum rc
+member_db_see_enabled(struct db *db, const char *user_id, struct err *err)
+{
+    return db_run(db,
+                  "UPDATE user_account SET n_failures = 0, last_active_on = (now() AT TIME ZONE "
+                  "'UTC')::date WHERE id = $1",
+                  DB_ARGS(db_s(user_id)), NULL, err);
+}
+
+enum rc
+member_db_disable_inactive(struct db *db, int64_t days, int64_t max, db_result **ret_rows,
+                           struct err *err)
+{
+    return db_run(
+        db,
+        "UPDATE user_account SET enabled = false WHERE id IN (SELECT id FROM user_account WHERE "
+        "enabled AND options->'ignore_user_inactivity' IS DISTINCT FROM 'true'"
+        " AND coalesce(last_active_on, created_at::date) <= (now() AT TIME ZONE 'UTC')::date - "
+        "$1::int ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED) RETURNING id",
+        DB_ARGS(db_i(days), db_i(max)), ret_rows, err);
 }
 
 enum rc

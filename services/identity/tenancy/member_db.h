@@ -12,6 +12,8 @@ enum rc member_db_has_children(struct db *db, const char *project_id, bool *ret_
 enum rc member_db_leave_home(struct db *db, const char *project_id, struct err *err) CHECKED;
 enum rc member_db_tags(struct db *db, const char *project_id, json_t **ret_tags,
                        struct err *err) CHECKED;
+// Locks the project. RC_FORBIDDEN: it is immutable.
+enum rc member_db_may_change(struct db *db, const char *project_id, struct err *err) CHECKED;
 enum rc member_db_set_tags(struct db *db, const char *project_id, json_t *tags,
                            struct err *err) CHECKED;
 enum rc member_db_change_tag(struct db *db, const char *project_id, const char *tag, bool add,
@@ -34,10 +36,22 @@ enum rc member_db_groups_of_user(struct db *db, const char *user_id, const char 
 // RC_NOT_FOUND names what is missing.
 enum rc member_db_exists(struct db *db, const char *kind, const char *id, struct err *err) CHECKED;
 
+// Into the history, of a user that is made with a password.
 enum rc member_db_add_password(struct db *db, const char *user_id, const char *hash,
                                struct err *err) CHECKED;
-enum rc member_db_set_password(struct db *db, const char *user_id, const char *hash,
+struct new_password {
+    const char *user_id, *hash; // hash NULL: none any more
+    bool is_own;                // chosen by the user
+    bool must_change;           // by the user, before anything else
+    int64_t expires_days;       // 0: never
+};
+enum rc member_db_set_password(struct db *db, const struct new_password *password,
                                struct err *err) CHECKED;
+// An administrator enabled the user: former failures and absence do not count.
+enum rc member_db_see_enabled(struct db *db, const char *user_id, struct err *err) CHECKED;
+// id: at most max users who were away for so many days, now disabled.
+enum rc member_db_disable_inactive(struct db *db, int64_t days, int64_t max, db_result **ret_rows,
+                                   struct err *err) CHECKED;
 // hash: the latest n passwords.
 enum rc member_db_last_passwords(struct db *db, const char *user_id, int64_t n,
                                  db_result **ret_rows, struct err *err) CHECKED;

@@ -1,14 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Roles and which role implies which.
 #include "services/identity/identity_resource.h"
+#include "services/identity/tenancy/options.h"
 #include "services/identity/tenancy/role_db.h"
 #include "services/identity/token/auth.h"
 #include <string.h>
 
 static enum rc
-revoke_role(struct resource_op *op, struct err *err)
+before_create(struct resource_op *op, struct err *err)
 {
-    return feed_revoke(op->db, &(struct revocation){.role_id = op->id}, err);
+    return options_check(op, tenancy_options, err);
+}
+
+static enum rc
+before_update(struct resource_op *op, struct err *err)
+{
+    enum rc rc = options_check_update(op, err);
+    return rc ? rc : options_check(op, tenancy_options, err);
+}
+
+static enum rc
+before_delete(struct resource_op *op, struct err *err)
+{
+    enum rc rc = options_check_delete(op, err);
+    return rc ? rc : feed_revoke(op->db, &(struct revocation){.role_id = op->id}, err);
 }
 
 static const struct attribute attributes[] = {
@@ -33,7 +48,9 @@ static const struct resource role = {
     .policy_delete = "identity:delete_role",
     .default_sort = "name",
     .attributes = attributes,
-    .before_delete = revoke_role,
+    .before_create = before_create,
+    .before_update = before_update,
+    .before_delete = before_delete,
 };
 
 // ---- implied roles
@@ -128,32 +145,32 @@ const struct route role_routes[] = {
     {.method = "GET",
      .path = IMPLIES,
      .handle = list_implied,
-     .policy = "identity:get_implied_role",
+     .policy = "identity:list_implied_roles",
      .status = 200,
      .summary = "list implied roles"},
     {.method = "GET",
      .path = IMPLIES "/{implied_id}",
      .handle = show_implied,
-     .policy = "identity:get_implied_role",
+     .policy = "identity:check_implied_role",
      .status = 200,
      .summary = "show an implied role"},
     {.method = "PUT",
      .path = IMPLIES "/{implied_id}",
      .handle = add_implied,
-     .policy = "identity:set_implied_role",
+     .policy = "identity:create_implied_role",
      .flags = ROUTE_ANY_BODY,
      .status = 201,
      .summary = "make a role imply another"},
     {.method = "DELETE",
      .path = IMPLIES "/{implied_id}",
      .handle = drop_implied,
-     .policy = "identity:set_implied_role",
+     .policy = "identity:delete_implied_role",
      .status = 204,
      .summary = "end an implication"},
     {.method = "GET",
      .path = "/v3/role_inferences",
      .handle = list_inferences,
-     .policy = "identity:get_implied_role",
+     .policy = "identity:list_role_inference_rules",
      .status = 200,
      .summary = "list all implications"},
     {0},

@@ -2,6 +2,8 @@
 // Domains and projects. Disabling or deleting one ends every token in it.
 #include "services/identity/identity_resource.h"
 #include "services/identity/tenancy/member_db.h"
+#include "services/identity/tenancy/options.h"
+#include "services/identity/tenancy/target.h"
 #include <string.h>
 
 // ---- domains
@@ -12,15 +14,36 @@ revoke_domain(struct resource_op *op, struct err *err)
     return feed_revoke(op->db, &(struct revocation){.domain_id = op->id}, err);
 }
 
+// The id may be chosen, so that two clouds agree on a domain.
+static enum rc
+before_domain_create(struct resource_op *op, struct err *err)
+{
+    const char *id = json_string_value(json_object_get(op->input, "explicit_domain_id"));
+    if (id) {
+        if (strlen(id) != 32 || strspn(id, "0123456789abcdef") != 32) {
+            return fault(err, RC_INVALID,
+                         "invalid input for field 'explicit_domain_id': it is not 32 hex digits");
+        }
+        g_strlcpy(op->id, id, sizeof op->id);
+    }
+    return options_check(op, tenancy_options, err);
+}
+
 static enum rc
 before_domain_update(struct resource_op *op, struct err *err)
 {
-    return is_being_disabled(op) ? revoke_domain(op, err) : RC_OK;
+    enum rc rc = options_check_update(op, err);
+    rc = rc ? rc : options_check(op, tenancy_options, err);
+    return rc == RC_OK && is_being_disabled(op) ? revoke_domain(op, err) : rc;
 }
 
 static enum rc
 before_domain_delete(struct resource_op *op, struct err *err)
 {
+    enum rc rc = options_check_delete(op, err);
+    if (rc) {
+        return rc;
+    }
     if (json_is_true(json_object_get(op->old, "enabled"))) {
         return fault(err, RC_FORBIDDEN,
                      "Cannot delete a domain that is enabled, please disable it first.");
@@ -32,6 +55,7 @@ static const struct attribute domain_attributes[] = {
     {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 64},
     {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK, .max = 65535, .default_json = "\"\""},
     {"enabled", ATTR_BOOL, ATTR_RW | ATTR_FS, .default_json = "true"},
+    {"explicit_domain_id", ATTR_TEXT, ATTR_CREATE | ATTR_VIRTUAL | ATTR_HIDDEN, .max = 64},
     {"tags", ATTR_ARRAY, ATTR_RW, .max = 80, .default_json = "[]"},
     {"options", ATTR_OBJECT, ATTR_RW, .default_json = "{}"},
     {0},
@@ -43,6 +67,7 @@ static const struct resource domain = {
     .table = "domain",
     .not_found_format = "Could not find domain: %s.",
     .style = KEYSTONE_STYLE,
+    .list_scope = "$3::text = '' OR r.id = $3",
     .policy_list = "identity:list_domains",
     .policy_get = "identity:get_domain",
     .policy_create = "identity:create_domain",
@@ -50,6 +75,7 @@ static const struct resource domain = {
     .policy_delete = "identity:delete_domain",
     .default_sort = "name",
     .attributes = domain_attributes,
+    .before_create = before_domain_create,
     .before_update = before_domain_update,
     .before_delete = before_domain_delete,
 };
@@ -88,6 +114,12 @@ place_project(struct resource_op *op, struct err *err)
             return fault(err, RC_INVALID,
                          "invalid input for field 'parent_id': the parent is in another domain");
         }
+        const struct auth_context *auth = request_auth(op->request);
+        if (!auth->is_admin && strcmp(auth->domain_id, parents_domain)) {
+            return fault(err, RC_FORBIDDEN,
+                         "You are not authorized to perform the requested action: the parent is in "
+                         "another domain.");
+        }
         json_object_set_new(op->values, "domain_id", json_string(parents_domain));
         return RC_OK;
     }
@@ -100,6 +132,7 @@ static enum rc
 before_project_create(struct resource_op *op, struct err *err)
 {
     enum rc rc = check_tags(json_object_get(op->values, "tags"), err);
+    rc = rc ? rc : options_check(op, tenancy_options, err);
     if (rc) {
         return rc;
     }
@@ -128,7 +161,9 @@ revoke_project(struct resource_op *op, struct err *err)
 static enum rc
 before_project_update(struct resource_op *op, struct err *err)
 {
-    enum rc rc = check_tags(json_object_get(op->values, "tags"), err);
+    enum rc rc = options_check_update(op, err);
+    rc = rc ? rc : options_check(op, tenancy_options, err);
+    rc = rc ? rc : check_tags(json_object_get(op->values, "tags"), err);
     return rc == RC_OK && is_being_disabled(op) ? revoke_project(op, err) : rc;
 }
 
@@ -139,7 +174,8 @@ before_project_delete(struct resource_op *op, struct err *err)
         return before_domain_delete(op, err);
     }
     bool has_children = false;
-    enum rc rc = member_db_has_children(op->db, op->id, &has_children, err);
+    enum rc rc = options_check_delete(op, err);
+    rc = rc ? rc : member_db_has_children(op->db, op->id, &has_children, err);
     if (rc == RC_OK && has_children) {
         rc = fault(err, RC_FORBIDDEN,
                    "Cannot delete project %s since it is not a leaf in the hierarchy.", op->id);
@@ -176,6 +212,7 @@ static const struct resource project = {
     .table = "tenancy",
     .not_found_format = "Could not find project: %s.",
     .style = KEYSTONE_STYLE,
+    .list_scope = "$3::text = '' OR r.domain_id = $3",
     .policy_list = "identity:list_projects",
     .policy_get = "identity:get_project",
     .policy_create = "identity:create_project",
@@ -201,6 +238,10 @@ tag_tx(struct db *db, void *argument, struct err *err)
 {
     const struct tagging *tagging = argument;
     const char *id = request_param(tagging->request, "id");
+    enum rc rc = member_db_may_change(db, id, err);
+    if (rc) {
+        return rc;
+    }
     if (tagging->tags) {
         return member_db_set_tags(db, id, tagging->tags, err);
     }
@@ -212,7 +253,9 @@ static enum rc
 write_tags(struct tagging *tagging, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = check_tags(tagging->tags, err);
+    const struct target target = {.project_id = request_param(tagging->request, "id")};
+    enum rc rc = target_allow(tagging->request, "identity:update_project_tags", &target, err);
+    rc = rc ? rc : check_tags(tagging->tags, err);
     rc = rc ? rc : request_db(tagging->request, &db, err);
     return rc ? rc : db_tx(db, tag_tx, tagging, err);
 }
@@ -223,8 +266,8 @@ list_tags(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     json_t *tags = NULL;
     const char *id = request_param(request, "id");
-    json_auto_t *target = json_pack("{s:{s:{s:s}}}", "target", "project", "id", id);
-    enum rc rc = request_allow(request, "identity:list_project_tags", target, err);
+    enum rc rc = target_allow(request, "identity:list_project_tags",
+                              &(struct target){.project_id = id}, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : member_db_tags(db, id, &tags, err);
     if (rc == RC_OK) {
@@ -299,13 +342,11 @@ const struct route tenancy_routes[] = {
     {.method = "PUT",
      .path = TAGS,
      .handle = set_tags,
-     .policy = "identity:update_project_tags",
      .status = 200,
      .summary = "replace a project's tags"},
     {.method = "DELETE",
      .path = TAGS,
      .handle = clear_tags,
-     .policy = "identity:update_project_tags",
      .status = 204,
      .summary = "remove a project's tags"},
     {.method = "GET",
@@ -316,14 +357,12 @@ const struct route tenancy_routes[] = {
     {.method = "PUT",
      .path = TAGS "/{tag}",
      .handle = add_tag,
-     .policy = "identity:update_project_tags",
      .flags = ROUTE_ANY_BODY,
      .status = 201,
      .summary = "add a tag"},
     {.method = "DELETE",
      .path = TAGS "/{tag}",
      .handle = drop_tag,
-     .policy = "identity:update_project_tags",
      .status = 204,
      .summary = "remove a tag"},
     {0},

@@ -3,6 +3,8 @@
 #include "common/base/util.h"
 #include "services/identity/identity_resource.h"
 #include "services/identity/tenancy/member_db.h"
+#include "services/identity/tenancy/options.h"
+#include "services/identity/tenancy/target.h"
 #include "services/identity/token/auth.h"
 #include "services/identity/token/mfa.h"
 #include <string.h>
@@ -16,7 +18,9 @@ hash_given(struct resource_op *op, bool *ret_given, struct err *err)
         return RC_OK;
     }
     g_autofree char *hash = NULL;
-    enum rc rc = password_hash(json_string_value(password), &hash, err);
+    const struct compliance *rules = &identity_of(op->request)->compliance;
+    enum rc rc = compliance_check_password(rules, json_string_value(password), err);
+    rc = rc ? rc : password_hash(json_string_value(password), &hash, err);
     if (rc == RC_OK) {
         json_object_set_new(op->values, "password_hash", json_string(hash));
     }
@@ -24,42 +28,22 @@ hash_given(struct resource_op *op, bool *ret_given, struct err *err)
 }
 
 static enum rc
-check_options(struct resource_op *op, struct err *err)
+check_enabled(struct resource_op *op, struct err *err)
 {
     json_t *enabled = json_object_get(op->input, "enabled");
-    return !enabled || json_is_boolean(enabled)
-               ? mfa_check_options(json_object_get(op->input, "options"), err)
-               : fault(err, RC_INVALID, "invalid input for field 'enabled': it is not a boolean");
-}
-
-// As in Keystone: options that are not given stay, null takes one away.
-static void
-merge_options(struct resource_op *op)
-{
-    json_t *given = json_object_get(op->values, "options"), *value;
-    if (!given) {
-        return;
-    }
-    json_t *old = json_object_get(op->old, "options");
-    json_t *merged = old ? json_copy(old) : json_object();
-    const char *name;
-    json_object_foreach(given, name, value)
-    {
-        if (json_is_null(value)) {
-            json_object_del(merged, name);
-        } else {
-            json_object_set(merged, name, value);
-        }
-    }
-    json_object_set_new(op->values, "options", merged);
+    enum rc rc =
+        !enabled || json_is_boolean(enabled)
+            ? RC_OK
+            : fault(err, RC_INVALID, "invalid input for field 'enabled': it is not a boolean");
+    rc = rc ? rc : options_check(op, user_options, err);
+    return rc ? rc : mfa_check_options(json_object_get(op->input, "options"), err);
 }
 
 static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
     bool has_password = false;
-    enum rc rc = check_options(op, err);
-    merge_options(op);
+    enum rc rc = check_enabled(op, err);
     rc = rc ? rc : default_domain(op, err);
     rc = rc ? rc
             : member_db_exists(op->db, "domain",
@@ -67,11 +51,19 @@ before_create(struct resource_op *op, struct err *err)
     return rc ? rc : hash_given(op, &has_password, err);
 }
 
+// By an administrator.
 static enum rc
 remember_password(struct resource_op *op, struct err *err)
 {
+    const struct compliance *rules = &identity_of(op->request)->compliance;
     const char *hash = json_string_value(json_object_get(op->values, "password_hash"));
-    return hash ? member_db_add_password(op->db, op->id, hash, err) : RC_OK;
+    const struct new_password password = {.user_id = op->id,
+                                          .hash = hash,
+                                          .must_change = rules->must_change_first,
+                                          .expires_days = rules->password_expires_days};
+    enum rc rc = hash ? member_db_set_password(op->db, &password, err) : RC_OK;
+    bool enabled = op->old && json_is_true(json_object_get(op->input, "enabled"));
+    return rc || !enabled ? rc : member_db_see_enabled(op->db, op->id, err);
 }
 
 static enum rc
@@ -84,13 +76,29 @@ static enum rc
 before_update(struct resource_op *op, struct err *err)
 {
     bool has_password = false;
-    enum rc rc = check_options(op, err);
-    merge_options(op);
+    enum rc rc = check_enabled(op, err);
     rc = rc ? rc : hash_given(op, &has_password, err);
     if (rc == RC_OK && has_password) {
         json_object_set_new(op->values, "n_failures", json_integer(0));
     }
     return rc == RC_OK && (has_password || is_being_disabled(op)) ? end_tokens(op, err) : rc;
+}
+
+// ?password_expires_at={operator}:{time}
+static enum rc
+check_query(const struct request *request, struct err *err)
+{
+    static const char *const operators[] = {"lt:", "lte:", "gt:", "gte:", "eq:", "neq:", NULL};
+    const char *given = request_query(request, "password_expires_at");
+    int64_t time_us = 0;
+    bool fits = !given;
+    for (const char *const *start = operators; !fits && *start; start++) {
+        fits = g_str_has_prefix(given, *start) && iso8601_parse(given + strlen(*start), &time_us);
+    }
+    return fits ? RC_OK
+                : fault(err, RC_INVALID,
+                        "invalid input for query parameter 'password_expires_at': it is not an "
+                        "operator (lt, lte, gt, gte, eq, neq), a colon and a time");
 }
 
 static const struct attribute attributes[] = {
@@ -100,7 +108,9 @@ static const struct attribute attributes[] = {
     {"enabled", ATTR_BOOL, ATTR_RW | ATTR_FS, .default_json = "true"},
     {"password", ATTR_TEXT, ATTR_RW | ATTR_VIRTUAL | ATTR_HIDDEN | ATTR_NULLABLE | ATTR_BLANK,
      .max = 4096},
-    {"password_expires_at", ATTR_TIME, ATTR_VIRTUAL, .select = "NULL::text"},
+    {"password_expires_at", ATTR_TIME, ATTR_VIRTUAL | ATTR_FILTER,
+     .select = "to_char(r.password_expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')",
+     .filter = "time_matches(r.password_expires_at, (%s)[1])"},
     {"options", ATTR_OBJECT, ATTR_RW, .default_json = "{}"},
     {0},
 };
@@ -111,6 +121,7 @@ static const struct resource user = {
     .table = "user_account",
     .not_found_format = "Could not find user: %s.",
     .style = KEYSTONE_STYLE,
+    .list_scope = "$3::text = '' OR r.domain_id = $3",
     .policy_list = "identity:list_users",
     .policy_get = "identity:get_user",
     .policy_create = "identity:create_user",
@@ -118,6 +129,7 @@ static const struct resource user = {
     .policy_delete = "identity:delete_user",
     .default_sort = "name",
     .attributes = attributes,
+    .before_list = check_query,
     .before_create = before_create,
     .after_create = remember_password,
     .before_update = before_update,
@@ -130,6 +142,7 @@ static const struct resource user = {
 struct change {
     const char *password, *original;
     char *user_id, *hash;
+    const struct compliance *rules;
 };
 static const struct field change_fields[] = {
     FIELD(struct change, password, "password", FIELD_TEXT, FIELD_REQUIRED | FIELD_SECRET, 1, 4096),
@@ -146,33 +159,59 @@ check_unique(const struct identity *identity, struct db *db, const struct change
              struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc =
-        member_db_last_passwords(db, change->user_id, identity->n_unique_passwords, &rows, err);
+    int64_t n = identity->compliance.n_unique_passwords;
+    enum rc rc = member_db_last_passwords(db, change->user_id, n, &rows, err);
     for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
         if (password_matches(change->password, db_text(rows, i, "hash"))) {
             return fault(err, RC_INVALID,
-                         "Changed password cannot be identical to the last password and must not "
-                         "be one of the last %d.",
-                         (int)identity->n_unique_passwords);
+                         "The new password cannot be identical to a previous password. The total "
+                         "number which includes the new password must be unique is %d.",
+                         (int)n);
         }
     }
     return rc;
 }
 
 static enum rc
+check_may_change(const struct compliance *rules, const db_result *row, struct err *err)
+{
+    int64_t min_s = rules->minimum_password_days * 86400, age_s = db_int(row, 0, "password_age_s");
+    if (db_bool(row, 0, "is_password_locked")) {
+        return fault(err, RC_INVALID,
+                     "You cannot change your password at this time due to password policy "
+                     "disallowing password changes. Please contact your administrator to reset "
+                     "your password.");
+    }
+    if (db_bool(row, 0, "is_password_own") && age_s < min_s) {
+        return fault(err, RC_INVALID,
+                     "You cannot change your password at this time due to the minimum password "
+                     "age. Once you change your password, it must be used for %d day(s) before it "
+                     "can be changed. Please try again in %d day(s) or contact your administrator "
+                     "to reset your password.",
+                     (int)rules->minimum_password_days, (int)((min_s - age_s) / 86400));
+    }
+    return RC_OK;
+}
+
+static enum rc
 change_tx(struct db *db, void *argument, struct err *err)
 {
     const struct change *change = argument;
-    enum rc rc = member_db_set_password(db, change->user_id, change->hash, err);
+    const struct new_password password = {.user_id = change->user_id,
+                                          .hash = change->hash,
+                                          .is_own = true,
+                                          .expires_days = change->rules->password_expires_days};
+    enum rc rc = member_db_set_password(db, &password, err);
     return rc ? rc : feed_revoke(db, &(struct revocation){.user_id = change->user_id}, err);
 }
 
-// The old password is the proof, whoever's token it is.
+// The old password, expired or not, is the proof, whoever's token it is.
 static enum rc
 change_password(struct request *request, struct reply *reply, struct err *err)
 {
     struct identity *identity = identity_of(request);
     struct change change = *(const struct change *)request_body(request);
+    change.rules = &identity->compliance;
     const struct login login = {.has_password = true,
                                 .user = {.id = request_param(request, "id")},
                                 .password = change.original};
@@ -180,7 +219,10 @@ change_password(struct request *request, struct reply *reply, struct err *err)
     g_autoptr(db_result) row = NULL;
     enum rc rc = request_db(request, &db, err);
     rc = rc ? rc : auth_check_password(identity, db, &login, &row, err);
+    rc = rc ? rc : auth_check_account(identity, row, err);
     rc = rc ? rc : password_check(change.password, err);
+    rc = rc ? rc : compliance_check_password(change.rules, change.password, err);
+    rc = rc ? rc : check_may_change(change.rules, row, err);
     if (rc) {
         return rc;
     }
@@ -193,14 +235,37 @@ change_password(struct request *request, struct reply *reply, struct err *err)
     return rc ? rc : feed_catch_up(identity, err);
 }
 
+// ---- who was away too long
+
+#define DISABLE_AT_ONCE 500
+
+static enum rc
+disable_tx(struct db *db, void *days, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc =
+        member_db_disable_inactive(db, *(const int64_t *)days, DISABLE_AT_ONCE, &rows, err);
+    for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
+        rc = feed_revoke(db, &(struct revocation){.user_id = db_text(rows, i, "id")}, err);
+    }
+    return rc;
+}
+
+enum rc
+user_disable_inactive(struct identity *identity, struct db *db, struct err *err)
+{
+    return identity->compliance.inactive_days
+               ? db_tx(db, disable_tx, &identity->compliance.inactive_days, err)
+               : RC_OK;
+}
+
 // ---- what a user has
 
 static enum rc
 allow_self(const struct request *request, const char *rule, struct err *err)
 {
-    json_auto_t *target =
-        json_pack("{s:{s:{s:s}}}", "target", "user", "id", request_param(request, "id"));
-    return request_allow(request, rule, target, err);
+    return target_allow(request, rule, &(struct target){.user_id = request_param(request, "id")},
+                        err);
 }
 
 static enum rc

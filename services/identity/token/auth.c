@@ -35,20 +35,21 @@ person_done(struct person *person)
 bool
 auth_is_locked(const struct identity *identity, const db_result *row)
 {
-    return identity->lockout_attempts &&
-           db_int(row, 0, "n_failures") >= identity->lockout_attempts &&
-           db_int(row, 0, "failed_s") < identity->lockout_s;
+    const struct compliance *rules = &identity->compliance;
+    return rules->lockout_attempts && !db_bool(row, 0, "ignores_lockout") &&
+           db_int(row, 0, "n_failures") >= rules->lockout_attempts &&
+           (!rules->lockout_s || db_int(row, 0, "failed_s") < rules->lockout_s);
 }
 
 enum rc
 auth_count_failure(const struct identity *identity, struct db *db, const db_result *row,
                    struct err *err)
 {
-    if (!identity->lockout_attempts) {
+    if (!identity->compliance.lockout_attempts) {
         return RC_OK;
     }
-    bool is_first =
-        db_int(row, 0, "n_failures") >= identity->lockout_attempts; // an old lock-out has ended
+    bool is_first = db_int(row, 0, "n_failures") >=
+                    identity->compliance.lockout_attempts; // an old lock-out has ended
     return auth_db_count_failure(db, db_text(row, 0, "id"), is_first, err);
 }
 
@@ -126,6 +127,16 @@ check_appcred(struct db *db, const struct login *login, struct person *person, s
     return rc == RC_NOT_FOUND ? auth_denied(err) : rc;
 }
 
+enum rc
+auth_check_account(const struct identity *identity, const db_result *row, struct err *err)
+{
+    int64_t days = identity->compliance.inactive_days;
+    bool is_away = days && db_int(row, 0, "inactive_days") >= days;
+    return db_bool(row, 0, "enabled") && db_bool(row, 0, "domain_enabled") && !is_away
+               ? RC_OK
+               : auth_denied(err);
+}
+
 static enum rc
 find_person(const struct request *request, struct db *db, const struct login *login,
             struct person *person, struct err *err)
@@ -144,12 +155,18 @@ find_person(const struct request *request, struct db *db, const struct login *lo
         rc = auth_db_find_user(db, &user, &person->row, err);
         rc = rc == RC_NOT_FOUND ? auth_denied(err) : rc;
     }
-    if (rc == RC_OK &&
-        (!db_bool(person->row, 0, "enabled") || !db_bool(person->row, 0, "domain_enabled") ||
-         (login->receipt && strcmp(person->receipt_user_id, db_text(person->row, 0, "id"))))) {
+    rc = rc ? rc : auth_check_account(identity, person->row, err);
+    if (rc == RC_OK && login->receipt &&
+        strcmp(person->receipt_user_id, db_text(person->row, 0, "id"))) {
         rc = auth_denied(err);
     }
-    return rc;
+    if (rc == RC_OK && login->has_password && db_bool(person->row, 0, "is_password_expired")) {
+        rc = fault_typed(err, RC_UNAUTHORIZED, "expired",
+                         "The password is expired and needs to be changed for user: %s.",
+                         db_text(person->row, 0, "id"));
+    }
+    bool seen = identity->compliance.inactive_days && (login->has_password || login->has_appcred);
+    return rc || !seen ? rc : auth_db_see_user(db, db_text(person->row, 0, "id"), err);
 }
 
 // ---- the token
@@ -206,6 +223,7 @@ fill_person(const struct identity *identity, const struct person *person,
     token->user_name = db_text(person->row, 0, "name");
     token->user_domain_id = db_text(person->row, 0, "domain_id");
     token->user_domain_name = db_text(person->row, 0, "domain_name");
+    token->password_expires_us = db_int(person->row, 0, "password_expires_us");
     token->issued_at_us = person->asked_at_us;
     token->expires_at_us = person->asked_at_us + identity->token_life_us;
     const db_result *delegation = delegation_of(person);

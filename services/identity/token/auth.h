@@ -43,11 +43,15 @@ enum rc login_parse(json_t *root, struct login *ret_login, struct err *err) CHEC
 // later and end the token.
 enum rc auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err) CHECKED;
 // One row: id, name, enabled, domain_id, domain_name, domain_enabled, default_project_id,
-// password_hash, options, n_failures, failed_s (seconds since the last failure). RC_NOT_FOUND.
+// password_hash, n_failures, failed_s (seconds since the last failure), password_expires_us (0:
+// never), is_password_expired, is_password_own, password_age_s, inactive_days (0 for who may be
+// away), ignores_lockout, is_password_locked, options. RC_NOT_FOUND.
 enum rc auth_db_find_user(struct db *db, const struct named *user, db_result **ret_row,
                           struct err *err) CHECKED;
 enum rc auth_db_count_failure(struct db *db, const char *user_id, bool is_first,
                               struct err *err) CHECKED;
+// The user was here today.
+enum rc auth_db_see_user(struct db *db, const char *user_id, struct err *err) CHECKED;
 enum rc auth_db_forget_failures(struct db *db, const char *user_id, struct err *err) CHECKED;
 // One row: id, name, enabled, domain_id, domain_name, domain_enabled, roles ([[id, name], …],
 // implied ones included). RC_NOT_FOUND: no such project, domain.
@@ -80,6 +84,10 @@ bool login_is_quick(const struct request *request);
 enum rc auth_check_password(const struct identity *identity, struct db *db,
                             const struct login *login, db_result **ret_row,
                             struct err *err) CHECKED;
+// RC_UNAUTHORIZED: the user or its domain is disabled, or the user was away too long. row: as
+// auth_db_find_user's.
+enum rc auth_check_account(const struct identity *identity, const db_result *row,
+                           struct err *err) CHECKED;
 struct session;
 // Proves, places and signs. RC_OK with session->text NULL: more methods are needed, and
 // session->receipt says so. session: zeroed, to be given to session_done whatever happens.

@@ -18,12 +18,20 @@ auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err)
     return rc;
 }
 
-#define USER                                                                                 \
-    "SELECT u.id, u.name, u.enabled, u.domain_id, d.name AS domain_name, d.enabled AS "      \
-    "domain_enabled, u.default_project_id, u.password_hash, u.options, u.n_failures, "       \
-    "extract(epoch FROM "                                                                    \
-    "now() - u.failed_at)::bigint AS failed_s FROM user_account u JOIN tenancy d ON d.id = " \
-    "u.domain_id WHERE "
+#define USER                                                                                      \
+    "SELECT u.id, u.name, u.enabled, u.domain_id, d.name AS domain_name, d.enabled AS "           \
+    "domain_enabled, u.default_project_id, u.password_hash, u.n_failures, extract(epoch FROM "    \
+    "now() - u.failed_at)::bigint AS failed_s, u.options, u.password_is_own AS is_password_own, " \
+    "coalesce((extract(epoch FROM u.password_expires_at) * 1000000)::bigint, 0) AS "              \
+    "password_expires_us, coalesce(u.password_expires_at <= now(), false) AND "                   \
+    "u.options->'ignore_password_expiry' IS DISTINCT FROM 'true' AS is_password_expired, "        \
+    "coalesce(extract(epoch FROM now() - u.password_changed_at)::bigint, 0) AS password_age_s, "  \
+    "CASE WHEN u.options->'ignore_user_inactivity' IS NOT DISTINCT FROM 'true' THEN 0 ELSE "      \
+    "(now() "                                                                                     \
+    "AT TIME ZONE 'UTC')::date - coalesce(u.last_active_on, u.created_at::date) END AS "          \
+    "inactive_days, u.options->'ignore_lockout_failure_attempts' IS NOT DISTINCT FROM 'true' AS " \
+    "ignores_lockout, u.options->'lock_password' IS NOT DISTINCT FROM 'true' AS "                 \
+    "is_password_locked FROM user_account u JOIN tenancy d ON d.id = u.domain_id WHERE "
 
 // A statement for each way to name a user: each keeps one plan.
 enum rc
@@ -47,6 +55,15 @@ auth_db_count_failure(struct db *db, const char *user_id, bool is_first, struct 
                   "UPDATE user_account SET n_failures = CASE WHEN $2::bool THEN 1 ELSE n_failures "
                   "+ 1 END, failed_at = now() WHERE id = $1",
                   DB_ARGS(db_s(user_id), db_b(is_first)), NULL, err);
+}
+
+enum rc
+auth_db_see_user(struct db *db, const char *user_id, struct err *err)
+{
+    return db_run(db,
+                  "UPDATE user_account SET last_active_on = (now() AT TIME ZONE 'UTC')::date WHERE "
+                  "id = $1 AND last_active_on IS DISTINCT FROM (now() AT TIME ZONE 'UTC')::date",
+                  DB_ARGS(db_s(user_id)), NULL, err);
 }
 
 enum rc

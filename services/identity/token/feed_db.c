@@ -44,6 +44,24 @@ feed_db_revocations(struct db *db, int64_t after, db_result **ret_rows, struct e
 }
 
 enum rc
+feed_db_revoke_events(struct db *db, int64_t since_us, char **ret_text, struct err *err)
+{
+    static const char sql[] =
+        "SELECT coalesce(json_agg(jsonb_strip_nulls(jsonb_build_object('audit_id', "
+        "body->'audit_id', 'user_id', body->'user_id', 'project_id', body->'project_id', "
+        "'domain_id', body->'domain_id', 'role_id', body->'role_id', 'issued_before', "
+        "to_char(to_timestamp((body->>'issued_before_us')::bigint / 1e6) AT TIME ZONE 'UTC', "
+        "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'))) ORDER BY n), '[]')::text AS value FROM feed_event "
+        "WHERE kind = 'revocation' AND (body->>'issued_before_us')::bigint >= $1::bigint";
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run_one(db, sql, DB_ARGS(db_i(since_us)), &rows, err);
+    if (rc == RC_OK) {
+        *ret_text = g_strdup(db_text(rows, 0, "value"));
+    }
+    return rc;
+}
+
+enum rc
 feed_db_prune(struct db *db, int64_t life_s, struct err *err)
 {
     return db_run(db,

@@ -2,6 +2,7 @@
 // A token as Keystone shows it.
 #include "common/base/util.h"
 #include "services/identity/token/auth.h"
+#include <string.h>
 
 static json_t *
 named_json(const char *id, const char *name)
@@ -49,6 +50,15 @@ add_scope(json_t *token, const struct auth_context *auth)
     json_object_set_new(token, "roles", roles_json(auth));
 }
 
+static json_t *
+time_or_null(int64_t us)
+{
+    char text[32];
+    iso8601_format(us, true, text);
+    text[us ? strlen(text) - 1 : 0] = '\0'; // Keystone writes this one without a Z
+    return us ? json_string(text) : json_null();
+}
+
 json_t *
 token_json(const struct auth_context *auth)
 {
@@ -57,7 +67,7 @@ token_json(const struct auth_context *auth)
     iso8601_format(auth->expires_at_us, true, expires_at);
     json_t *user = named_json(auth->user_id, auth->user_name);
     json_object_set_new(user, "domain", named_json(auth->user_domain_id, auth->user_domain_name));
-    json_object_set_new(user, "password_expires_at", json_null());
+    json_object_set_new(user, "password_expires_at", time_or_null(auth->password_expires_us));
     json_t *audit_ids = json_pack("[s]", auth->audit_id);
     if (auth->audit_parent_id[0]) {
         json_array_append_new(audit_ids, json_string(auth->audit_parent_id));

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/identity/tenancy/target.h"
+
+enum rc
+target_db_load(struct db *db, const struct target *target, json_t **ret_json, struct err *err)
+{
+    static const char sql[] =
+        "SELECT jsonb_build_object('target', jsonb_strip_nulls(jsonb_build_object("
+        "'user', (SELECT jsonb_build_object('id', id, 'domain_id', domain_id) FROM user_account "
+        "WHERE id = $1),"
+        "'group', (SELECT jsonb_build_object('id', id, 'domain_id', domain_id) FROM user_group "
+        "WHERE id = $2),"
+        "'project', (SELECT jsonb_build_object('id', id, 'domain_id', coalesce(domain_id, id)) "
+        "FROM tenancy WHERE id = $3),"
+        "'domain', (SELECT jsonb_build_object('id', id) FROM domain WHERE id = $4),"
+        "'role', (SELECT jsonb_build_object('id', id, 'name', name, 'domain_id', domain_id) FROM "
+        "role WHERE id = $5)))) AS target";
+    g_autoptr(db_result) row = NULL;
+    enum rc rc =
+        db_run_one(db, sql,
+                   DB_ARGS(db_s(target->user_id), db_s(target->group_id), db_s(target->project_id),
+                           db_s(target->domain_id), db_s(target->role_id)),
+                   &row, err);
+    if (rc == RC_OK) {
+        *ret_json = db_json(row, 0, "target");
+    }
+    return rc;
+}

@@ -11,6 +11,7 @@
 #define RENEW_INTERVAL_MS 4000
 #define SWEEP_INTERVAL_MS 5000
 #define ADOPT_INTERVAL_MS 3600000
+#define SCRUB_INTERVAL_MS 5000
 #define IMPORT_METHODS "glance-direct,web-download,copy-image,glance-download"
 #define OPENSTACK_STREAM "application/octet-stream"
 
@@ -27,6 +28,8 @@ struct image_service {
     int64_t unpacked_cap;     // bytes that something packed may unpack to
     int64_t virtual_size_cap; // bytes of a disk as its guest would see it
     int64_t ticket_ttl_s;
+    int64_t scrub_rate;  // bytes per second
+    int64_t scrub_age_s; // what was verified that long ago is verified again
     int64_t stage_ttl_s; // data that is staged for longer goes
     int n_uploads_max;
     bool require_format_match;

@@ -5,6 +5,7 @@
 #include "services/image/api.h"
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/data/job.h"
+#include "services/image/store/scrub.h"
 #include "services/image/store/sweep.h"
 
 #define N_CLEANERS 2
@@ -32,6 +33,8 @@ static const struct setting settings[] = {
     {"image", "max_uploads",          SETTING_INT,  "64",            1, 4096, "",       "uploads at once; further ones are answered 503. Each takes up to 5 MiB"},
     {"image", "ticket_ttl",           SETTING_INT,  "86400",         60, 31536000, "s", "how long a download URL given to a host is good"},
     {"image", "stage_ttl",            SETTING_INT,  "86400",         1, 31536000, "s", "how long staged data waits for its import before it is thrown away"},
+    {"scrub", "rate",                 SETTING_INT,  "16777216",      4096, INT64_MAX, "bytes/s", "how fast stored images are read to verify them"},
+    {"scrub", "age",                  SETTING_INT,  "604800",        1, 31536000, "s", "how long a verified image counts as whole"},
     {"image", "require_format_match", SETTING_BOOL, "true",          0, 0, "",          "refuse data that is not of the image's disk_format; dangerous data is always refused"},
     {"import", "ports",               SETTING_TEXT, "80,443",        0, 0, "",          "TCP ports that web-download may fetch from, comma-separated"},
     {"import", "allow_private",       SETTING_BOOL, "false",         0, 0, "",          "web-download may fetch from loopback and private addresses: only where no tenant can reach a service by it"},
@@ -75,6 +78,8 @@ start(struct service *service, void **ret_context, struct err *err)
     image->unpacked_cap = conf_int(conf, "image", "unpacked_cap");
     image->virtual_size_cap = conf_int(conf, "image", "virtual_size_cap");
     image->ticket_ttl_s = conf_int(conf, "image", "ticket_ttl");
+    image->scrub_rate = conf_int(conf, "scrub", "rate");
+    image->scrub_age_s = conf_int(conf, "scrub", "age");
     image->stage_ttl_s = conf_int(conf, "image", "stage_ttl");
     image->n_uploads_max = (int)conf_int(conf, "image", "max_uploads");
     image->require_format_match = conf_bool(conf, "image", "require_format_match");
@@ -101,6 +106,8 @@ start(struct service *service, void **ret_context, struct err *err)
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, FALSE, NULL);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);
     service_every(service, "image-adopt", ADOPT_INTERVAL_MS, sweep_adopt, image);
+    scrub_register_metrics();
+    service_every(service, "image-scrub", SCRUB_INTERVAL_MS, scrub_run, image);
     service_every(service, "image-renew", RENEW_INTERVAL_MS, upload_renew, image);
     *ret_context = image;
     return RC_OK;

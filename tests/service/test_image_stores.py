@@ -13,7 +13,8 @@ SERVICES = ["identity", "image"]
 STREAM = {"Content-Type": "application/octet-stream"}
 PORT = free_ports(["s3"])["s3"]
 REMOTE = S3(PORT)
-PLACES = {"stores": {"enabled": "local:file, archive:s3, spare:file", "default": "local"}, "store:archive": {"description": "far away", **REMOTE.settings()}}
+PLACES = {"stores": {"enabled": "local:file, archive:s3, spare:file", "default": "local"}, "store:archive": {"description": "far away", **REMOTE.settings()},
+          "scrub": {"age": "2"}}
 SETTINGS = {"image": PLACES}
 
 
@@ -86,6 +87,32 @@ def test_stores_are_told_to_all_and_their_properties_to_the_administrator(stack,
     assert "copy-image" in headers["OpenStack-image-import-methods"]
 
 
+@pytest.mark.parametrize("size", [0, 1, MIN_PART, MIN_PART + 1, 3 * MIN_PART + 12345])
+def test_bytes_go_to_the_remote_store_and_come_back(stack, owner, s3, size):
+    data = os.urandom(size)
+    image = stored(stack, owner, data, "archive")
+    assert show(stack, owner, image)["stores"] == "archive"
+    assert s3.objects[hashlib.sha512(data).hexdigest()] == data and not s3.uploads
+    assert fetch(stack, owner, image) == (200, data)
+    if size > 100:
+        assert fetch(stack, owner, image, Range="bytes=10-99") == (206, data[10:100])
+        assert fetch(stack, owner, image, Range="bytes=-5") == (206, data[-5:])
+
+
+def test_the_remote_store_stumbles_and_nobody_notices(stack, owner, s3):
+    calls = []
+
+    def every_second(method, path, query):
+        calls.append(method)
+        return (503 if len(calls) % 4 == 1 else "cut") if len(calls) % 2 else None
+    s3.fail = every_second
+    data = os.urandom(MIN_PART + 1000)
+    image = stored(stack, owner, data, "archive")
+    s3.cut_after = 100_000
+    assert fetch(stack, owner, image) == (200, data)
+    assert not s3.uploads
+
+
 def test_a_remote_store_that_refuses_fails_the_upload_and_leaves_nothing(stack, owner, s3):
     s3.fail = lambda method, path, query: 403 if method == "PUT" else None
     data = os.urandom(MIN_PART + 7)
@@ -103,6 +130,7 @@ def test_the_same_bytes_are_kept_once_per_store_until_nobody_wants_them(stack, o
     assert len([r for r in s3.requests if r[1] == name and r[0] == "PUT"]) == 2  # nobody is faster for being second
     stack.call("DELETE", "image", f"/v2/images/{first['id']}", token=owner.token)
     stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
+    assert fetch(stack, stranger, second) == (200, data)
     stack.call("DELETE", "image", f"/v2/images/{second['id']}", token=stranger.token)
     eventually(lambda: name not in s3.objects)
     eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE sha512 = %s", name))
@@ -175,6 +203,28 @@ def test_a_copy_of_what_is_damaged_fails(stack, owner, s3):
     eventually(lambda: last_task(stack, owner, image)["status"] == "failure")
     now = show(stack, owner, image)
     assert (now["status"], now["stores"], now["os_glance_failed_import"]) == ("active", "archive", "spare")
+
+
+def test_what_rots_is_marked_not_served_and_restored(stack, owner, s3):
+    data, admin = os.urandom(50_000), stack.admin_token()
+    image = stored(stack, owner, data, "local")
+    name = hashlib.sha512(data).hexdigest()
+    path = stack.cloud.dir("images") / "blobs" / name[:2] / name
+    path.write_bytes(b"rotten" + data[6:])
+    eventually(lambda: show(stack, owner, image).get("os_glance_corrupt_stores") == "local")
+    assert stack.request("GET", "image", image["file"], token=owner.token)[0] == 503
+    assert "haneul_image_scrub_corrupt_total 0\n" not in stack.request("GET", "image", "/metrics")[2]
+    # The same bytes come again: nobody loses anything by that, and the store is healed.
+    stored(stack, owner, data, "local")
+    assert fetch(stack, owner, image) == (200, data)
+    assert ask(stack, admin, image, "copy-image", stores=["archive"])[0] == 202
+    eventually(lambda: show(stack, owner, image)["stores"] == "archive,local")
+    s3.objects[name] = b"rotten" + data[6:]
+    eventually(lambda: s3.objects[name] == data)  # from the local store
+    path.unlink()
+    eventually(lambda: path.exists() and path.read_bytes() == data)
+    eventually(lambda: "os_glance_corrupt_stores" not in show(stack, owner, image))
+    assert "a blob is damaged" in stack.log("image")
 
 
 def test_an_image_leaves_a_store_but_not_its_last(stack, owner, s3):

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET file: the blob by sendfile, whole or a range (RFC 9110 §14), by token or by ticket; and the
-// rows of both directions.
+// GET file: the blob by sendfile, or streamed from a remote store, whole or a range (RFC 9110 §14),
+// by token or by ticket; and the rows of both directions.
 #include "services/image/access.h"
 #include "services/image/api.h"
-#include "services/image/store/blob.h"
+#include "services/image/data/stream.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -92,7 +92,9 @@ send_blob(struct request *request, struct db *db, const image_row *row, struct r
     if (rc == RC_OK) {
         rc = blob_open(&places, row->sha512, &reply->fd, err);
     }
-    if (rc != RC_OK) {
+    if (rc == RC_NOT_IMPLEMENTED && row->size > 0) {
+        stream_begin(request, &places, row->sha512, first, last, reply);
+    } else if (rc != RC_OK && rc != RC_NOT_IMPLEMENTED) {
         return rc;
     }
     posix_fadvise(reply->fd, first, last - first + 1, POSIX_FADV_SEQUENTIAL);

@@ -47,11 +47,13 @@ void scrub_clear(struct scrub *scrub);
 // verified from now on, so that no two processes take it. RC_NOT_FOUND: none is due.
 enum rc scrub_db_next(struct db *db, const char *stores, int64_t min_age_s, struct scrub *ret_scrub,
                       struct err *err) CHECKED;
-// A corrupt place is found for a repair that none is at. RC_NOT_FOUND: none.
+// A corrupt place that nobody repairs and another store has good, now this caller's to repair; a
+// repair that ends without a word is tried again after hours. RC_NOT_FOUND: none.
 enum rc scrub_db_next_corrupt(struct db *db, const char *stores, struct scrub *ret_scrub,
                               struct err *err) CHECKED;
 // The images in that store are marked, and the bytes are not served from there any more.
-enum rc scrub_db_corrupt(struct db *db, const struct place *place, struct err *err) CHECKED;
+enum rc scrub_db_corrupt(struct db *db, const struct place *place, bool *ret_was_present,
+                         struct err *err) CHECKED;
 enum rc scrub_db_repaired(struct db *db, const struct place *place, struct err *err) CHECKED;
 // Another good copy, of these stores. RC_NOT_FOUND: none.
 enum rc scrub_db_good_copy(struct db *db, const struct place *place, const char *stores,

@@ -334,6 +334,14 @@ blob_source_read(const struct blob_source *source, blob_sink sink, void *context
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     enum rc rc = RC_OK;
     int64_t done = 0;
+    // Whoever wrote the file past the page cache may have left it so; reads here are not aligned.
+    int flags = fcntl(source->fd, F_GETFL);
+    if (flags >= 0 && (flags & O_DIRECT)) {
+        rc = fcntl(source->fd, F_SETFL, flags & ~O_DIRECT) == 0
+                 ? RC_OK
+                 : fault(err, RC_UNAVAILABLE, "cannot read the image's bytes: %s",
+                         g_strerror(errno));
+    }
     EVP_DigestInit_ex(digest, EVP_sha512(), NULL);
     while (rc == RC_OK && done < source->size) {
         ssize_t n = pread(source->fd, buffer, (size_t)MIN(READ_SIZE, source->size - done), done);

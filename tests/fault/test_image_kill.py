@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of the image service at random moments of upload, import, delete and copy, on a local and on a remote store: no image that
+was answered 2xx is lost, nothing is left after the sweep, quota and usage are the sum of the rows.
+
+HANEUL_FAULT_ROUNDS says how many rounds (8 without it), HANEUL_FAULT_SEED repeats a run.
+"""
+
+import hashlib
+import os
+import random
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.lib.s3 import MIN_PART, S3
+from tests.lib.stack import free_ports, wait_until
+
+ROUNDS = int(os.environ.get("HANEUL_FAULT_ROUNDS", "8"))
+SEED = int(os.environ.get("HANEUL_FAULT_SEED", random.randrange(1 << 30)))
+SERVICES = ["identity", "image"]
+STREAM = {"Content-Type": "application/octet-stream"}
+REMOTE = S3(free_ports(["s3"])["s3"])
+SETTINGS = {"image": {"stores": {"enabled": "local:file, archive:s3"}, "store:archive": REMOTE.settings()}}
+KINDS = ["upload", "import", "delete", "copy"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def s3():
+    with REMOTE:
+        yield REMOTE
+
+
+@pytest.fixture(scope="module")
+def owner(stack):
+    return stack.person()
+
+
+class Acting(threading.Thread):
+    """One operation on one image; whatever breaks is the kill."""
+
+    def __init__(self, stack, owner, kind, store, data):
+        super().__init__()
+        self.stack, self.owner, self.kind, self.store, self.data = stack, owner, kind, store, data
+        self.other = "local" if store == "archive" else "archive"
+        self.stored = self.deleted = False
+        self.image = stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": "bare"}, token=owner.token)["id"]
+        if kind == "import":
+            assert self._put("stage") == 204
+        elif kind != "upload":
+            assert self._put("file") == 204
+            self.stored = True
+
+    def _put(self, what):
+        return self.stack.request("PUT", "image", f"/v2/images/{self.image}/{what}", data=self.data, token=self.owner.token,
+                                  headers={**STREAM, "X-Image-Meta-Store": self.store})[0]
+
+    def _import(self, method, token):
+        stores = [self.store, self.other] if method == "glance-direct" else [self.other]
+        return self.stack.request("POST", "image", f"/v2/images/{self.image}/import", {"method": {"name": method}, "stores": stores}, token=token)[0]
+
+    def run(self):
+        try:
+            if self.kind == "upload":
+                self.stored = self._put("file") == 204
+            elif self.kind == "delete":
+                self.deleted = self.stack.request("DELETE", "image", f"/v2/images/{self.image}", token=self.owner.token)[0] == 204
+            elif self.kind == "import":
+                self._import("glance-direct", self.owner.token)
+            else:
+                self._import("copy-image", self.stack.admin_token())
+        except Exception:  # the connection broke
+            pass
+
+
+def settle(stack, owner):
+    """As if a lease and a minute had passed, and the service's first sweep had run."""
+    stack.sql("image", "UPDATE image SET upload_until = now() - interval '1 s' WHERE upload_id IS NOT NULL")
+    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
+    stack.sql("image", "UPDATE blob_location SET changed_at = now() - interval '1 hour'")
+    stack.kill("image")
+    stack.start("image")
+    wait_until(lambda: stack.request("GET", "image", "/v2/images", token=owner.token)[0] == 200, 20, "the service does not serve")
+
+
+def leftovers(stack, s3):
+    images = Path(stack.cloud.dir("images"))
+    rows = stack.sql("image", "SELECT i.blob, l.store FROM image i JOIN image_location l ON l.image_id = i.id WHERE i.blob IS NOT NULL")
+    wanted = {store: {r["blob"] for r in rows if r["store"] == store} for store in ("local", "archive")}
+    staged = {r["f"] for r in stack.sql("image", "SELECT staged_file::text AS f FROM image WHERE staged_file IS NOT NULL")}
+    found = {
+        "local": {p.name for p in (images / "blobs").glob("*/*")} ^ wanted["local"],
+        "archive": set(s3.objects) ^ wanted["archive"],
+        "parts": {p.name for p in (images / "part").iterdir()} | set(s3.uploads),
+        "temps": {p.name for p in (images / "tmp").iterdir()} ^ staged,
+        "rows": {(r["sha512"], r["store"]) for r in stack.sql("image", "SELECT sha512, store FROM blob_location WHERE state = 'present'")}
+                ^ {(r["blob"], r["store"]) for r in rows},
+        "others": {r["state"] for r in stack.sql("image", "SELECT state FROM blob_location WHERE state <> 'present'")},
+        "leases": {r["s"] for r in stack.sql("image", "SELECT status AS s FROM image WHERE upload_id IS NOT NULL OR status IN ('saving', 'importing')")},
+        "tasks": {r["s"] for r in stack.sql("image", "SELECT status AS s FROM image_task WHERE status = 'processing'")},
+    }
+    return {k: v for k, v in found.items() if v}
+
+
+def download(stack, owner, image):
+    request = urllib.request.Request(f"{stack.url('image')}/v2/images/{image}/file", headers={"X-Auth-Token": owner.token})
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return reply.read()
+
+
+def check_sums(stack, owner):
+    usage = stack.call("GET", "image", "/v2/info/usage", token=owner.token)["usage"]
+    images = stack.call("GET", "image", "/v2/images?limit=1000", token=owner.token)["images"]
+    total = sum((i["size"] or 0) * len(i["stores"].split(",")) for i in images if "stores" in i)
+    staged = stack.sql("image", "SELECT COALESCE(sum(staged_size), 0)::bigint AS n FROM image")[0]["n"]
+    n_staged = sum(i["status"] == "uploading" for i in images)
+    assert usage["image_size_total"]["usage"] == total >> 20 and usage["image_stage_total"]["usage"] == staged >> 20
+    assert usage["image_count_total"]["usage"] == len(images) and usage["image_count_uploading"]["usage"] == n_staged
+    opened = stack.sql("image", "SELECT resource_id, quantity FROM usage_interval WHERE to_us IS NULL")
+    assert {(o["resource_id"], o["quantity"]) for o in opened} == {(i["id"], i["size"]) for i in images if i["status"] == "active"}
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_kill_at_a_random_moment(stack, owner, s3, number):
+    random.seed(SEED + number)
+    kind, store = KINDS[number % len(KINDS)], ["local", "archive"][number // len(KINDS) % 2]
+    data = random.randbytes(random.choice([1000, 3_000_000, 2 * MIN_PART + 5]))
+    moment = random.uniform(0, 0.4)
+    print(f"seed {SEED + number}: {kind} of {len(data)} bytes in {store}, killed after {moment:.3f} s")
+    acting = Acting(stack, owner, kind, store, data)
+    acting.start()
+    time.sleep(moment)  # the moment is the case
+    stack.kill("image")
+    acting.join()
+    stack.start("image")
+    settle(stack, owner)
+    # A removal that was claimed just before a kill is claimed again after a minute.
+    wait_until(lambda: not leftovers(stack, s3), 90, f"left over: {leftovers(stack, s3)}")
+    status, _, now = stack.request("GET", "image", f"/v2/images/{acting.image}", token=owner.token)
+    if acting.deleted:
+        assert status == 404
+    elif acting.stored and kind != "delete":
+        assert (status, now["status"], now["size"]) == (200, "active", len(data))
+        assert store in now["stores"].split(",")
+    if status == 200:
+        assert now["status"] in {"upload": ("queued", "active"), "import": ("uploading", "active")}.get(kind, ("active",))
+        if now["status"] == "active":
+            assert hashlib.sha512(download(stack, owner, acting.image)).hexdigest() == now["os_hash_value"] == hashlib.sha512(data).hexdigest()
+    check_sums(stack, owner)
+    stack.call("DELETE", "image", f"/v2/images/{acting.image}", token=owner.token) if status == 200 else None

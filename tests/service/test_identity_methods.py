@@ -18,7 +18,7 @@ from keystoneauth1.identity import v3
 from keystoneclient.contrib.ec2.utils import Ec2Signer
 
 SERVICES = ["identity"]
-SETTINGS = {"identity": {"security": {"lockout_attempts": 4, "lockout_duration": 2}}}
+SETTINGS = {"identity": {"security_compliance": {"lockout_failure_attempts": 4, "lockout_duration": 2}}}
 
 
 def passcode(secret, step=None):

@@ -4,7 +4,7 @@
 #include "services/identity/identity.h"
 
 #define KEYSTONE_STYLE \
-    (RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_KEEP_UNKNOWN | RESOURCE_NAME_FILTERS)
+    (RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_KEEP_UNKNOWN | RESOURCE_COMPARISONS)
 
 // The engine's update and delete; then this process learns at once what they revoked.
 enum rc identity_update(struct request *request, struct reply *reply, struct err *err);

@@ -92,7 +92,7 @@ before_create(struct resource_op *op, struct err *err)
     "CASE WHEN r.sealed IS NULL THEN 'p' || r.blob ELSE 's' || r.id || '.' || r.sealed END"
 
 static const struct attribute attributes[] = {
-    {"user_id", ATTR_TEXT, ATTR_CREATE | ATTR_FILTER, .max = 64},
+    {"user_id", ATTR_TEXT, ATTR_RW | ATTR_FILTER, .max = 64},
     {"project_id", ATTR_TEXT, ATTR_RW | ATTR_NULLABLE, .max = 64},
     {"type", ATTR_TEXT, ATTR_RW | ATTR_FILTER | ATTR_REQUIRED, .min = 1, .max = 255},
     {"blob", ATTR_TEXT, ATTR_RW | ATTR_REQUIRED | ATTR_BLANK, .max = 262144, .select = STORED_BLOB},
@@ -104,7 +104,7 @@ static const struct resource credential = {
     .path = "/v3/credentials",
     .table = "credential",
     .not_found_format = "Could not find credential: %s.",
-    .style = RESOURCE_LINKS | RESOURCE_HEX_ID,
+    .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_COMPARISONS,
     .visible = "r.user_id = $2",
     .policy_list = "identity:list_credentials",
     .policy_get = "identity:get_credential",

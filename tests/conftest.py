@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "deploy")]
 
 from tests.lib.compute import Agent, Tenant, hosts_up  # noqa: E402
 from tests.lib.stack import Stack  # noqa: E402

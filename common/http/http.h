@@ -141,6 +141,9 @@ const char *request_query(const struct request *request, const char *name); // f
 // i-th query pair in order; false past the end. Repeated keys appear repeatedly.
 bool request_query_at(const struct request *request, unsigned i, const char **ret_name,
                       const char **ret_value);
+// The query again for another page, "?name=value&…": without marker and page_reverse, then with
+// this marker unless NULL; "" when nothing is left. The caller frees.
+char *request_page_query(const struct request *request, const char *marker);
 const char *request_header(const struct request *request, const char *name); // NULL when absent
 const void *request_body(const struct request *request); // the row's decoded struct
 uint64_t request_body_present(const struct request *request);

@@ -96,6 +96,8 @@ enum rc keys_renew(struct identity *identity, struct err *err) CHECKED;
 enum rc keys_follow(struct identity *identity, struct err *err) CHECKED;
 // The program's --rotate-signing-key.
 enum rc command_rotate_signing_key(struct service *service, struct err *err) CHECKED;
+// --replace-signing-keys, for when one is known to strangers: all go, a new one signs at once.
+enum rc command_replace_signing_keys(struct service *service, struct err *err) CHECKED;
 enum rc keys_to_jwks(struct db *db, json_t **ret_jwks, struct err *err) CHECKED;
 
 // feed.c. Fields NULL: any. Must run inside db_tx; after the commit feed_catch_up makes it true in

@@ -82,12 +82,8 @@ read_settings(struct identity *identity, const struct conf *conf)
 static void
 make_client(struct identity *identity, const struct conf *conf)
 {
-    const struct client_config config = {.identity_url = conf_text(conf, "identity", "url"),
-                                         .user = conf_text(conf, "identity", "user"),
-                                         .password = conf_text(conf, "identity", "password"),
-                                         .project = "service"};
-    if (config.user[0]) {
-        identity->client = client_new(&config);
+    if (conf_text(conf, "identity", "user")[0]) {
+        identity->client = client_new(conf);
     } else {
         log_warn("setting identity.user is empty: accounts cannot be closed");
     }

@@ -146,18 +146,6 @@ auth_db_system_scope(struct db *db, const char *user_id, db_result **ret_row, st
                       err);
 }
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "items"));
-    }
-    return rc;
-}
-
 enum rc
 auth_db_projects(struct db *db, const char *user_id, const char *base_url, char **ret_text,
                  struct err *err)
@@ -170,7 +158,7 @@ auth_db_projects(struct db *db, const char *user_id, const char *base_url, char 
         "json_build_object('self', $2 || '/v3/projects/' || p.id) AS links) v"
         " WHERE p.enabled AND d.enabled"
         " AND p.id IN (SELECT target_id FROM effective_assignment WHERE user_id = $1)";
-    return one_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
 }
 
 enum rc
@@ -184,5 +172,5 @@ auth_db_domains(struct db *db, const char *user_id, const char *base_url, char *
         "'/v3/domains/' || d.id)) ORDER BY d.name, d.id), '[]')::text"
         " AS items FROM domain d WHERE d.enabled AND d.id IN (SELECT target_id FROM "
         "effective_assignment WHERE user_id = $1)";
-    return one_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
 }

@@ -26,12 +26,7 @@ feed_db_page(struct db *db, int64_t after, int limit, char **ret_text, struct er
         "BY signs_from_us, kid), '[]') FROM signing_key),"
         "'events', (SELECT coalesce(json_agg(jsonb_build_object('n', n, 'kind', kind) || body "
         "ORDER BY n), '[]') FROM page))::text AS reply";
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, DB_ARGS(db_i(after), db_i(limit)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "reply"));
-    }
-    return rc;
+    return db_run_text(db, sql, DB_ARGS(db_i(after), db_i(limit)), ret_text, err);
 }
 
 enum rc
@@ -68,12 +63,7 @@ feed_db_revoke_events(struct db *db, int64_t since_us, char **ret_text, struct e
         "to_char(to_timestamp((body->>'issued_before_us')::bigint / 1e6) AT TIME ZONE 'UTC', "
         "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'))) ORDER BY n), '[]')::text AS value FROM feed_event "
         "WHERE kind = 'revocation' AND (body->>'issued_before_us')::bigint >= $1::bigint";
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, DB_ARGS(db_i(since_us)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
+    return db_run_text(db, sql, DB_ARGS(db_i(since_us)), ret_text, err);
 }
 
 enum rc

@@ -59,6 +59,18 @@ seal_blob(struct resource_op *op, char **ret_blob, struct err *err)
     return rc;
 }
 
+// Who gives a credential away must be allowed to change the new owner's too.
+static enum rc
+check_owner(struct resource_op *op, struct err *err)
+{
+    const char *user_id = json_string_value(json_object_get(op->values, "user_id"));
+    if (!user_id || !g_strcmp0(user_id, old_text(op, "user_id"))) {
+        return RC_OK;
+    }
+    json_auto_t *target = json_pack("{s:{s:{s:s}}}", "target", "credential", "user_id", user_id);
+    return request_allow(op->request, "identity:update_credential", target, err);
+}
+
 static enum rc
 check(struct resource_op *op, struct err *err)
 {
@@ -67,6 +79,13 @@ check(struct resource_op *op, struct err *err)
     rc = rc ? rc : check_ec2(op, blob, err);
     secret_text_free(blob);
     return rc;
+}
+
+static enum rc
+before_update(struct resource_op *op, struct err *err)
+{
+    enum rc rc = check_owner(op, err);
+    return rc ? rc : check(op, err);
 }
 
 static enum rc
@@ -114,7 +133,7 @@ static const struct resource credential = {
     .default_sort = "id",
     .attributes = attributes,
     .before_create = before_create,
-    .before_update = check,
+    .before_update = before_update,
 };
 
 // ---- replies

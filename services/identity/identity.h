@@ -67,6 +67,7 @@ extern const struct route
     feed_routes[],
     account_routes[],
     account_project_routes[],
+    account_member_routes[],
     invite_routes[],
     invite_answer_routes[],
     profile_routes[],

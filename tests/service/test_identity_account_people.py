@@ -144,6 +144,13 @@ def test_invitations_are_declined_taken_back_renewed_and_late(stack):
     assert accept(stack, token_in(mail_to(stack, revoked)), password=PASSWORD, terms_version=TERMS)[0] == 410
     wait_until(lambda: state_of(stack, owner, late) == ["expired"], 10, "the invitation does not expire")
     assert accept(stack, token_in(mail_to(stack, late)), password=PASSWORD, terms_version=TERMS)[0] == 410
+
+    def trail():
+        rows = stack.call("GET", "identity", f"/accounts/v1/audit?project_id={owner.project_id}", token=owner.token)["audit"]
+        return [(r["detail"]["email"], r["actor_id"]) for r in rows if r["action"] == "invitation.expire"]
+    wait_until(trail, 15, "the trail does not say that the invitation expired")
+    assert invite(stack, owner, late)[0] == 201 and state_of(stack, owner, late).count("pending") == 1, "it cannot be asked again"
+    assert trail() == [(late, None)]
     assert state_of(stack, owner, declined) == ["declined"] and state_of(stack, owner, revoked) == ["revoked"]
     assert stack.sql("identity", "SELECT 1 FROM user_account WHERE name = ANY(%s)", [declined, revoked, late]) == []
 

@@ -74,6 +74,7 @@ invite_tx(struct db *db, void *argument, struct err *err)
     g_autoptr(db_result) counts = NULL;
     g_clear_pointer(&inviting->id, g_free);
     enum rc rc = db_lock_text(db, "invitation", inviting->row.project_id, err);
+    rc = rc ? rc : invite_db_expire(db, inviting->row.email, err);
     rc = rc ? rc : invite_db_counts(db, &inviting->row, &counts, err);
     rc = rc ? rc : check_counts(inviting, counts, err);
     rc = rc ? rc : invite_db_put(db, &inviting->row, &inviting->id, err);

@@ -1,18 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/account/project_db.h"
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 enum rc
 project_db_lock_account(struct db *db, const char *user_id, db_result **ret_row, struct err *err)
 {
@@ -39,7 +27,7 @@ project_db_list(struct db *db, const char *user_id, char **ret_text, struct err 
         "IS NOT NULL, 'roles', e.roles) ORDER BY t.name, t.id), '[]'))::text AS value"
         " FROM each e JOIN tenancy t ON t.id = e.id AND NOT t.is_domain"
         " LEFT JOIN account_project o ON o.project_id = t.id AND o.user_id = $1";
-    return one_text(db, sql, DB_ARGS(db_s(user_id)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(user_id)), ret_text, err);
 }
 
 enum rc
@@ -81,7 +69,8 @@ project_db_members(struct db *db, const char *project_id, const char *marker, in
         "$3::bigint THEN max(u.id) END)::text AS value"
         " FROM page p JOIN user_account u ON u.id = p.user_id LEFT JOIN account c ON c.user_id = "
         "u.id LEFT JOIN account_project o ON o.project_id = $1 AND o.user_id = u.id";
-    return one_text(db, sql, DB_ARGS(db_s(project_id), db_s(marker), db_i(limit)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(project_id), db_s(marker), db_i(limit)), ret_text,
+                       err);
 }
 
 enum rc

@@ -183,18 +183,13 @@ limit_db_check_models(struct db *db, const char *limits_json, struct err *err)
 enum rc
 limit_db_events(struct db *db, const char *limits_json, json_t **ret_events, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(
+    return db_run_json(
         db,
         "SELECT coalesce(jsonb_agg(e.body || jsonb_build_object('n', e.n) ORDER BY e.n), '[]') AS "
         "events FROM jsonb_to_recordset($1::jsonb) AS w(project_id text, service text, resource "
         "text) JOIN feed_event e ON e.kind = 'limit' AND e.body->>'project_id' = w.project_id AND "
         "e.body->>'service' = w.service AND e.body->>'resource' = w.resource",
-        DB_ARGS(db_s(limits_json)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_events = db_json(rows, 0, "events");
-    }
-    return rc;
+        DB_ARGS(db_s(limits_json)), ret_events, err);
 }
 
 // ---- start
@@ -254,13 +249,7 @@ limit_db_use(struct db *db, const char *model, const char *region_id, struct err
 enum rc
 limit_db_model(struct db *db, char **ret_model, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc =
-        db_run_one(db, "SELECT model FROM quota_setting WHERE id = 1", DB_NONE, &rows, err);
-    if (rc == RC_OK) {
-        *ret_model = g_strdup(db_text(rows, 0, "model"));
-    }
-    return rc;
+    return db_run_text(db, "SELECT model FROM quota_setting WHERE id = 1", DB_NONE, ret_model, err);
 }
 
 enum rc

@@ -41,7 +41,7 @@ project_db_show(struct db *db, const char *project_id, const char *user_id, char
         "a.role_id WHERE a.target_id = t.id AND a.user_id = o.user_id AND NOT a.inherited)))::text "
         "AS value FROM tenancy t JOIN account_project o ON o.project_id = t.id WHERE t.id = $1 AND "
         "o.user_id = $2";
-    return one_text(db, sql, DB_ARGS(db_s(project_id), db_s(user_id)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(project_id), db_s(user_id)), ret_text, err);
 }
 
 enum rc

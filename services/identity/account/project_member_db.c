@@ -51,10 +51,5 @@ project_member_db_show(struct db *db, const char *project_id, const char *user_i
         "a.inherited), 'is_owner', EXISTS (SELECT FROM account_project o WHERE o.project_id = $1 "
         "AND o.user_id = u.id)))::text AS value FROM user_account u LEFT JOIN account c ON "
         "c.user_id = u.id WHERE u.id = $2";
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, DB_ARGS(db_s(project_id), db_s(user_id)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
+    return db_run_text(db, sql, DB_ARGS(db_s(project_id), db_s(user_id)), ret_text, err);
 }

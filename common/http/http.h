@@ -123,6 +123,8 @@ struct http_config {
     void *context; // the service's own, request_context()
     void (*on_reply)(struct request *request,
                      struct reply *reply); // NULL, or last touch (extra headers)
+    // NULL, or after a handler has succeeded, in its thread.
+    void (*on_handled)(struct request *request);
 };
 enum rc http_server_start(const struct http_config *config, struct http_server **ret_server,
                           struct err *err) CHECKED;

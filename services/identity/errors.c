@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors as Keystone words them: {"error": {"code", "message", "title"}}.
-#include "services/identity/identity.h"
+#include "services/identity/token/scope_cache.h"
 #include <string.h>
 
 void
@@ -24,4 +24,22 @@ void
 identity_on_reply(struct request *request, struct reply *reply)
 {
     reply_header(reply, "Vary", "X-Auth-Token");
+}
+
+// Making tokens changes nothing that tokens are made of.
+void
+identity_on_handled(struct request *request)
+{
+    static const char *const idle[] = {"GET /", "HEAD /", "POST /v3/auth/", "POST /v3/ec2tokens",
+                                       "POST /v3/s3tokens"};
+    g_autofree char *what = g_strconcat(request_method(request), " ", request_url(request), NULL);
+    for (size_t i = 0; i < N_ELEMENTS(idle); i++) {
+        if (g_str_has_prefix(what, idle[i])) {
+            return;
+        }
+    }
+    struct err err = {0};
+    if (feed_catch_up(identity_of(request), &err)) {
+        scope_cache_changed(identity_of(request)->scopes, NULL);
+    }
 }

@@ -10,6 +10,7 @@
 
 struct catalog_cache;
 struct client;
+struct scope_cache;
 struct secret_ring;
 struct identity {
     struct service *service;
@@ -28,7 +29,10 @@ struct identity {
     struct compliance compliance;
     // The feed's position in this process (feed.c).
     GMutex feed_lock;
-    int64_t feed_cursor;
+    int64_t feed_cursor, feed_looked_ms;
+    char feed_next_tx[24];
+    GHashTable *feed_seen;
+    struct scope_cache *scopes; // what users hold in their scopes
 };
 static inline struct identity *
 identity_of(const struct request *request)
@@ -75,6 +79,8 @@ extern const struct route
 // clang-format on
 void identity_error_body(const struct request *request, const struct err *err, struct reply *reply);
 void identity_on_reply(struct request *request, struct reply *reply);
+// What a request has changed, this process knows before it answers.
+void identity_on_handled(struct request *request);
 
 // password.c: bcrypt by libcrypt. Slow on purpose: ROUTE_SLOW rows and background threads only.
 enum rc password_hash(const char *password, char **ret_hash, struct err *err) CHECKED;
@@ -98,6 +104,8 @@ enum rc keys_to_jwks(struct db *db, json_t **ret_jwks, struct err *err) CHECKED;
 // this process at once.
 enum rc feed_revoke(struct db *db, const struct revocation *revocation, struct err *err) CHECKED;
 enum rc feed_catch_up(struct identity *identity, struct err *err) CHECKED;
+// The same, unless this process knows already what was committed before as_of_us.
+enum rc feed_catch_up_to(struct identity *identity, int64_t as_of_us, struct err *err) CHECKED;
 
 // bootstrap.c: the first domain, user, roles, catalog, from settings; run again, it changes nothing
 // that is there.

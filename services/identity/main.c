@@ -73,6 +73,7 @@ static const struct service_def identity = {
     .start = identity_start,
     .make_auth = identity_make_auth,
     .on_reply = identity_on_reply,
+    .on_handled = identity_on_handled,
     .commands = commands,
 };
 

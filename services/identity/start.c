@@ -10,9 +10,11 @@
 #include "services/identity/quota/quota.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/token/feed_db.h"
+#include "services/identity/token/scope_cache.h"
 
 #define CATCH_UP_MS 400
 #define HOUSEKEEPING_MS 30000
+#define SCOPES_KEPT 8192
 
 // Made before the frame asks for the authenticator, completed by identity_start. One service per
 // process.
@@ -28,6 +30,7 @@ identity_make_auth(struct service *service, struct err *err)
     the_identity->secrets = secret_ring_new();
     the_identity->auth = authenticator_new_local(the_identity->keys);
     the_identity->catalog = catalog_cache_new();
+    the_identity->scopes = scope_cache_new(SCOPES_KEPT);
     g_mutex_init(&the_identity->feed_lock);
     return the_identity->auth;
 }

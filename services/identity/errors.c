@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors as Keystone words them: {"error": {"code", "message", "title"}}.
+#include "common/base/util.h"
 #include "services/identity/token/scope_cache.h"
 #include <string.h>
 

@@ -61,16 +61,11 @@ layer_db_extents(struct db *db, const char *image_id, GArray **ret_layers, struc
 enum rc
 layer_db_list(struct db *db, const char *image_id, char **ret_json, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run_one(
+    return db_run_text(
         db,
         "SELECT COALESCE(jsonb_agg(jsonb_build_object('position', position, 'digest', 'sha256:' "
         "|| digest, 'diff_id', 'sha256:' || diff_id, 'compression', compression, 'size', size, "
         "'unpacked_size', unpacked_size) ORDER BY position), '[]')::text AS items "
         "FROM image_layer WHERE image_id = $1::uuid",
-        DB_ARGS(db_s(image_id)), &result, err);
-    if (rc == RC_OK) {
-        *ret_json = g_strdup(db_text(result, 0, "items"));
-    }
-    return rc;
+        DB_ARGS(db_s(image_id)), ret_json, err);
 }

@@ -129,17 +129,12 @@ enum rc
 scrub_db_good_copy(struct db *db, const struct place *place, const char *stores, char **ret_store,
                    struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc =
-        db_run_one(db,
-                   "SELECT store FROM blob_location WHERE sha512 = $1 AND store <> $2 AND "
-                   "store = ANY ($3::text[]) AND state = 'present' ORDER BY verified_at "
-                   "DESC LIMIT 1",
-                   DB_ARGS(db_s(place->sha512), db_s(place->store), db_s(stores)), &result, err);
-    if (rc == RC_OK) {
-        *ret_store = g_strdup(db_text(result, 0, "store"));
-    }
-    return rc;
+    return db_run_text(db,
+                       "SELECT store FROM blob_location WHERE sha512 = $1 AND store <> $2 AND "
+                       "store = ANY ($3::text[]) AND state = 'present' ORDER BY verified_at "
+                       "DESC LIMIT 1",
+                       DB_ARGS(db_s(place->sha512), db_s(place->store), db_s(stores)), ret_store,
+                       err);
 }
 
 enum rc

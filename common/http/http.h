@@ -88,6 +88,9 @@ struct route {
     uint16_t min_version, max_version; // microversion minor numbers, 0: any
 };
 
+// Name of an error's status as OpenStack's bodies have it ("Not Found"); "Error" for others.
+const char *http_status_title(int status);
+
 // How the service words errors: fills reply (status, json/text, headers).
 typedef void (*error_body_fn)(const struct request *request, const struct err *err,
                               struct reply *reply);

@@ -72,6 +72,7 @@ extern const struct route
     feed_routes[],
     account_routes[],
     account_project_routes[],
+    account_member_routes[],
     invite_routes[],
     invite_answer_routes[],
     profile_routes[],
@@ -115,6 +116,9 @@ enum rc bootstrap(struct identity *identity, struct err *err) CHECKED;
 // accounts.c
 enum rc accounts_check_settings(const struct conf *conf, struct err *err) CHECKED;
 enum rc accounts_prune(struct db *db, struct err *err) CHECKED;
+// One round of ending invitations that nobody answered in time.
+#define EXPIRE_INTERVAL_MS 5000
+void accounts_expire(void *identity);
 
 // user.c: disables who was away too long, some at a time.
 enum rc user_disable_inactive(struct identity *identity, struct db *db, struct err *err) CHECKED;

@@ -110,6 +110,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     }
     service_every(service, "feed", CATCH_UP_MS, catch_up, identity);
     service_every(service, "housekeeping", HOUSEKEEPING_MS, keep_house, identity);
+    service_every(service, "invitations", EXPIRE_INTERVAL_MS, accounts_expire, identity);
     service_every(service, "mail", MAIL_INTERVAL_MS, mail_send_due, identity);
     close_register_metrics();
     service_every(service, "closing", CLOSE_INTERVAL_MS, close_work, identity);

@@ -5,7 +5,8 @@
 
 // clang-format off
 #define ADMIN "rule:admin_required"
-#define READER "rule:admin_required or (role:reader and system_scope:all)"
+#define SYSTEM_READER "(role:reader and system_scope:all)"
+#define READER "rule:admin_required or " SYSTEM_READER
 #define IN_DOMAIN(role, thing) "(role:" role " and domain_id:%(target." thing ".domain_id)s)"
 #define READER_OR_DOMAIN(thing) READER " or " IN_DOMAIN("reader", thing)
 #define ADMIN_OR_MANAGER(thing) ADMIN " or " IN_DOMAIN("manager", thing)
@@ -54,7 +55,7 @@ const struct policy_rule identity_policies[] = {
     {"identity:set_limits", "rule:service_or_admin", "POST /internal/v1/limits"},
     {"identity:revocation_list", "rule:service_or_admin", "", POLICY_NO_DOMAIN}, {"identity:list_revoke_events", "rule:service_or_admin", "", POLICY_NO_DOMAIN},
 
-    {"identity:list_domains", READER, ""}, WRITE("create_domain"), WRITE("update_domain"), WRITE("delete_domain"),
+    {"identity:list_domains", LIST_IN_DOMAIN, ""}, WRITE("create_domain"), WRITE("update_domain"), WRITE("delete_domain"),
     {"identity:get_domain", READER " or token.domain.id:%(target.domain.id)s or token.project.domain.id:%(target.domain.id)s", ""},
 
     DOMAIN_CRUD("project", "projects"),
@@ -76,7 +77,7 @@ const struct policy_rule identity_policies[] = {
     {"identity:add_user_to_group", ADMIN " or " BOTH("manager", "group", "user.domain_id"), ""},
     {"identity:remove_user_from_group", ADMIN " or " BOTH("manager", "group", "user.domain_id"), ""},
 
-    {"identity:list_roles", READ_ROLES, ""}, {"identity:get_role", READ_ROLES, ""},
+    {"identity:list_roles", READ_ROLES, ""}, {"identity:get_role", READER " or (role:manager and rule:domain_managed_target_role)", ""},
     WRITE("create_role"), WRITE("update_role"), WRITE("delete_role"),
     READ("list_domain_roles"), READ("get_domain_role"), WRITE("create_domain_role"), WRITE("update_domain_role"), WRITE("delete_domain_role"),
     READ("get_implied_role"), READ("list_implied_roles"), READ("check_implied_role"), READ("list_role_inference_rules"),
@@ -100,7 +101,7 @@ const struct policy_rule identity_policies[] = {
     {"identity:get_application_credential", READER " or " SELF, "", POLICY_NO_DOMAIN}, {"identity:list_application_credentials", READER " or " SELF, "", POLICY_NO_DOMAIN},
     {"identity:create_application_credential", SELF, "", POLICY_NO_DOMAIN | POLICY_NO_SYSTEM},
     {"identity:delete_application_credential", ADMIN " or " SELF, "", POLICY_NO_DOMAIN},
-    {"identity:get_access_rule", READER " or " SELF, "", POLICY_NO_DOMAIN}, {"identity:list_access_rules", READER " or " SELF, "", POLICY_NO_DOMAIN},
+    {"identity:get_access_rule", SYSTEM_READER " or " SELF, "", POLICY_NO_DOMAIN}, {"identity:list_access_rules", SYSTEM_READER " or " SELF, "", POLICY_NO_DOMAIN},
     {"identity:delete_access_rule", "(role:admin and system_scope:all) or " SELF, "", POLICY_NO_DOMAIN},
     READ("list_trusts"),
     {"identity:list_trusts_for_trustor", READER " or " OF_TRUSTOR, "", POLICY_NO_DOMAIN},

@@ -14,7 +14,7 @@ ADMINS, READERS = "aAd", "aAdR"
 CLOUD_ADMINS, CLOUD_READERS = "aA", "aAR"
 # (operation, method, path, body, letters that may); paths and bodies name things of the domain ("d_…") or of another one ("o_…").
 TABLE = [
-    ("list_domains", "GET", "/v3/domains", None, READERS),
+    ("list_domains", "GET", "/v3/domains", None, READERS + "mr"),
     ("get_domain", "GET", "/v3/domains/{d}", None, READERS + "mrpsM"),
     ("get_other_domain", "GET", "/v3/domains/{o}", None, READERS),
     ("create_domain", "POST", "/v3/domains", {"domain": {"name": "?"}}, CLOUD_ADMINS),
@@ -56,7 +56,7 @@ TABLE = [
     ("list_system_grants", "GET", "/v3/system/users/{d_user}/roles", None, CLOUD_READERS),
     ("list_role_assignments", "GET", "/v3/role_assignments", None, READERS + "mr"),
     ("list_roles", "GET", "/v3/roles", None, READERS + "m"),
-    ("get_role", "GET", "/v3/roles/{member}", None, READERS + "m"),
+    ("get_role", "GET", "/v3/roles/{member}", None, READERS + "mM"),
     ("create_role", "POST", "/v3/roles", {"role": {"name": "?"}}, CLOUD_ADMINS),
     ("list_implied", "GET", "/v3/roles/{member}/implies", None, CLOUD_READERS),
     ("list_inferences", "GET", "/v3/role_inferences", None, CLOUD_READERS),
@@ -77,7 +77,7 @@ TABLE = [
     ("validate_token", "GET", "/v3/auth/tokens", None, READERS + "s"),
     ("revoke_token", "DELETE", "/v3/auth/tokens", None, ADMINS),
     ("list_app_credentials", "GET", "/v3/users/{d_user}/application_credentials", None, CLOUD_READERS),
-    ("list_access_rules", "GET", "/v3/users/{d_user}/access_rules", None, CLOUD_READERS),
+    ("list_access_rules", "GET", "/v3/users/{d_user}/access_rules", None, "AR"),
     ("auth_catalog", "GET", "/v3/auth/catalog", None, WHO),
     ("auth_projects", "GET", "/v3/auth/projects", None, WHO),
     ("auth_domains", "GET", "/v3/auth/domains", None, WHO),

@@ -88,6 +88,9 @@ struct route {
     uint16_t min_version, max_version; // microversion minor numbers, 0: any
 };
 
+// Name of an error's status as OpenStack's bodies have it ("Not Found"); "Error" for others.
+const char *http_status_title(int status);
+
 // How the service words errors: fills reply (status, json/text, headers).
 typedef void (*error_body_fn)(const struct request *request, const struct err *err,
                               struct reply *reply);
@@ -101,6 +104,7 @@ struct http_config {
     size_t max_body;          // bytes of a buffered body; 0: 1 MiB; larger: 413
     int idle_timeout_s;       // 0: 60
     int max_connections;      // 0: 4,096
+    int list_limit;           // items of a list that nobody limited; 0: no such limit
     bool trust_proxy;         // believe X-Forwarded-Proto and X-Forwarded-Host
     const char *identity_url; // for WWW-Authenticate on 401; NULL: none
     const struct route *const
@@ -153,6 +157,7 @@ uint16_t request_version(const struct request *request);           // negotiated
 const struct auth_context *
 request_auth(const struct request *request);                // NULL on a public row without token
 const char *request_project(const struct request *request); // token's project id, "" when unscoped
+int request_list_limit(const struct request *request);      // http_config's
 // "http://host:port" as the client addressed us (Host, X-Forwarded-Proto when behind a trusted
 // proxy).
 const char *request_base_url(const struct request *request);

@@ -4,38 +4,6 @@
 #include "services/identity/token/scope_cache.h"
 #include <string.h>
 
-static const struct {
-    int status;
-    const char *title;
-} titles[] = {
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {406, "Not Acceptable"},
-    {409, "Conflict"},
-    {410, "Gone"},
-    {413, "Request Entity Too Large"},
-    {415, "Unsupported Media Type"},
-    {429, "Too Many Requests"},
-    {500, "Internal Server Error"},
-    {501, "Not Implemented"},
-    {503, "Service Unavailable"},
-    {504, "Gateway Timeout"},
-};
-
-static const char *
-title_of(int status)
-{
-    for (size_t i = 0; i < N_ELEMENTS(titles); i++) {
-        if (titles[i].status == status) {
-            return titles[i].title;
-        }
-    }
-    return "Error";
-}
-
 void
 identity_error_body(const struct request *request, const struct err *err, struct reply *reply)
 {
@@ -44,7 +12,7 @@ identity_error_body(const struct request *request, const struct err *err, struct
         !err->type[0]) {
         message = "The request you have made requires authentication.";
     }
-    const char *title = title_of(reply->status);
+    const char *title = http_status_title(reply->status);
     reply->json = json_pack("{s:{s:i, s:s%, s:s}}", "error", "code", reply->status, "message",
                             message, strlen(message), "title", title);
     if (!reply->json) { // the message was cut inside a character

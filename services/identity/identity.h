@@ -26,6 +26,7 @@ struct identity {
     int64_t token_life_us, receipt_life_us;
     int64_t totp_windows;    // passcodes of so many earlier periods are taken too
     int64_t ec2_signature_s; // how old an EC2 request may be
+    int64_t max_tree_depth;  // projects below one another in a domain
     struct compliance compliance;
     // The feed's position in this process (feed.c).
     GMutex feed_lock;
@@ -71,6 +72,7 @@ extern const struct route
     feed_routes[],
     account_routes[],
     account_project_routes[],
+    account_member_routes[],
     invite_routes[],
     invite_answer_routes[],
     profile_routes[],
@@ -114,6 +116,9 @@ enum rc bootstrap(struct identity *identity, struct err *err) CHECKED;
 // accounts.c
 enum rc accounts_check_settings(const struct conf *conf, struct err *err) CHECKED;
 enum rc accounts_prune(struct db *db, struct err *err) CHECKED;
+// One round of ending invitations that nobody answered in time.
+#define EXPIRE_INTERVAL_MS 5000
+void accounts_expire(void *identity);
 
 // user.c: disables who was away too long, some at a time.
 enum rc user_disable_inactive(struct identity *identity, struct db *db, struct err *err) CHECKED;

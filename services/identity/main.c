@@ -35,6 +35,7 @@ static const struct route *const routes[] = {
     feed_routes,
     account_routes,
     account_project_routes,
+    account_member_routes,
     invite_routes,
     invite_answer_routes,
     profile_routes,

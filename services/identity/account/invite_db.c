@@ -104,6 +104,21 @@ invite_db_find_user(struct db *db, const char *email, db_result **ret_row, struc
 }
 
 enum rc
+invite_db_expire(struct db *db, const char *email, struct err *err)
+{
+    return db_run(db,
+                  "WITH late AS (SELECT id FROM invitation WHERE state = 'pending' AND expires_at "
+                  "<= now() AND ($1::text IS NULL OR email = $1) ORDER BY expires_at LIMIT 1000 "
+                  "FOR UPDATE SKIP LOCKED), gone AS (UPDATE invitation i SET state = 'expired' "
+                  "FROM late WHERE i.id = late.id RETURNING i.id, i.project_id, i.email, "
+                  "i.inviter_id, i.expires_at) INSERT INTO audit (project_id, action, detail) "
+                  "SELECT project_id, 'invitation.expire', jsonb_build_object('email', email, "
+                  "'invitation_id', id, 'inviter_id', inviter_id) FROM gone ORDER BY expires_at, "
+                  "id",
+                  DB_ARGS(db_s(email)), NULL, err);
+}
+
+enum rc
 invite_db_prune(struct db *db, struct err *err)
 {
     return db_run(db, "DELETE FROM invitation WHERE expires_at < now() - interval '90 days'",

@@ -31,6 +31,20 @@ project_db_list(struct db *db, const char *user_id, char **ret_text, struct err 
 }
 
 enum rc
+project_db_show(struct db *db, const char *project_id, const char *user_id, char **ret_text,
+                struct err *err)
+{
+    static const char sql[] =
+        "SELECT json_build_object('project', json_build_object('id', t.id, 'name', t.name, "
+        "'description', t.description, 'enabled', t.enabled, 'is_owner', true, 'roles', (SELECT "
+        "coalesce(json_agg(r.name ORDER BY r.name), '[]') FROM assignment a JOIN role r ON r.id = "
+        "a.role_id WHERE a.target_id = t.id AND a.user_id = o.user_id AND NOT a.inherited)))::text "
+        "AS value FROM tenancy t JOIN account_project o ON o.project_id = t.id WHERE t.id = $1 AND "
+        "o.user_id = $2";
+    return db_run_text(db, sql, DB_ARGS(db_s(project_id), db_s(user_id)), ret_text, err);
+}
+
+enum rc
 project_db_find(struct db *db, const char *project_id, db_result **ret_row, struct err *err)
 {
     return db_run_one(db,
@@ -57,19 +71,6 @@ project_db_members(struct db *db, const char *project_id, const char *marker, in
         "u.id LEFT JOIN account_project o ON o.project_id = $1 AND o.user_id = u.id";
     return db_run_text(db, sql, DB_ARGS(db_s(project_id), db_s(marker), db_i(limit)), ret_text,
                        err);
-}
-
-enum rc
-project_db_find_member(struct db *db, const char *project_id, const char *user_id,
-                       db_result **ret_row, struct err *err)
-{
-    return db_run_one(db,
-                      "SELECT string_agg(r.name, ',') AS roles, u.name AS user_name, c.email, "
-                      "coalesce(c.locale, 'en') AS locale FROM assignment a JOIN role r ON r.id = "
-                      "a.role_id JOIN user_account u ON u.id = a.user_id LEFT JOIN account c ON "
-                      "c.user_id = u.id WHERE a.target_id = $1 AND a.user_id = $2 AND NOT "
-                      "a.inherited GROUP BY u.name, c.email, c.locale",
-                      DB_ARGS(db_s(project_id), db_s(user_id)), ret_row, err);
 }
 
 enum rc

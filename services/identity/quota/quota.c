@@ -97,6 +97,9 @@ quota_start(struct identity *identity, struct err *err)
                      "strict_tree",
                      model);
     }
+    if (!strcmp(model, "strict_two_level")) {
+        identity->max_tree_depth = MIN(identity->max_tree_depth, TWO_LEVELS);
+    }
     struct db *db = NULL;
     enum rc rc = db_get(identity->db, &db, err);
     return rc ? rc : db_tx(db, start_tx, (void *)conf, err);
@@ -112,6 +115,7 @@ quota_set_limits(struct db *db, json_t *limits, json_t **ret_events, struct err 
     rc = rc ? rc : limit_db_check_names(db, text, err);
     rc = rc ? rc : limit_db_store(db, text, err);
     rc = rc ? rc : limit_db_check_models(db, text, err);
+    rc = rc ? rc : limit_db_check_defaults(db, text, err);
     return rc || !ret_events ? rc : limit_db_events(db, text, ret_events, err);
 }
 

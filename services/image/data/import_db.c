@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is staged, and the tasks of imports.
-#include "services/image/catalog/image_sql.h"
+// What is staged.
 #include "services/image/data/upload_db.h"
 
 void
@@ -35,27 +34,6 @@ import_db_staged(struct db *db, const char *image_id, struct staged *staged, str
             .size = db_int(result, 0, "staged_size"),
             .virtual_size = db_int(result, 0, "staged_virtual_size"),
         };
-    }
-    return rc;
-}
-
-enum rc
-task_db_list(struct db *db, const char *image_id, char **ret_json, struct err *err)
-{
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run_one(
-        db,
-        "SELECT COALESCE(jsonb_agg(jsonb_build_object('id', id, 'type', 'api_image_import', "
-        "'status', status, 'owner', owner, 'user_id', user_id, 'request_id', request_id, "
-        "'image_id', image_id, 'input', input, 'result', NULL, 'message', message, 'expires_at', "
-        "NULL, 'deleted', false, 'deleted_at', NULL, 'created_at', " SQL_TIME(
-            "created_at") ", "
-                          "'updated_at', " SQL_TIME(
-                              "updated_at") ") ORDER BY created_at, id), '[]')::text AS items "
-                                            "FROM image_task WHERE image_id = $1::uuid",
-        DB_ARGS(db_s(image_id)), &result, err);
-    if (rc == RC_OK) {
-        *ret_json = g_strdup(db_text(result, 0, "items"));
     }
     return rc;
 }

@@ -3,6 +3,7 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/metadef/metadef.h"
+#include "services/image/page.h"
 
 #include <string.h>
 
@@ -281,28 +282,6 @@ namespaces_show(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
-// The query again, without the marker or with the next one.
-static json_t *
-link_of(const struct request *request, const char *marker)
-{
-    g_autoptr(GString) link = g_string_new("/v2/metadefs/namespaces");
-    const char *name, *value;
-    char separator = '?';
-    for (unsigned i = 0; request_query_at(request, i, &name, &value); i++) {
-        if (strcmp(name, "marker")) {
-            g_autofree char *escaped_name = g_uri_escape_string(name, NULL, FALSE);
-            g_autofree char *escaped = g_uri_escape_string(value, NULL, FALSE);
-            g_string_append_printf(link, "%c%s=%s", separator, escaped_name, escaped);
-            separator = '&';
-        }
-    }
-    if (marker) {
-        g_autofree char *escaped = g_uri_escape_string(marker, NULL, FALSE);
-        g_string_append_printf(link, "%cmarker=%s", separator, escaped);
-    }
-    return json_string(link->str);
-}
-
 static enum rc
 namespaces_list(struct request *request, struct reply *reply, struct err *err)
 {
@@ -329,12 +308,10 @@ namespaces_list(struct request *request, struct reply *reply, struct err *err)
         rc = metadef_db_list(db, &list, &items, &last, err);
     }
     if (rc == RC_OK) {
-        reply->json =
-            json_pack("{s:o, s:o, s:s}", "namespaces", json_loads(items, 0, NULL), "first",
-                      link_of(request, NULL), "schema", "/v2/schemas/metadefs/namespaces");
-        if (last) {
-            json_object_set_new(reply->json, "next", link_of(request, last));
-        }
+        g_autofree char *links = page_links(request, "/v2/metadefs/namespaces", last);
+        reply->text = g_strdup_printf(
+            "{\"namespaces\": %s, %s, \"schema\": \"/v2/schemas/metadefs/namespaces\"}", items,
+            links);
     }
     return rc;
 }

@@ -37,16 +37,11 @@ G_STATIC_ASSERT(G_N_ELEMENTS(orders) == G_N_ELEMENTS(task_sort_keys) - 1);
 enum rc
 task_db_of_image(struct db *db, const char *image_id, char **ret_json, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run_one(db,
-                            "SELECT COALESCE(jsonb_agg(" TASK_VIEW
-                            " || '{\"deleted\": false, \"deleted_at\": null}' ORDER BY created_at, "
-                            "id), '[]')::text AS items FROM image_task WHERE image_id = $1::uuid",
-                            DB_ARGS(db_s(image_id)), &result, err);
-    if (rc == RC_OK) {
-        *ret_json = g_strdup(db_text(result, 0, "items"));
-    }
-    return rc;
+    return db_run_text(db,
+                       "SELECT COALESCE(jsonb_agg(" TASK_VIEW
+                       " || '{\"deleted\": false, \"deleted_at\": null}' ORDER BY created_at, "
+                       "id), '[]')::text AS items FROM image_task WHERE image_id = $1::uuid",
+                       DB_ARGS(db_s(image_id)), ret_json, err);
 }
 
 static enum rc

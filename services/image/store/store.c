@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/store/store.h"
 
+#include "common/base/digest.h"
 #include "services/image/store/driver.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -308,19 +308,14 @@ stores_temp_list(struct stores *stores)
 bool
 blob_name_is_valid(const char *name)
 {
-    return strlen(name) == SHA512_LEN && strspn(name, "0123456789abcdef") == SHA512_LEN;
+    return digest_is_valid(name);
 }
 
 static enum rc
 check_digest(EVP_MD_CTX *digest, const struct blob_source *source, struct err *err)
 {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
     char hex[2 * EVP_MAX_MD_SIZE + 1];
-    EVP_DigestFinal_ex(digest, bytes, &size);
-    for (unsigned i = 0; i < size; i++) {
-        g_snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
-    }
+    digest_to_hex(digest, hex);
     return !strcmp(hex, source->sha512)
                ? RC_OK
                : fault(err, RC_INTERNAL, "the bytes read are not those of blob '%.16s…'",
@@ -331,7 +326,7 @@ enum rc
 blob_source_read(const struct blob_source *source, blob_sink sink, void *context, struct err *err)
 {
     g_autofree uint8_t *buffer = g_malloc(READ_SIZE);
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    EVP_MD_CTX *digest = digest_new(digest_algo_of(source->sha512)->evp());
     enum rc rc = RC_OK;
     int64_t done = 0;
     // Whoever wrote the file past the page cache may have left it so; reads here are not aligned.
@@ -342,7 +337,6 @@ blob_source_read(const struct blob_source *source, blob_sink sink, void *context
                  : fault(err, RC_UNAVAILABLE, "cannot read the image's bytes: %s",
                          g_strerror(errno));
     }
-    EVP_DigestInit_ex(digest, EVP_sha512(), NULL);
     while (rc == RC_OK && done < source->size) {
         ssize_t n = pread(source->fd, buffer, (size_t)MIN(READ_SIZE, source->size - done), done);
         if (n < 0 && errno == EINTR) {

@@ -23,13 +23,15 @@ define run_layer
 	$(no_reports)
 endef
 PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -q
+# Files that run side by side: they wait more than they compute.
+SERVICE_TEST_JOBS ?= 3
 .PHONY: test test-unit test-service test-system test-fault
 test-unit: $(UNIT_BINS) ## pure code: tables of cases
 	@rm -f $(REPORTS).*
 	@for t in $(UNIT_BINS); do $(SANITIZER_$(BUILD)) $$t || exit 1; done
 	$(no_reports)
 test-service: all $(TEST_PROGRAMS) ## each service alone, against real PostgreSQL and RabbitMQ
-	$(call run_layer,tests/service)
+	$(call run_layer,-n $(SERVICE_TEST_JOBS) --dist loadfile tests/service)
 test-system: all ## the whole cloud with real guests and unmodified clients
 	$(call run_layer,tests/system)
 test-fault: all ## processes killed between any two steps

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Verifies a token once, then answers from the cache until it expires or a revocation matches.
+// Verifies a token once, then answers from the cache until it expires, a revocation matches, or a
+// key went.
 #include "common/auth/feed.h"
 #include "common/auth/jws.h"
 #include "common/auth/key_ring.h"
@@ -96,13 +97,22 @@ check_time(const struct auth_context *context, struct err *err)
                                              : fault(err, RC_UNAUTHORIZED, "token has expired");
 }
 
+// What a verified token depends on beside the time: the keys above, the revocations below. Taken
+// before the look-up, so that it is never newer than what was looked at.
+#define REVOCATION_BITS 40
+static uint64_t
+epoch_of(const struct authenticator *auth)
+{
+    return key_ring_epoch(auth->keys) << REVOCATION_BITS |
+           (revocation_set_epoch(auth->revocations) & ((UINT64_C(1) << REVOCATION_BITS) - 1));
+}
+
 // A token new to us, or one that a revocation since its last check may concern.
 static enum rc
 verify_slowly(struct authenticator *auth, const char *token, size_t len,
               struct auth_context **inout_context, struct err *err)
 {
-    uint64_t epoch =
-        revocation_set_epoch(auth->revocations); // before the look-up: never newer than it
+    uint64_t epoch = epoch_of(auth);
     if (!*inout_context) {
         enum rc rc = verify_signature(auth, token, inout_context, err);
         if (rc) {
@@ -126,11 +136,15 @@ authenticator_verify(struct authenticator *auth, const char *token,
     size_t len = strlen(token);
     uint64_t epoch = 0;
     struct auth_context *context = token_cache_find(auth->cache, token, len, &epoch);
-    enum rc rc = context && epoch == revocation_set_epoch(auth->revocations)
-                     ? check_time(context, err)
-                     : verify_slowly(auth, token, len, &context, err);
+    bool was_known = context != NULL;
+    uint64_t now = epoch_of(auth);
+    if (context && epoch >> REVOCATION_BITS != now >> REVOCATION_BITS) {
+        g_clear_pointer(&context, auth_context_unref); // perhaps by a key that went
+    }
+    enum rc rc = context && epoch == now ? check_time(context, err)
+                                         : verify_slowly(auth, token, len, &context, err);
     if (rc) {
-        if (context) {
+        if (was_known) {
             token_cache_drop(auth->cache, token, len);
         }
         auth_context_unref(context);

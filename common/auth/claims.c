@@ -80,8 +80,10 @@ static int64_t
 time_member(json_t *claims, const char *us_name, const char *s_name)
 {
     json_t *us = json_object_get(claims, us_name);
-    return json_is_integer(us) ? json_integer_value(us)
-                               : json_integer_value(json_object_get(claims, s_name)) * 1000000;
+    json_int_t s = json_integer_value(json_object_get(claims, s_name));
+    return json_is_integer(us)                         ? json_integer_value(us)
+           : s < 0 || s > INT64_MAX / INT64_C(1000000) ? 0
+                                                       : s * INT64_C(1000000);
 }
 
 static void

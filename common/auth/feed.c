@@ -51,7 +51,7 @@ apply_keys(struct key_ring *ring, json_t *keys, struct err *err)
         }
         g_hash_table_add(kids, (void *)kid);
     }
-    if (g_hash_table_size(kids)) {
+    if (json_is_array(keys)) { // an empty one as well: all keys may have been withdrawn
         key_ring_retain(ring, kids);
     }
     return RC_OK;

@@ -6,12 +6,14 @@
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct key_ring {
     pthread_rwlock_t lock; // guards all below
     GHashTable *keys;      // kid → EVP_PKEY
     char *signing_kid;     // NULL: verifies only
+    _Atomic uint64_t epoch;
 };
 
 static void
@@ -80,6 +82,10 @@ key_ring_add(struct key_ring *ring, const char *kid, const char *pem, bool sign,
         return fault(err, RC_INVALID, "cannot add key '%s': it is not a P-256 key in PEM", kid);
     }
     pthread_rwlock_wrlock(&ring->lock);
+    EVP_PKEY *known = g_hash_table_lookup(ring->keys, kid);
+    if (known && EVP_PKEY_eq(known, pkey) != 1) {
+        atomic_fetch_add(&ring->epoch, 1);
+    }
     g_hash_table_replace(ring->keys, g_strdup(kid), pkey);
     if (sign) {
         g_free(ring->signing_kid);
@@ -142,8 +148,16 @@ void
 key_ring_retain(struct key_ring *ring, GHashTable *kids)
 {
     pthread_rwlock_wrlock(&ring->lock);
-    g_hash_table_foreach_remove(ring->keys, is_absent, kids);
+    if (g_hash_table_foreach_remove(ring->keys, is_absent, kids)) {
+        atomic_fetch_add(&ring->epoch, 1);
+    }
     pthread_rwlock_unlock(&ring->lock);
+}
+
+uint64_t
+key_ring_epoch(const struct key_ring *ring)
+{
+    return atomic_load_explicit(&ring->epoch, memory_order_acquire);
 }
 
 static char *

@@ -11,3 +11,6 @@ EVP_PKEY *key_ring_find(const struct key_ring *ring, const char *kid);
 EVP_PKEY *key_ring_signer(const struct key_ring *ring, char **ret_kid);
 // Drops every key whose kid is not a key of `kids` (a set).
 void key_ring_retain(struct key_ring *ring, GHashTable *kids);
+// Changes when a key goes or another takes its name: what was verified before must be verified
+// again.
+uint64_t key_ring_epoch(const struct key_ring *ring);

@@ -17,7 +17,7 @@
 #define RENEW_BEFORE_US (60 * INT64_C(1000000))
 
 struct client {
-    char *identity_url, *user, *password, *project;
+    char *identity_url, *user, *password;
     pthread_mutex_t lock; // guards token and expires_us
     char *token;
     int64_t expires_us;
@@ -33,7 +33,7 @@ struct exchange { // what one curl_easy_perform gave back
 static GPrivate thread_curl = G_PRIVATE_INIT((GDestroyNotify)curl_easy_cleanup);
 
 struct client *
-client_new(const struct client_config *config)
+client_new(const struct conf *conf)
 {
     static gsize once;
     if (g_once_init_enter(&once)) {
@@ -41,10 +41,9 @@ client_new(const struct client_config *config)
         g_once_init_leave(&once, 1);
     }
     struct client *client = g_new0(struct client, 1);
-    client->identity_url = g_strdup(config->identity_url);
-    client->user = g_strdup(config->user);
-    client->password = g_strdup(config->password);
-    client->project = g_strdup(config->project ? config->project : "service");
+    client->identity_url = g_strdup(conf_text(conf, "identity", "url"));
+    client->user = g_strdup(conf_text(conf, "identity", "user"));
+    client->password = g_strdup(conf_text(conf, "identity", "password"));
     pthread_mutex_init(&client->lock, NULL);
     return client;
 }
@@ -59,7 +58,6 @@ client_free(struct client *client)
     g_free(client->identity_url);
     g_free(client->user);
     g_free(client->password);
-    g_free(client->project);
     g_free(client->token);
     g_free(client);
 }
@@ -246,7 +244,7 @@ fetch_token(struct client *client, struct err *err)
         json_pack("{s:{s:{s:[s],s:{s:{s:s,s:s,s:{s:s}}}},s:{s:{s:s,s:{s:s}}}}}", "auth", "identity",
                   "methods", "password", "password", "user", "name", client->user, "password",
                   client->password, "domain", "id", "default", "scope", "project", "name",
-                  client->project, "domain", "id", "default");
+                  "service", "domain", "id", "default");
     g_autofree char *url = g_strdup_printf("%s/v3/auth/tokens", client->identity_url);
     struct call call = {.method = "POST", .url = url, .body = body, .no_auth = true};
     struct exchange *exchange = g_new0(struct exchange, 1);

@@ -3,15 +3,13 @@
 // keep-alive, deadlines. Only from slow rows, schedulers and sweepers: it blocks.
 #pragma once
 #include "common/base/err.h"
+#include "common/conf/conf.h"
 #include <jansson.h>
 
-struct client_config {
-    const char *identity_url;
-    const char *user, *password,
-        *project; // service account in the Default domain; project "service"
-};
 struct client; // thread-safe; one libcurl handle per thread
-struct client *client_new(const struct client_config *config);
+// By settings [identity] url, user, password: a service account of domain Default in project
+// "service".
+struct client *client_new(const struct conf *conf);
 void client_free(struct client *client);
 
 struct call {

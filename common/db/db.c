@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/db/db.h"
+#include "common/db/db_private.h"
 
 #include "common/base/util.h"
 #include "common/log/log.h"
 
 #include <inttypes.h>
-#include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,23 +14,6 @@ enum {
     MAX_PREPARED = 512, // statements kept per connection; beyond, a statement is parsed each time
     MAX_ARGS = 64,
     MAX_BATCH = 8,
-    MAX_ATTEMPTS = 5,
-};
-
-struct db_pool {
-    char *dsn;
-    char *schema;
-};
-
-struct db {
-    PGconn *connection;
-    const struct db_pool *pool;
-    GHashTable *prepared; // SQL text → statement name
-    bool in_tx;
-};
-
-struct db_result {
-    PGresult *rows;
 };
 
 static _Thread_local unsigned n_statements;
@@ -185,15 +167,6 @@ db_b(bool flag)
     return (struct db_arg){.text = flag ? "t" : "f"};
 }
 
-void
-db_result_free(db_result *result)
-{
-    if (result) {
-        PQclear(result->rows);
-        g_free(result);
-    }
-}
-
 // SQLSTATE → outcome (PostgreSQL manual, appendix A).
 static const struct {
     const char *prefix;
@@ -251,8 +224,9 @@ prepare(struct db *db, const char *sql, size_t n_args, PGresult **ret_failure)
     return new_name;
 }
 
-static enum rc
-take_result(struct db *db, PGresult *rows, const char *sql, db_result **ret_result, struct err *err)
+enum rc
+db_take_result(struct db *db, PGresult *rows, const char *sql, db_result **ret_result,
+               struct err *err)
 {
     ExecStatusType status = PQresultStatus(rows);
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
@@ -288,12 +262,12 @@ db_run(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
     PGresult *failure = NULL;
     const char *name = prepare(db, sql, n_args, &failure);
     if (failure) {
-        return take_result(db, failure, sql, NULL, err);
+        return db_take_result(db, failure, sql, NULL, err);
     }
     PGresult *rows =
         name ? PQexecPrepared(db->connection, name, (int)n_args, values, NULL, NULL, 0)
              : PQexecParams(db->connection, sql, (int)n_args, NULL, values, NULL, NULL, 0);
-    return take_result(db, rows, sql, ret_result, err);
+    return db_take_result(db, rows, sql, ret_result, err);
 }
 
 // All are prepared before the pipeline begins: a statement that cannot be is sent as text.
@@ -328,7 +302,7 @@ receive_batch(struct db *db, const struct db_call *calls, size_t n_calls, db_res
     for (size_t i = 0; i < n_calls; i++) {
         PGresult *rows = PQgetResult(db->connection);
         if (rc == RC_OK) {
-            rc = take_result(db, rows, calls[i].sql, &results[i], err);
+            rc = db_take_result(db, rows, calls[i].sql, &results[i], err);
         } else {
             PQclear(rows);
         }
@@ -397,9 +371,9 @@ db_run_once(struct db *db, const char *sql, const struct db_arg *args, size_t n_
     fill_values(args, n_args, values);
     n_statements++;
     db_result *rows = NULL;
-    enum rc rc =
-        take_result(db, PQexecParams(db->connection, sql, (int)n_args, NULL, values, NULL, NULL, 0),
-                    sql, &rows, err);
+    enum rc rc = db_take_result(
+        db, PQexecParams(db->connection, sql, (int)n_args, NULL, values, NULL, NULL, 0), sql, &rows,
+        err);
     return rc ? rc : only_row(rows, ret_result, err);
 }
 
@@ -407,122 +381,13 @@ enum rc
 db_script(struct db *db, const char *sql, struct err *err)
 {
     n_statements++;
-    return take_result(db, PQexec(db->connection, sql), sql, NULL, err);
-}
-
-int
-db_n_rows(const db_result *result)
-{
-    return PQntuples(result->rows);
-}
-
-int64_t
-db_n_affected(const db_result *result)
-{
-    return g_ascii_strtoll(PQcmdTuples(result->rows), NULL, 10);
-}
-
-const char *
-db_text(const db_result *result, int row, const char *column)
-{
-    int number = PQfnumber(result->rows, column);
-    g_assert(number >= 0);
-    return PQgetisnull(result->rows, row, number) ? NULL : PQgetvalue(result->rows, row, number);
-}
-
-int64_t
-db_int(const db_result *result, int row, const char *column)
-{
-    const char *text = db_text(result, row, column);
-    return text ? g_ascii_strtoll(text, NULL, 10) : 0;
-}
-
-bool
-db_bool(const db_result *result, int row, const char *column)
-{
-    const char *text = db_text(result, row, column);
-    return text && text[0] == 't';
-}
-
-json_t *
-db_json(const db_result *result, int row, const char *column)
-{
-    const char *text = db_text(result, row, column);
-    return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
-}
-
-static enum rc
-control(struct db *db, const char *sql, struct err *err)
-{
-    return take_result(db, PQexec(db->connection, sql), sql, NULL, err);
-}
-
-// COMMIT of an aborted transaction answers ROLLBACK without an error: that is a failure here.
-static enum rc
-commit(struct db *db, struct err *err)
-{
-    PGresult *result = PQexec(db->connection, "COMMIT");
-    bool rolled_back =
-        PQresultStatus(result) == PGRES_COMMAND_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0;
-    enum rc rc = take_result(db, result, "COMMIT", NULL, err);
-    return rc == RC_OK && rolled_back
-               ? fault(err, RC_INTERNAL, "the transaction had failed and was rolled back")
-               : rc;
-}
-
-static bool
-is_serialization_failure(enum rc rc, const struct err *err)
-{
-    return rc == RC_UNAVAILABLE &&
-           (strstr(err->message, "(40001)") || strstr(err->message, "(40P01)"));
-}
-
-static enum rc
-attempt(struct db *db, db_tx_fn fn, void *argument, struct err *err)
-{
-    enum rc rc = control(db, "BEGIN", err);
-    if (rc != RC_OK) {
-        return rc;
-    }
-    db->in_tx = true;
-    rc = fn(db, argument, err);
-    if (rc == RC_OK) {
-        rc = commit(db, err);
-    } else {
-        struct err ignored;
-        rc_ignore(control(db, "ROLLBACK", &ignored));
-    }
-    db->in_tx = false;
-    return rc;
+    return db_take_result(db, PQexec(db->connection, sql), sql, NULL, err);
 }
 
 enum rc
-db_tx(struct db *db, db_tx_fn fn, void *argument, struct err *err)
+db_control(struct db *db, const char *sql, struct err *err)
 {
-    g_assert(!db->in_tx);
-    struct err local;
-    struct err *to = err ? err : &local;
-    enum rc rc = RC_INTERNAL;
-    for (int i = 0; i < MAX_ATTEMPTS; i++) {
-        rc = attempt(db, fn, argument, to);
-        if (rc == RC_OK || !is_serialization_failure(rc, to)) {
-            break;
-        }
-    }
-    return rc;
-}
-
-bool
-db_is_in_tx(const struct db *db)
-{
-    return db->in_tx;
-}
-
-enum rc
-db_lock_text(struct db *db, const char *family, const char *id, struct err *err)
-{
-    return db_run(db, "SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))",
-                  DB_ARGS(db_s(family), db_s(id)), NULL, err);
+    return db_take_result(db, PQexec(db->connection, sql), sql, NULL, err);
 }
 
 unsigned
@@ -542,7 +407,7 @@ db_listen(struct db *db, const char *channel, struct err *err)
 {
     g_autofree char *quoted = PQescapeIdentifier(db->connection, channel, strlen(channel));
     g_autofree char *sql = g_strdup_printf("LISTEN %s", quoted);
-    return control(db, sql, err);
+    return db_control(db, sql, err);
 }
 
 enum rc

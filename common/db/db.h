@@ -64,6 +64,12 @@ enum rc db_run_batch(struct db *db, const struct db_call *calls, size_t n_calls,
 // A statement that must find exactly one row: RC_NOT_FOUND otherwise (err filled with "not found").
 enum rc db_run_one(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
                    db_result **ret_result, struct err *err) CHECKED;
+// The same for a statement whose row has one column. *ret_text and *ret_value become the caller's;
+// NULL for SQL NULL. They are left alone unless RC_OK.
+enum rc db_run_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+                    char **ret_text, struct err *err) CHECKED;
+enum rc db_run_json(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+                    json_t **ret_value, struct err *err) CHECKED;
 // Several statements without parameters or results (migrations).
 enum rc db_script(struct db *db, const char *sql, struct err *err) CHECKED;
 

@@ -263,6 +263,9 @@ dispatch_handle(struct request *request)
         }
     }
     request->n_statements = db_statements();
+    if (rc == RC_OK && request->server->config.on_handled) {
+        request->server->config.on_handled(request);
+    }
     if (rc != RC_OK) {
         err.rc = rc;
         dispatch_error(request, &err);

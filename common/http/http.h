@@ -88,6 +88,9 @@ struct route {
     uint16_t min_version, max_version; // microversion minor numbers, 0: any
 };
 
+// Name of an error's status as OpenStack's bodies have it ("Not Found"); "Error" for others.
+const char *http_status_title(int status);
+
 // How the service words errors: fills reply (status, json/text, headers).
 typedef void (*error_body_fn)(const struct request *request, const struct err *err,
                               struct reply *reply);
@@ -120,6 +123,8 @@ struct http_config {
     void *context; // the service's own, request_context()
     void (*on_reply)(struct request *request,
                      struct reply *reply); // NULL, or last touch (extra headers)
+    // NULL, or after a handler has succeeded, in its thread.
+    void (*on_handled)(struct request *request);
 };
 enum rc http_server_start(const struct http_config *config, struct http_server **ret_server,
                           struct err *err) CHECKED;
@@ -139,6 +144,9 @@ const char *request_query(const struct request *request, const char *name); // f
 // i-th query pair in order; false past the end. Repeated keys appear repeatedly.
 bool request_query_at(const struct request *request, unsigned i, const char **ret_name,
                       const char **ret_value);
+// The query again for another page, "?name=value&…": without marker and page_reverse, then with
+// this marker unless NULL; "" when nothing is left. The caller frees.
+char *request_page_query(const struct request *request, const char *marker);
 const char *request_header(const struct request *request, const char *name); // NULL when absent
 const void *request_body(const struct request *request); // the row's decoded struct
 uint64_t request_body_present(const struct request *request);

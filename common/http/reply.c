@@ -1,9 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "common/base/util.h"
 #include "common/http/internal.h"
 
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
+
+static const struct {
+    int status;
+    const char *title;
+} titles[] = {
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {413, "Request Entity Too Large"},
+    {415, "Unsupported Media Type"},
+    {416, "Requested Range Not Satisfiable"},
+    {429, "Too Many Requests"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+};
+
+const char *
+http_status_title(int status)
+{
+    for (size_t i = 0; i < N_ELEMENTS(titles); i++) {
+        if (titles[i].status == status) {
+            return titles[i].title;
+        }
+    }
+    return "Error";
+}
 
 void
 reply_init(struct reply *reply)

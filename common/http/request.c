@@ -122,6 +122,26 @@ request_query(const struct request *request, const char *name)
     return NULL;
 }
 
+char *
+request_page_query(const struct request *request, const char *marker)
+{
+    GString *query = g_string_new(NULL);
+    const char *name, *value;
+    for (unsigned i = 0; request_query_at(request, i, &name, &value); i++) {
+        if (strcmp(name, "marker") && strcmp(name, "page_reverse")) {
+            g_string_append_c(query, query->len ? '&' : '?');
+            g_string_append_uri_escaped(query, name, NULL, FALSE);
+            g_string_append_c(query, '=');
+            g_string_append_uri_escaped(query, value, NULL, FALSE);
+        }
+    }
+    if (marker) {
+        g_string_append(query, query->len ? "&marker=" : "?marker=");
+        g_string_append_uri_escaped(query, marker, NULL, FALSE);
+    }
+    return g_string_free(query, FALSE);
+}
+
 const char *
 request_header(const struct request *request, const char *name)
 {

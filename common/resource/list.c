@@ -394,18 +394,9 @@ list_sql(struct list_query *query)
 static char *
 page_url(const struct list_query *query, const char *marker, bool reverse)
 {
-    g_autoptr(GString) url = g_string_new(request_base_url(query->request));
-    g_string_append_printf(url, "%s?", query->resource->path);
-    const char *name, *value;
-    for (unsigned i = 0; request_query_at(query->request, i, &name, &value); i++) {
-        if (strcmp(name, "marker") != 0 && strcmp(name, "page_reverse") != 0) {
-            g_autofree char *safe_name = g_uri_escape_string(name, NULL, FALSE),
-                            *safe_value = g_uri_escape_string(value, NULL, FALSE);
-            g_string_append_printf(url, "%s=%s&", safe_name, safe_value);
-        }
-    }
-    g_string_append_printf(url, "marker=%s%s", marker, reverse ? "&page_reverse=True" : "");
-    return g_string_free(g_steal_pointer(&url), FALSE);
+    g_autofree char *text = request_page_query(query->request, marker);
+    return g_strconcat(request_base_url(query->request), query->resource->path, text,
+                       reverse ? "&page_reverse=True" : "", NULL);
 }
 
 static void

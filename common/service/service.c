@@ -273,6 +273,7 @@ start_http(struct service *service, struct err *err)
         .db = service->db,
         .context = service->context,
         .on_reply = def->on_reply,
+        .on_handled = def->on_handled,
     };
     return http_server_start(&config, &service->http, err);
 }

@@ -51,6 +51,7 @@ struct service_def {
     struct authenticator *(*make_auth)(struct service *service,
                                        struct err *err); // identity's own; NULL: the feed's
     void (*on_reply)(struct request *request, struct reply *reply);
+    void (*on_handled)(struct request *request); // http_config
     const struct fsm *const
         *life_cycles; // printed by --life-cycles (docs/fsm); NULL-terminated, or NULL
     bool (*healthy)(void *context, char *ret_detail,

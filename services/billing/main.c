@@ -34,13 +34,7 @@ make_client(const struct conf *conf)
     if (!*conf_text(conf, "identity", "user")) {
         return NULL;
     }
-    const struct client_config config = {
-        .identity_url = conf_text(conf, "identity", "url"),
-        .user = conf_text(conf, "identity", "user"),
-        .password = conf_text(conf, "identity", "password"),
-        .project = "service",
-    };
-    return client_new(&config);
+    return client_new(conf);
 }
 
 static enum rc

@@ -1,40 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors as Keystone words them: {"error": {"code", "message", "title"}}.
 #include "common/base/util.h"
-#include "services/identity/identity.h"
+#include "services/identity/token/scope_cache.h"
 #include <string.h>
-
-static const struct {
-    int status;
-    const char *title;
-} titles[] = {
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {406, "Not Acceptable"},
-    {409, "Conflict"},
-    {410, "Gone"},
-    {413, "Request Entity Too Large"},
-    {415, "Unsupported Media Type"},
-    {429, "Too Many Requests"},
-    {500, "Internal Server Error"},
-    {501, "Not Implemented"},
-    {503, "Service Unavailable"},
-    {504, "Gateway Timeout"},
-};
-
-static const char *
-title_of(int status)
-{
-    for (size_t i = 0; i < N_ELEMENTS(titles); i++) {
-        if (titles[i].status == status) {
-            return titles[i].title;
-        }
-    }
-    return "Error";
-}
 
 void
 identity_error_body(const struct request *request, const struct err *err, struct reply *reply)
@@ -44,7 +12,7 @@ identity_error_body(const struct request *request, const struct err *err, struct
         !err->type[0]) {
         message = "The request you have made requires authentication.";
     }
-    const char *title = title_of(reply->status);
+    const char *title = http_status_title(reply->status);
     reply->json = json_pack("{s:{s:i, s:s%, s:s}}", "error", "code", reply->status, "message",
                             message, strlen(message), "title", title);
     if (!reply->json) { // the message was cut inside a character
@@ -57,4 +25,22 @@ void
 identity_on_reply(struct request *request, struct reply *reply)
 {
     reply_header(reply, "Vary", "X-Auth-Token");
+}
+
+// Making tokens changes nothing that tokens are made of.
+void
+identity_on_handled(struct request *request)
+{
+    static const char *const idle[] = {"GET /", "HEAD /", "POST /v3/auth/", "POST /v3/ec2tokens",
+                                       "POST /v3/s3tokens"};
+    g_autofree char *what = g_strconcat(request_method(request), " ", request_url(request), NULL);
+    for (size_t i = 0; i < N_ELEMENTS(idle); i++) {
+        if (g_str_has_prefix(what, idle[i])) {
+            return;
+        }
+    }
+    struct err err = {0};
+    if (feed_catch_up(identity_of(request), &err)) {
+        scope_cache_changed(identity_of(request)->scopes, NULL);
+    }
 }

@@ -10,6 +10,7 @@
 
 struct catalog_cache;
 struct client;
+struct scope_cache;
 struct secret_ring;
 struct identity {
     struct service *service;
@@ -28,7 +29,10 @@ struct identity {
     struct compliance compliance;
     // The feed's position in this process (feed.c).
     GMutex feed_lock;
-    int64_t feed_cursor;
+    int64_t feed_cursor, feed_looked_ms;
+    char feed_next_tx[24];
+    GHashTable *feed_seen;
+    struct scope_cache *scopes; // what users hold in their scopes
 };
 static inline struct identity *
 identity_of(const struct request *request)
@@ -67,6 +71,7 @@ extern const struct route
     feed_routes[],
     account_routes[],
     account_project_routes[],
+    account_member_routes[],
     invite_routes[],
     invite_answer_routes[],
     profile_routes[],
@@ -75,6 +80,8 @@ extern const struct route
 // clang-format on
 void identity_error_body(const struct request *request, const struct err *err, struct reply *reply);
 void identity_on_reply(struct request *request, struct reply *reply);
+// What a request has changed, this process knows before it answers.
+void identity_on_handled(struct request *request);
 
 // password.c: bcrypt by libcrypt. Slow on purpose: ROUTE_SLOW rows and background threads only.
 enum rc password_hash(const char *password, char **ret_hash, struct err *err) CHECKED;
@@ -90,12 +97,16 @@ enum rc keys_renew(struct identity *identity, struct err *err) CHECKED;
 enum rc keys_follow(struct identity *identity, struct err *err) CHECKED;
 // The program's --rotate-signing-key.
 enum rc command_rotate_signing_key(struct service *service, struct err *err) CHECKED;
+// --replace-signing-keys, for when one is known to strangers: all go, a new one signs at once.
+enum rc command_replace_signing_keys(struct service *service, struct err *err) CHECKED;
 enum rc keys_to_jwks(struct db *db, json_t **ret_jwks, struct err *err) CHECKED;
 
 // feed.c. Fields NULL: any. Must run inside db_tx; after the commit feed_catch_up makes it true in
 // this process at once.
 enum rc feed_revoke(struct db *db, const struct revocation *revocation, struct err *err) CHECKED;
 enum rc feed_catch_up(struct identity *identity, struct err *err) CHECKED;
+// The same, unless this process knows already what was committed before as_of_us.
+enum rc feed_catch_up_to(struct identity *identity, int64_t as_of_us, struct err *err) CHECKED;
 
 // bootstrap.c: the first domain, user, roles, catalog, from settings; run again, it changes nothing
 // that is there.
@@ -104,6 +115,9 @@ enum rc bootstrap(struct identity *identity, struct err *err) CHECKED;
 // accounts.c
 enum rc accounts_check_settings(const struct conf *conf, struct err *err) CHECKED;
 enum rc accounts_prune(struct db *db, struct err *err) CHECKED;
+// One round of ending invitations that nobody answered in time.
+#define EXPIRE_INTERVAL_MS 5000
+void accounts_expire(void *identity);
 
 // user.c: disables who was away too long, some at a time.
 enum rc user_disable_inactive(struct identity *identity, struct db *db, struct err *err) CHECKED;

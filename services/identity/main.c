@@ -35,6 +35,7 @@ static const struct route *const routes[] = {
     feed_routes,
     account_routes,
     account_project_routes,
+    account_member_routes,
     invite_routes,
     invite_answer_routes,
     profile_routes,
@@ -52,6 +53,8 @@ static const struct service_command commands[] = {
     {"show-secret-keys", "list the keys for stored secrets and the rows that need them, exit",
      command_show_secret_keys},
     {"rotate-signing-key", "a new key will sign tokens soon, exit", command_rotate_signing_key},
+    {"replace-signing-keys", "a stolen key: all go, a new one signs at once, exit",
+     command_replace_signing_keys},
     {0},
 };
 
@@ -71,6 +74,7 @@ static const struct service_def identity = {
     .start = identity_start,
     .make_auth = identity_make_auth,
     .on_reply = identity_on_reply,
+    .on_handled = identity_on_handled,
     .commands = commands,
 };
 

@@ -129,7 +129,7 @@ const struct policy_rule identity_policies[] = {
     {"identity:open_project", "", "POST /accounts/v1/projects"},
     {"identity:leave_project", "", ""},
     {"identity:list_members", MANAGES " or (role:reader and project_id:%(target.project.id)s)", "members of a project"},
-    {"identity:remove_member", MANAGES, ""}, {"identity:invite_member", MANAGES, ""},
+    {"identity:remove_member", MANAGES, ""}, {"identity:change_member", MANAGES, ""}, {"identity:invite_member", MANAGES, ""},
     {"identity:list_invitations", MANAGES, ""}, {"identity:revoke_invitation", MANAGES, ""},
     {"identity:list_accounts", READER, ""}, {"identity:get_account", READER, ""}, {"identity:list_audit", READER, ""},
     {"identity:approve_account", ADMIN, ""}, {"identity:reject_account", ADMIN, ""},

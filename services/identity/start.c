@@ -10,9 +10,11 @@
 #include "services/identity/quota/quota.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/token/feed_db.h"
+#include "services/identity/token/scope_cache.h"
 
 #define CATCH_UP_MS 400
 #define HOUSEKEEPING_MS 30000
+#define SCOPES_KEPT 8192
 
 // Made before the frame asks for the authenticator, completed by identity_start. One service per
 // process.
@@ -28,6 +30,7 @@ identity_make_auth(struct service *service, struct err *err)
     the_identity->secrets = secret_ring_new();
     the_identity->auth = authenticator_new_local(the_identity->keys);
     the_identity->catalog = catalog_cache_new();
+    the_identity->scopes = scope_cache_new(SCOPES_KEPT);
     g_mutex_init(&the_identity->feed_lock);
     return the_identity->auth;
 }
@@ -79,12 +82,8 @@ read_settings(struct identity *identity, const struct conf *conf)
 static void
 make_client(struct identity *identity, const struct conf *conf)
 {
-    const struct client_config config = {.identity_url = conf_text(conf, "identity", "url"),
-                                         .user = conf_text(conf, "identity", "user"),
-                                         .password = conf_text(conf, "identity", "password"),
-                                         .project = "service"};
-    if (config.user[0]) {
-        identity->client = client_new(&config);
+    if (conf_text(conf, "identity", "user")[0]) {
+        identity->client = client_new(conf);
     } else {
         log_warn("setting identity.user is empty: accounts cannot be closed");
     }
@@ -110,6 +109,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     }
     service_every(service, "feed", CATCH_UP_MS, catch_up, identity);
     service_every(service, "housekeeping", HOUSEKEEPING_MS, keep_house, identity);
+    service_every(service, "invitations", EXPIRE_INTERVAL_MS, accounts_expire, identity);
     service_every(service, "mail", MAIL_INTERVAL_MS, mail_send_due, identity);
     close_register_metrics();
     service_every(service, "closing", CLOSE_INTERVAL_MS, close_work, identity);

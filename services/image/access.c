@@ -118,40 +118,12 @@ image_load(const struct request *request, struct db *db, const char *rule, image
     return rc;
 }
 
-static const char *
-title_of(int status)
-{
-    static const struct {
-        int status;
-        const char *title;
-    } titles[] = {
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {409, "Conflict"},
-        {410, "Gone"},
-        {413, "Request Entity Too Large"},
-        {415, "Unsupported Media Type"},
-        {416, "Requested Range Not Satisfiable"},
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"},
-    };
-    for (size_t i = 0; i < N_ELEMENTS(titles); i++) {
-        if (titles[i].status == status) {
-            return titles[i].title;
-        }
-    }
-    return "Error";
-}
-
 // Who accepts JSON gets JSON, others the little page that Glance's clients take apart.
 void
 image_error_body(const struct request *request, const struct err *err, struct reply *reply)
 {
     const char *accept = request_header(request, "Accept");
-    const char *title = title_of(reply->status);
+    const char *title = http_status_title(reply->status);
     g_autofree char *message = g_utf8_make_valid(err->message, -1);
     if (accept && strstr(accept, "application/json")) {
         g_autofree char *code = g_strdup_printf("%d %s", reply->status, title);

@@ -100,12 +100,7 @@ start(struct service *service, void **ret_context, struct err *err)
     image->import_ports = conf_text(conf, "import", "ports");
     image->import_private = conf_bool(conf, "import", "allow_private");
     image->public_url = conf_text(conf, "image", "url");
-    const struct client_config client = {
-        .identity_url = conf_text(conf, "identity", "url"),
-        .user = conf_text(conf, "identity", "user"),
-        .password = conf_text(conf, "identity", "password"),
-    };
-    image->client = client_new(&client);
+    image->client = client_new(conf);
     image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&image->mutex);
     enum rc rc = stores_new(conf, &image->stores, err);

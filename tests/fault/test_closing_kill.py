@@ -11,21 +11,14 @@ import time
 import pytest
 
 from tests.lib.closing import Account, adds_up, fill, wait_closed, wait_nothing_left
-from tests.lib.compute import CLOUD, NO_OVN, Agent, hosts_up
-from tests.lib.stack import Stack
+from tests.lib.compute import CLOUD, NO_OVN
 
 ROUNDS = int(os.environ.get("HANEUL_FAULT_ROUNDS", "2"))
 SEED = int(os.environ.get("HANEUL_FAULT_SEED", random.randrange(1 << 30)))
 OTHERS = ["network", "compute", "image", "billing", "scheduler"]
+SERVICES = [*CLOUD, "billing"]
+HAS_HOST = True
 SETTINGS = {**NO_OVN, "identity": {"closing": {"settle": 1, "lease": 2}, "accounts": {"rate_network": 1000}}}
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack([*CLOUD, "billing"], settings=SETTINGS) as cloud:
-        cloud.agent = Agent(cloud, "h1")
-        hosts_up(cloud)
-        yield cloud
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))

@@ -14,7 +14,7 @@ from deploy.launch import postgres, process
 from tests.lib.stack import infra
 
 # What services ask by themselves, all the time.
-BACKGROUND = re.compile(r"feed_event|catalog_version|signing_key|outbox|pg_advisory|FROM mail|leader|upload_until|"
+BACKGROUND = re.compile(r"feed_event|FROM scope_change|catalog_version|signing_key|outbox|pg_advisory|FROM mail|leader|upload_until|"
                         r"lease|staged_at|deleted_at <|closing")
 SETTINGS = {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0", "auto_explain.log_analyze": "on",
             "auto_explain.log_buffers": "on", "auto_explain.log_timing": "off", "auto_explain.log_format": "json",

@@ -16,7 +16,7 @@ or as a fixture (tests/conftest.py makes one for any module that says what it ne
     SERVICES = ["identity", "image"]                       # of the test module
     def test_list(stack): ...
 
-PostgreSQL and RabbitMQ are private, real, and started once for the whole run; every Stack gets its own database, its own
+PostgreSQL and RabbitMQ are private, real, and started once for each test process; every Stack gets its own database, its own
 virtual host and free ports. `settings` puts more into the services' files: Stack([...], settings={"image": {"store":
 {"path": "/x"}}}). stack.url("image") is the base URL, stack.dsn("image") the libpq text of its role, stack.bus_settings("image")
 the broker's host, port, vhost, user and password; stack.mails() what the SMTP sink received. Programs come from HANEUL_BIN, else from build/debug/bin; a program that
@@ -48,11 +48,15 @@ _infra = None
 
 
 def free_ports(names):
-    """A port for each name that nobody listens on now, below the range that the kernel hands out to clients."""
+    """A port for each name that nobody listens on now, below the range that the kernel hands out to clients. Test
+    processes that run side by side (pytest-xdist) draw from ranges of their own."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    span = 12000 // workers
+    first = 20000 + span * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     taken, found = set(), {}
     for name in names:
         while True:
-            port = 20000 + int.from_bytes(os.urandom(2), "big") % 12000
+            port = first + int.from_bytes(os.urandom(2), "big") % span
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:

@@ -6,21 +6,11 @@ import uuid
 
 import pytest
 
-from tests.lib.compute import CLOUD, NO_OVN, Agent, Tenant, flavor, hosts_up
-from tests.lib.stack import Stack
+from tests.lib.compute import CLOUD, NO_OVN, flavor
 
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack(CLOUD, settings=NO_OVN) as cloud:
-        cloud.agent = Agent(cloud, "h1")
-        hosts_up(cloud)
-        yield cloud
-
-
-@pytest.fixture(scope="module")
-def tenant(stack):
-    return Tenant(stack)
+SERVICES = CLOUD
+HAS_HOST = True
+SETTINGS = NO_OVN
 
 
 @pytest.fixture(scope="module")

@@ -5,25 +5,13 @@ import random
 import time
 import uuid
 
-import pytest
+from tests.lib.compute import CLOUD, NO_OVN, flavor, hosts_up, image, nothing_left
+from tests.lib.stack import wait_until
 
-from tests.lib.compute import CLOUD, NO_OVN, Agent, Tenant, flavor, hosts_up, image, nothing_left
-from tests.lib.stack import Stack, wait_until
-
+SERVICES = CLOUD
+HAS_HOST = True
+INSTANCES = {"scheduler": 2}
 SETTINGS = {"scheduler": NO_OVN["scheduler"], "compute": {"compute": {"build_deadline_s": "20"}}}
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack(CLOUD, settings=SETTINGS, instances={"scheduler": 2}) as cloud:
-        cloud.agent = Agent(cloud, "h1")
-        hosts_up(cloud)
-        yield cloud
-
-
-@pytest.fixture(scope="module")
-def tenant(stack):
-    return Tenant(stack)
 
 
 def servers(stack, tenant):

@@ -3,21 +3,12 @@
 
 import pytest
 
-from tests.lib.compute import CLOUD, NO_OVN, Agent, Tenant, hosts_up, image, nothing_left
-from tests.lib.stack import Stack, wait_until
+from tests.lib.compute import CLOUD, NO_OVN, Tenant, image, nothing_left
+from tests.lib.stack import wait_until
 
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack(CLOUD, settings=NO_OVN) as cloud:
-        cloud.agent = Agent(cloud, "h1")
-        hosts_up(cloud)
-        yield cloud
-
-
-@pytest.fixture(scope="module")
-def tenant(stack):
-    return Tenant(stack)
+SERVICES = CLOUD
+HAS_HOST = True
+SETTINGS = NO_OVN
 
 
 def usage(stack, server_id):

@@ -9,24 +9,15 @@ import time
 
 import pytest
 
-from tests.lib.compute import CLOUD, NO_OVN, Agent, Tenant, hosts_up
+from tests.lib.compute import CLOUD, NO_OVN
 from tests.lib.spy import Spy
-from tests.lib.stack import Stack, wait_until
+from tests.lib.stack import wait_until
+
+SERVICES = [*CLOUD, "billing"]
+HAS_HOST = True
+SETTINGS = NO_OVN
 
 TICK = os.sysconf("SC_CLK_TCK")
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack(CLOUD + ["billing"], settings=NO_OVN) as cloud:
-        cloud.agent = Agent(cloud, "h1")
-        hosts_up(cloud)
-        yield cloud
-
-
-@pytest.fixture(scope="module")
-def tenant(stack):
-    return Tenant(stack)
 
 
 def statements(stack, service):

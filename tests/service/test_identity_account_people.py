@@ -144,6 +144,13 @@ def test_invitations_are_declined_taken_back_renewed_and_late(stack):
     assert accept(stack, token_in(mail_to(stack, revoked)), password=PASSWORD, terms_version=TERMS)[0] == 410
     wait_until(lambda: state_of(stack, owner, late) == ["expired"], 10, "the invitation does not expire")
     assert accept(stack, token_in(mail_to(stack, late)), password=PASSWORD, terms_version=TERMS)[0] == 410
+
+    def trail():
+        rows = stack.call("GET", "identity", f"/accounts/v1/audit?project_id={owner.project_id}", token=owner.token)["audit"]
+        return [(r["detail"]["email"], r["actor_id"]) for r in rows if r["action"] == "invitation.expire"]
+    wait_until(trail, 15, "the trail does not say that the invitation expired")
+    assert invite(stack, owner, late)[0] == 201 and state_of(stack, owner, late).count("pending") == 1, "it cannot be asked again"
+    assert trail() == [(late, None)]
     assert state_of(stack, owner, declined) == ["declined"] and state_of(stack, owner, revoked) == ["revoked"]
     assert stack.sql("identity", "SELECT 1 FROM user_account WHERE name = ANY(%s)", [declined, revoked, late]) == []
 
@@ -195,3 +202,81 @@ def test_tokens_that_nobody_has_are_404(stack):
         assert post(stack, f"/invitations/{path}", {"token": uuid.uuid4().hex})[0] == 404
         assert post(stack, f"/invitations/{path}", {"token": "x" * 129})[0] == 400
     assert stack.request("GET", "identity", "/accounts/v1/projects/nothing/members", token=stack.admin_token())[0] == 404
+
+
+# ---- another role
+
+
+def change(stack, project_id, user_id, role, token):
+    return stack.request("PATCH", "identity", f"/accounts/v1/projects/{project_id}/members/{user_id}", {"role": role}, token=token)
+
+
+def join(stack, owner, role):
+    email = address()
+    assert invite(stack, owner, email, role)[0] == 201
+    status, _, body = accept(stack, token_in(mail_to(stack, email)), password=PASSWORD, terms_version=TERMS)
+    assert status == 201, body
+    return body["membership"]["user"]["id"], token_of(stack, email), email
+
+
+def alive(stack, token):
+    return stack.request("GET", "identity", "/v3/auth/projects", token=token)[0] == 200
+
+
+def test_a_member_gets_another_role_and_what_is_lost_ends_tokens(stack):
+    owner = account(stack)
+    user_id, token, email = join(stack, owner, "manager")
+    status, _, body = change(stack, owner.project_id, user_id, "member", owner.token)
+    assert status == 200 and body["member"]["roles"] == ["member"] and body["member"]["user"]["name"] == email and not body["member"]["is_owner"]
+    assert not alive(stack, token), "the token with the role that was taken lives on"
+    token = token_of(stack, email)
+    assert change(stack, owner.project_id, user_id, "member", owner.token)[0] == 200 and alive(stack, token), "nothing changed"
+    assert change(stack, owner.project_id, user_id, "manager", owner.token)[0] == 200 and alive(stack, token), "nothing was taken"
+    assert members(stack, owner)[email] == (["manager"], False)
+    rows = stack.call("GET", "identity", "/accounts/v1/audit", token=owner.token)["audit"]
+    assert [(r["user_id"], r["actor_id"], r["detail"]["former_roles"], r["detail"]["role"]) for r in rows if r["action"] == "member.change"] == [
+        (user_id, owner.user_id, "member", "manager"), (user_id, owner.user_id, "manager", "member")]
+
+
+def test_roles_are_changed_by_who_may_give_them(stack, friend):
+    owner = account(stack)
+    manager, manager_token, _ = join(stack, owner, "manager")
+    member, member_token, _ = join(stack, owner, "member")
+    for role in ("admin", "service", "nonsense"):
+        status, _, body = change(stack, owner.project_id, member, role, owner.token)
+        assert status == 403 and "'role'" in body["error"]["message"]
+        assert change(stack, owner.project_id, member, role, manager_token)[0] == 403
+    assert change(stack, owner.project_id, owner.user_id, "reader", manager_token)[0] == 409
+    assert change(stack, owner.project_id, owner.user_id, "reader", stack.admin_token())[0] == 409
+    assert change(stack, owner.project_id, friend.user_id, "reader", owner.token)[0] == 404
+    assert change(stack, owner.project_id, member, "reader", friend.token)[0] == 404
+    assert change(stack, owner.project_id, member, "manager", member_token)[0] == 403
+    for body in ({}, {"role": None}, {"role": 1}, {"role": "reader", "more": 1}, {"role": "x" * 256}):
+        assert stack.request("PATCH", "identity", base(owner, f"members/{member}"), body, token=owner.token)[0] == 400, body
+    admin = stack.admin_token()
+    [role] = stack.call("GET", "identity", "/v3/roles?name=service", token=admin)["roles"]
+    stack.call("PUT", "identity", f"/v3/projects/{owner.project_id}/users/{member}/roles/{role['id']}", token=admin)
+    assert change(stack, owner.project_id, member, "reader", owner.token)[0] == 403, "an administrator's grant"
+    assert change(stack, owner.project_id, manager, "reader", manager_token)[0] == 200, "one's own role"
+    assert change(stack, owner.project_id, member, "reader", manager_token)[0] == 401
+
+
+def test_a_project_that_nobody_owns_keeps_a_manager(stack):
+    first, admin = stack.person("manager"), stack.admin_token()
+    path = f"/accounts/v1/projects/{first.project_id}/members/{first.user_id}"
+    assert change(stack, first.project_id, first.user_id, "reader", first.token)[0] == 409
+    assert stack.request("DELETE", "identity", path, token=first.token)[0] == 409
+    second = stack.person()
+    [role] = stack.call("GET", "identity", "/v3/roles?name=manager", token=admin)["roles"]
+    stack.call("PUT", "identity", f"/v3/projects/{first.project_id}/users/{second.user_id}/roles/{role['id']}", token=admin)
+    tokens = [first.token, stack.token(second.user, second.password, first.project)]
+    answers = []
+    threads = [threading.Thread(target=lambda who, token: answers.append(change(stack, first.project_id, who, "member", token)[0]), args=pair)
+               for pair in ((second.user_id, tokens[0]), (first.user_id, tokens[1]))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers.count(200) == 1 and set(answers) <= {200, 401, 403, 409}, answers
+    rows = stack.call("GET", "identity", f"/accounts/v1/projects/{first.project_id}/members", token=admin)["members"]
+    assert sorted(r["roles"] for r in rows) == [["manager"], ["member"]]

@@ -2,6 +2,7 @@
 """One's own account: terms, profile, projects, address, password, trail; and what administrators decide about it."""
 
 import re
+import threading
 import time
 import uuid
 
@@ -115,6 +116,28 @@ def test_an_account_opens_projects_up_to_its_limit(stack):
     for name in ("", "  ", "a\nb", "x" * 65):
         assert stack.request("POST", "identity", "/accounts/v1/projects", {"name": name}, token=person.token)[0] == 400
     assert stack.request("POST", "identity", "/accounts/v1/projects", {"name": "x"}, token=stack.admin_token())[0] == 404
+
+
+def test_a_repeated_opening_gives_the_same_project(stack):
+    person = account(stack)
+
+    def open_one(name, key, token=person.token):
+        return stack.request("POST", "identity", "/accounts/v1/projects", {"name": name}, token=token, headers={"Idempotency-Key": key})
+    answers, name = [], "again-" + person.user_id[:8]
+    threads = [threading.Thread(target=lambda: answers.append(open_one(name, "k1"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [a[0] for a in answers] == [201] * 4 and len({a[2]["project"]["id"] for a in answers}) == 1
+    project = answers[0][2]["project"]
+    assert project["name"] == name and project["roles"] == ["member"] and project["is_owner"]
+    assert open_one("other", "k1")[0] == 409 and open_one("other", "k2")[0] == 403, "the limit of two"
+    assert open_one(name, "k1")[2]["project"] == project and open_one(name, "x" * 256)[0] == 400
+    another = account(stack)
+    status, _, body = open_one(name, "k1", another.token)
+    assert status == 201 and body["project"]["id"] != project["id"], "another account's key"
+    assert len(stack.call("GET", "identity", "/accounts/v1/projects", token=person.token)["projects"]) == 2
 
 
 def test_an_application_credential_cannot_act_for_the_account(stack, person):

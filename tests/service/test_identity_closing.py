@@ -3,21 +3,13 @@
 
 import re
 
-import pytest
-
 from tests.lib.closing import PASSWORD, Account, adds_up, fill, leftovers, make, read, wait_closed, wait_nothing_left
-from tests.lib.compute import CLOUD, NO_OVN, Agent, hosts_up
-from tests.lib.stack import Stack, wait_until
+from tests.lib.compute import CLOUD, NO_OVN
+from tests.lib.stack import wait_until
 
+SERVICES = [*CLOUD, "billing"]
+HAS_HOST = True
 SETTINGS = {**NO_OVN, "identity": {"closing": {"settle": 1, "lease": 3}, "accounts": {"rate_network": 100}}}
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack([*CLOUD, "billing"], settings=SETTINGS) as cloud:
-        cloud.agent = Agent(cloud, "h1")
-        hosts_up(cloud)
-        yield cloud
 
 
 def test_an_account_closes_and_nothing_is_left(stack):

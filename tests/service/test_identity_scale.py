@@ -87,6 +87,12 @@ def vacuum(stack):
     link.close()
 
 
+def forget_scopes(stack, token):
+    """Tokens are made from the rows again: any change is taken over before it is answered."""
+    stack.sql("identity", "INSERT INTO scope_change (key) VALUES (NULL)")
+    stack.call("PATCH", "identity", f"/v3/groups/{number('a', 40)}", {"group": {"description": "same"}}, token)
+
+
 def measure(stack, plans, role):
     found = {}
     token = stack.admin_token()
@@ -104,7 +110,9 @@ def measure(stack, plans, role):
             scope["project"]["id"] = stack.sql("identity", "SELECT id FROM tenancy WHERE name = 'admin'")[0]["id"]
         body = {"auth": {"identity": {"methods": ["token"], "token": {"id": token}}, "scope": scope}}
         for _ in range(6):
+            forget_scopes(stack, token)
             stack.call("POST", "identity", "/v3/auth/tokens", body)
+        forget_scopes(stack, token)
         found["token from token, project by " + name] = plans.of(lambda: stack.call("POST", "identity", "/v3/auth/tokens", body))
     found["delete a user"] = plans.of(lambda: stack.call("DELETE", "identity", f"/v3/users/{number('', 1331)}", token=token))
     found["delete a project"] = plans.of(lambda: stack.call("DELETE", "identity", f"/v3/projects/{number('e', 1340)}", token=token))

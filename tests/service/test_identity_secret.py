@@ -168,3 +168,24 @@ def test_signing_keys_rotate_and_nobody_is_logged_out(stack):
     wait_until(lambda: old not in [key["kid"] for key in stack.call("GET", "identity", "/v3/auth/jwks")["keys"]], 5, "the old key stays")
     assert stack.request("GET", "identity-2", "/v3/auth/projects", token=tokens[old])[0] == 401
     assert works(tokens[new])
+
+
+def test_tokens_of_a_stolen_key_are_refused_everywhere_within_a_second(stack):
+    stack.admin = None  # its key may have gone in another test
+    person, admin = stack.person(), stack.admin_token()
+    places = [(label, "/v3/auth/projects") for label in BOTH] + [("image", "/v2/images")]
+
+    def answers(token):
+        return {stack.request("GET", label, path, token=token)[0] for label, path in places}
+    for _ in range(2):  # the second time from the caches
+        assert answers(person.token) == answers(admin) == {200}
+    stolen, since = kid_of(person.token), time.monotonic()
+    new = command(stack, "--replace-signing-keys").split()[1]
+    wait_until(lambda: answers(person.token) == {401}, 5, "a token of the stolen key lives on", interval_s=0.02)
+    assert time.monotonic() - since < 1.5, "the command's own time included"
+    keys = [key["kid"] for key in stack.call("GET", "identity", "/v3/auth/jwks")["keys"]]
+    assert keys == [new] and stolen not in keys and answers(admin) == {401}
+    stack.admin = None
+    fresh = stack.token(person.user, person.password, person.project)
+    assert kid_of(fresh) == new
+    wait_until(lambda: answers(fresh) == {200}, 2, "the new key is not known")

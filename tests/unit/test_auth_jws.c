@@ -256,9 +256,43 @@ START_TEST(the_feed_brings_and_takes_keys_and_revokes)
     ck_assert_int_eq(feed_apply(&sinks, second, &cursor, NULL), RC_OK);
     EVP_PKEY *gone = key_ring_find(ring, "k1");
     ck_assert_ptr_null(gone);
+    json_auto_t *none = json_pack("{s:i, s:[], s:[]}", "cursor", 5, "keys", "events");
+    ck_assert_int_eq(feed_apply(&sinks, none, &cursor, NULL), RC_OK);
+    ck_assert_uint_eq(key_ring_size(ring), 0);
     json_auto_t *bad = json_pack("{s:s}", "events", "x");
     ck_assert_int_eq(feed_apply(&sinks, bad, &cursor, NULL), RC_BAD_GATEWAY);
     revocation_set_free(set);
+    key_ring_free(ring);
+}
+END_TEST
+
+START_TEST(a_cached_token_goes_with_its_key)
+{
+    struct key_ring *ring = signing_ring();
+    struct authenticator *auth = authenticator_new_local(ring);
+    struct auth_context context = sample(), *out = NULL;
+    g_autofree char *old = sign(ring, &context), *p2 = NULL, *q2 = NULL, *p3 = NULL, *q3 = NULL;
+    key_pair_generate(&p2, &q2);
+    key_pair_generate(&p3, &q3);
+    ck_assert_int_eq(key_ring_add(ring, "k2", p2, true, NULL), RC_OK);
+    g_autofree char *new = sign(ring, &context);
+    const char *const tokens[] = {old, new};
+    for (int i = 0; i < 4; i++) { // the second time from the cache
+        ck_assert_int_eq(authenticator_verify(auth, tokens[i % 2], &out, NULL), RC_OK);
+        auth_context_unref(out);
+    }
+    g_autoptr(GHashTable) kids = g_hash_table_new(g_str_hash, g_str_equal);
+    g_hash_table_add(kids, (void *)"k2");
+    key_ring_retain(ring, kids);
+    ck_assert_int_eq(authenticator_verify(auth, old, &out, NULL), RC_UNAUTHORIZED);
+    ck_assert_int_eq(authenticator_verify(auth, new, &out, NULL), RC_OK);
+    auth_context_unref(out);
+    uint64_t epoch = key_ring_epoch(ring);
+    ck_assert_int_eq(key_ring_add(ring, "k2", q2, false, NULL), RC_OK);
+    ck_assert_uint_eq(key_ring_epoch(ring), epoch); // its public half is the same key
+    ck_assert_int_eq(key_ring_add(ring, "k2", q3, false, NULL), RC_OK);
+    ck_assert_int_eq(authenticator_verify(auth, new, &out, NULL), RC_UNAUTHORIZED);
+    authenticator_free(auth);
     key_ring_free(ring);
 }
 END_TEST
@@ -303,6 +337,7 @@ main(void)
     tcase_add_test(tcase, without_keys_nothing_can_be_said);
     tcase_add_test(tcase, only_p256_keys_enter_the_ring);
     tcase_add_test(tcase, the_feed_brings_and_takes_keys_and_revokes);
+    tcase_add_test(tcase, a_cached_token_goes_with_its_key);
     tcase_add_test(tcase, a_cached_token_costs_less_than_a_microsecond);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

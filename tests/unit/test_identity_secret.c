@@ -132,6 +132,31 @@ START_TEST(the_staged_key_becomes_the_primary)
 }
 END_TEST
 
+START_TEST(making_keys_can_be_interrupted_anywhere)
+{
+    g_autofree char *directory = g_dir_make_tmp("haneul-keys-XXXXXX", NULL);
+    g_autofree char *staged = g_build_filename(directory, "0", NULL),
+                    *primary = g_build_filename(directory, "1", NULL);
+    struct secret_ring *ring = secret_ring_new();
+    ck_assert_int_eq(key_directory_make(directory, NULL), RC_OK);
+    ck_assert_int_eq(g_unlink(staged), 0); // before its last step: it can be used, and completed
+    ck_assert_int_eq(key_directory_read(directory, ring, NULL), RC_OK);
+    char before[SECRET_ID_SIZE], after[SECRET_ID_SIZE];
+    secret_ring_primary(ring, before);
+    ck_assert_int_eq(key_directory_make(directory, NULL), RC_OK);
+    ck_assert_int_eq(key_directory_read(directory, ring, NULL), RC_OK);
+    secret_ring_primary(ring, after);
+    ck_assert_str_eq(before, after);
+    ck_assert_int_eq(g_unlink(primary), 0); // as an older version left it
+    ck_assert_int_eq(key_directory_read(directory, ring, NULL), RC_INVALID);
+    ck_assert_int_eq(key_directory_make(directory, NULL), RC_OK);
+    ck_assert_int_eq(key_directory_read(directory, ring, NULL), RC_OK);
+    ck_assert_int_eq(key_directory_make(directory, NULL), RC_CONFLICT);
+    ck_assert(!g_unlink(staged) && !g_unlink(primary) && !g_rmdir(directory));
+    secret_ring_free(ring);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -141,6 +166,7 @@ main(void)
     tcase_add_test(tcase, what_was_changed_or_moved_does_not_open);
     tcase_add_test(tcase, a_ring_needs_a_key_beside_the_staged_one);
     tcase_add_test(tcase, the_staged_key_becomes_the_primary);
+    tcase_add_test(tcase, making_keys_can_be_interrupted_anywhere);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

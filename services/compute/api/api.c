@@ -39,18 +39,8 @@ page_from_request(struct request *request, struct page *ret_page, struct err *er
 static void
 append_next_url(struct request *request, GString *out, const char *last)
 {
-    const char *name, *value;
-    g_string_append_printf(out, "%s%s?", request_base_url(request), request_url(request));
-    for (unsigned i = 0; request_query_at(request, i, &name, &value); i++) {
-        if (strcmp(name, "marker") == 0) {
-            continue;
-        }
-        g_autofree char *escaped_name = g_uri_escape_string(name, NULL, FALSE);
-        g_autofree char *escaped = g_uri_escape_string(value ? value : "", NULL, FALSE);
-        g_string_append_printf(out, "%s=%s&", escaped_name, escaped);
-    }
-    g_autofree char *marker = g_uri_escape_string(last, NULL, FALSE);
-    g_string_append_printf(out, "marker=%s", marker);
+    g_autofree char *query = request_page_query(request, last);
+    g_string_append_printf(out, "%s%s%s", request_base_url(request), request_url(request), query);
 }
 
 static void

@@ -80,16 +80,10 @@ start(struct service *service, void **ret_context, struct err *err)
 {
     const struct conf *conf = service_conf(service);
     struct compute *compute = g_new0(struct compute, 1);
-    struct client_config config = {
-        .identity_url = conf_text(conf, "identity", "url"),
-        .user = conf_text(conf, "identity", "user"),
-        .password = conf_text(conf, "identity", "password"),
-        .project = "service",
-    };
-    compute->client = client_new(&config);
+    compute->client = client_new(conf);
     compute->bus = service_bus(service);
     compute->cache = cache_new(CACHE_MS, CACHE_ENTRIES);
-    compute->identity_url = g_strdup(config.identity_url);
+    compute->identity_url = g_strdup(conf_text(conf, "identity", "url"));
     compute->network_url = g_strdup(conf_text(conf, "compute", "network_url"));
     compute->image_url = g_strdup(conf_text(conf, "compute", "image_url"));
     compute->default_zone = g_strdup(conf_text(conf, "compute", "default_zone"));

@@ -29,16 +29,10 @@ static struct scheduler *
 scheduler_new(struct service *service)
 {
     const struct conf *conf = service_conf(service);
-    struct client_config config = {
-        .identity_url = conf_text(conf, "identity", "url"),
-        .user = conf_text(conf, "identity", "user"),
-        .password = conf_text(conf, "identity", "password"),
-        .project = "service",
-    };
     struct scheduler *scheduler = g_new0(struct scheduler, 1);
     scheduler->pool = service_db(service);
     scheduler->bus = service_bus(service);
-    scheduler->client = client_new(&config);
+    scheduler->client = client_new(conf);
     scheduler->cache = cache_new(CACHE_MS, CACHE_ENTRIES);
     scheduler->network_url = g_strdup(conf_text(conf, "compute", "network_url"));
     scheduler->image_url = g_strdup(conf_text(conf, "compute", "image_url"));

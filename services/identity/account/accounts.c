@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What opening an account and being invited into one share.
 #include "services/identity/account/accounts.h"
+#include "common/log/log.h"
 #include "services/identity/account/audit.h"
 #include "services/identity/account/invite_db.h"
 #include "services/identity/account/rule_db.h"
@@ -121,6 +122,20 @@ accounts_check_settings(const struct conf *conf, struct err *err)
                      "setting accounts.mode: '%s' is not automatic, approve or closed", mode);
     }
     return quota_set_text(NULL, NULL, conf_text(conf, "accounts", "sandbox_limits"), err);
+}
+
+void
+accounts_expire(void *argument)
+{
+    static struct log_limit limit;
+    struct identity *identity = argument;
+    struct db *db = NULL;
+    struct err err = {0};
+    enum rc rc = db_get(identity->db, &db, &err);
+    rc = rc ? rc : invite_db_expire(db, NULL, &err);
+    if (rc && log_limit_allows(&limit, 1)) {
+        log_warn("cannot end invitations that are too old", kv("reason", err.message));
+    }
 }
 
 enum rc

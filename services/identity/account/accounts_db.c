@@ -49,17 +49,12 @@ accounts_db_is_known(struct db *db, const char *email, bool *ret_known, struct e
 static enum rc
 free_name(struct db *db, const char *wanted, const char *id, char **ret_name, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc =
-        db_run_one(db,
-                   "SELECT CASE WHEN EXISTS (SELECT 1 FROM project WHERE domain_id = '" DOMAIN_ID
-                   "' AND name = left($1, 64))"
-                   " THEN left($1, 55) || '-' || left($2, 8) ELSE left($1, 64) END AS name",
-                   DB_ARGS(db_s(wanted), db_s(id)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_name = g_strdup(db_text(rows, 0, "name"));
-    }
-    return rc;
+    return db_run_text(
+        db,
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM project WHERE domain_id = '" DOMAIN_ID
+        "' AND name = left($1, 64))"
+        " THEN left($1, 55) || '-' || left($2, 8) ELSE left($1, 64) END AS name",
+        DB_ARGS(db_s(wanted), db_s(id)), ret_name, err);
 }
 
 enum rc

@@ -2,18 +2,6 @@
 #include "services/identity/account/admin_db.h"
 #include <string.h>
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 // clang-format off
 #define TIME(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 #define ACCOUNT(a) \
@@ -64,23 +52,23 @@ enum rc
 admin_db_list(struct db *db, const struct account_query *query, char **ret_text, struct err *err)
 {
     if (query->email && query->state) {
-        return one_text(db, both_sql,
-                        DB_ARGS(LIST_ARGS(query), db_s(query->email), db_s(query->state)), ret_text,
-                        err);
+        return db_run_text(db, both_sql,
+                           DB_ARGS(LIST_ARGS(query), db_s(query->email), db_s(query->state)),
+                           ret_text, err);
     }
     if (query->email) {
-        return one_text(db, email_sql, DB_ARGS(LIST_ARGS(query), db_s(query->email)), ret_text,
-                        err);
+        return db_run_text(db, email_sql, DB_ARGS(LIST_ARGS(query), db_s(query->email)), ret_text,
+                           err);
     }
-    return query->state ? one_text(db, state_sql, DB_ARGS(LIST_ARGS(query), db_s(query->state)),
-                                   ret_text, err)
-                        : one_text(db, all_sql, DB_ARGS(LIST_ARGS(query)), ret_text, err);
+    return query->state ? db_run_text(db, state_sql, DB_ARGS(LIST_ARGS(query), db_s(query->state)),
+                                      ret_text, err)
+                        : db_run_text(db, all_sql, DB_ARGS(LIST_ARGS(query)), ret_text, err);
 }
 
 enum rc
 admin_db_show(struct db *db, const char *user_id, char **ret_text, struct err *err)
 {
-    return one_text(db, show_sql, DB_ARGS(db_s(user_id)), ret_text, err);
+    return db_run_text(db, show_sql, DB_ARGS(db_s(user_id)), ret_text, err);
 }
 
 enum rc

@@ -155,15 +155,10 @@ close_db_list(struct db *db, const struct closing_page *page, char **ret_text, s
         "closing "
         "m WHERE m.id = $3 AND ($1::text IS NULL OR m.user_id = $1)))"
         " ORDER BY c.accepted_at, c.id LIMIT $4::bigint) page";
-    g_autoptr(db_result) row = NULL;
-    enum rc rc = db_run_one(
+    return db_run_text(
         db, sql,
         DB_ARGS(db_s(page->user_id), db_s(page->state), db_s(page->marker), db_i(page->limit)),
-        &row, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(row, 0, "items"));
-    }
-    return rc;
+        ret_text, err);
 }
 
 // ---- the job
@@ -333,16 +328,10 @@ close_db_unstated(struct db *db, const char *id, db_result **ret_rows, struct er
 enum rc
 close_db_set_statement_to(struct db *db, const char *project_id, char **ret_to, struct err *err)
 {
-    g_autoptr(db_result) row = NULL;
-    enum rc rc =
-        db_run_one(db,
-                   "UPDATE closing_project SET statement_to = " TIME_OF(
-                       "clock_timestamp()") " WHERE project_id = $1 RETURNING statement_to",
-                   DB_ARGS(db_s(project_id)), &row, err);
-    if (rc == RC_OK) {
-        *ret_to = g_strdup(db_text(row, 0, "statement_to"));
-    }
-    return rc;
+    return db_run_text(db,
+                       "UPDATE closing_project SET statement_to = " TIME_OF(
+                           "clock_timestamp()") " WHERE project_id = $1 RETURNING statement_to",
+                       DB_ARGS(db_s(project_id)), ret_to, err);
 }
 
 enum rc
@@ -358,16 +347,11 @@ close_db_set_statement(struct db *db, const char *project_id, json_t *statement,
 enum rc
 close_db_statements(struct db *db, const char *id, json_t **ret_statements, struct err *err)
 {
-    g_autoptr(db_result) row = NULL;
-    enum rc rc = db_run_one(db,
-                            "SELECT coalesce(json_agg(statement - 'lines' ORDER BY project_id), "
-                            "'[]') AS items FROM closing_project WHERE closing_id = $1 AND "
-                            "statement IS NOT NULL",
-                            DB_ARGS(db_s(id)), &row, err);
-    if (rc == RC_OK) {
-        *ret_statements = db_json(row, 0, "items");
-    }
-    return rc;
+    return db_run_json(db,
+                       "SELECT coalesce(json_agg(statement - 'lines' ORDER BY project_id), "
+                       "'[]') AS items FROM closing_project WHERE closing_id = $1 AND "
+                       "statement IS NOT NULL",
+                       DB_ARGS(db_s(id)), ret_statements, err);
 }
 
 // Each: $1 is the projects, array of {"id"}. Limits go with their project (0026_unified_limit.sql).

@@ -33,28 +33,6 @@ struct inviting {
     char *id;           // result
 };
 
-// An owner gives any role of setting accounts.invite_roles, others only those that they have.
-static enum rc
-find_role(struct request *request, struct db *db, const struct managed *project, const char *name,
-          const char **ret_id, struct err *err)
-{
-    g_auto(GStrv) allowed =
-        g_strsplit(conf_text(account_conf(request), "accounts", "invite_roles"), ",", -1);
-    bool may =
-        g_strv_contains((const char *const *)allowed, name) &&
-        (project->is_owner || project->is_admin || auth_has_role(request_auth(request), name));
-    g_autoptr(db_result) row = NULL;
-    enum rc rc = may ? invite_db_find_role(db, name, &row, err) : RC_NOT_FOUND;
-    if (rc == RC_NOT_FOUND) {
-        return fault(err, RC_FORBIDDEN, "invalid input for field 'role': you may not give '%.64s'",
-                     name);
-    }
-    if (rc == RC_OK) {
-        *ret_id = request_strdup(request, db_text(row, 0, "id"));
-    }
-    return rc;
-}
-
 static enum rc
 check_counts(const struct inviting *inviting, const db_result *counts, struct err *err)
 {
@@ -96,6 +74,7 @@ invite_tx(struct db *db, void *argument, struct err *err)
     g_autoptr(db_result) counts = NULL;
     g_clear_pointer(&inviting->id, g_free);
     enum rc rc = db_lock_text(db, "invitation", inviting->row.project_id, err);
+    rc = rc ? rc : invite_db_expire(db, inviting->row.email, err);
     rc = rc ? rc : invite_db_counts(db, &inviting->row, &counts, err);
     rc = rc ? rc : check_counts(inviting, counts, err);
     rc = rc ? rc : invite_db_put(db, &inviting->row, &inviting->id, err);
@@ -126,7 +105,9 @@ invite(struct request *request, struct reply *reply, struct err *err)
                                 .role_name = body->role ? body->role : "member",
                                 .locale = body->locale};
     enum rc rc = project_manage(request, "identity:invite_member", &db, &project, err);
-    rc = rc ? rc : find_role(request, db, &project, inviting.role_name, &inviting.row.role_id, err);
+    rc = rc ? rc
+            : project_find_role(request, db, &project, inviting.role_name, &inviting.row.role_id,
+                                err);
     rc = rc ? rc : admit_account_mail(request, "invite", body->email, &inviting.row.email, err);
     inviting.row.project_id = project.id;
     inviting.inviter_name = shown_name(request);

@@ -1,18 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/account/invite_db.h"
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 enum rc
 invite_db_find_role(struct db *db, const char *name, db_result **ret_row, struct err *err)
 {
@@ -42,15 +30,15 @@ invite_db_counts(struct db *db, const struct invitation_row *row, db_result **re
 enum rc
 invite_db_put(struct db *db, const struct invitation_row *row, char **ret_id, struct err *err)
 {
-    return one_text(db,
-                    "INSERT INTO invitation (id, project_id, email, role_id, inviter_id, "
-                    "expires_at) VALUES ($1, $2, $3, $4, $5, now() + $6::bigint * interval '1 "
-                    "second') ON CONFLICT (project_id, email) WHERE state = 'pending' DO UPDATE "
-                    "SET role_id = $4, inviter_id = $5, created_at = now(), expires_at = "
-                    "excluded.expires_at RETURNING id AS value",
-                    DB_ARGS(db_s(row->id), db_s(row->project_id), db_s(row->email),
-                            db_s(row->role_id), db_s(row->inviter_id), db_i(row->life_s)),
-                    ret_id, err);
+    return db_run_text(db,
+                       "INSERT INTO invitation (id, project_id, email, role_id, inviter_id, "
+                       "expires_at) VALUES ($1, $2, $3, $4, $5, now() + $6::bigint * interval '1 "
+                       "second') ON CONFLICT (project_id, email) WHERE state = 'pending' DO UPDATE "
+                       "SET role_id = $4, inviter_id = $5, created_at = now(), expires_at = "
+                       "excluded.expires_at RETURNING id AS value",
+                       DB_ARGS(db_s(row->id), db_s(row->project_id), db_s(row->email),
+                               db_s(row->role_id), db_s(row->inviter_id), db_i(row->life_s)),
+                       ret_id, err);
 }
 
 // clang-format off
@@ -64,23 +52,24 @@ invite_db_put(struct db *db, const struct invitation_row *row, char **ret_id, st
 enum rc
 invite_db_show(struct db *db, const char *id, char **ret_text, struct err *err)
 {
-    return one_text(db,
-                    "SELECT json_build_object('invitation', " SHOWN ")::text AS value FROM "
-                    "invitation i JOIN role r ON r.id = i.role_id WHERE i.id = $1",
-                    DB_ARGS(db_s(id)), ret_text, err);
+    return db_run_text(db,
+                       "SELECT json_build_object('invitation', " SHOWN ")::text AS value FROM "
+                       "invitation i JOIN role r ON r.id = i.role_id WHERE i.id = $1",
+                       DB_ARGS(db_s(id)), ret_text, err);
 }
 
 enum rc
 invite_db_list(struct db *db, const char *project_id, const char *marker, int64_t limit,
                char **ret_text, struct err *err)
 {
-    return one_text(db,
-                    "WITH page AS (SELECT * FROM invitation WHERE project_id = $1 AND id > "
-                    "coalesce($2, '') ORDER BY id LIMIT $3::bigint)"
-                    " SELECT json_build_object('invitations', coalesce(json_agg(" SHOWN " ORDER BY "
-                    "i.id), '[]'), 'next_marker', CASE WHEN count(*) = $3::bigint THEN max(i.id) "
-                    "END)::text AS value FROM page i JOIN role r ON r.id = i.role_id",
-                    DB_ARGS(db_s(project_id), db_s(marker), db_i(limit)), ret_text, err);
+    return db_run_text(
+        db,
+        "WITH page AS (SELECT * FROM invitation WHERE project_id = $1 AND id > "
+        "coalesce($2, '') ORDER BY id LIMIT $3::bigint)"
+        " SELECT json_build_object('invitations', coalesce(json_agg(" SHOWN " ORDER BY "
+        "i.id), '[]'), 'next_marker', CASE WHEN count(*) = $3::bigint THEN max(i.id) "
+        "END)::text AS value FROM page i JOIN role r ON r.id = i.role_id",
+        DB_ARGS(db_s(project_id), db_s(marker), db_i(limit)), ret_text, err);
 }
 
 #define FIND                                                                                     \
@@ -112,6 +101,21 @@ invite_db_find_user(struct db *db, const char *email, db_result **ret_row, struc
                       "SELECT u.id, u.enabled, c.state FROM user_account u LEFT JOIN account c ON "
                       "c.user_id = u.id WHERE u.domain_id = 'default' AND u.name = $1",
                       DB_ARGS(db_s(email)), ret_row, err);
+}
+
+enum rc
+invite_db_expire(struct db *db, const char *email, struct err *err)
+{
+    return db_run(db,
+                  "WITH late AS (SELECT id FROM invitation WHERE state = 'pending' AND expires_at "
+                  "<= now() AND ($1::text IS NULL OR email = $1) ORDER BY expires_at LIMIT 1000 "
+                  "FOR UPDATE SKIP LOCKED), gone AS (UPDATE invitation i SET state = 'expired' "
+                  "FROM late WHERE i.id = late.id RETURNING i.id, i.project_id, i.email, "
+                  "i.inviter_id, i.expires_at) INSERT INTO audit (project_id, action, detail) "
+                  "SELECT project_id, 'invitation.expire', jsonb_build_object('email', email, "
+                  "'invitation_id', id, 'inviter_id', inviter_id) FROM gone ORDER BY expires_at, "
+                  "id",
+                  DB_ARGS(db_s(email)), NULL, err);
 }
 
 enum rc

@@ -32,4 +32,7 @@ enum rc invite_db_answer(struct db *db, const char *id, const char *project_id, 
 // One row: id, enabled, state (of the account; NULL: none). RC_NOT_FOUND: the address has no user.
 enum rc invite_db_find_user(struct db *db, const char *email, db_result **ret_row,
                             struct err *err) CHECKED;
+// Pending ones whose time is over (of one address when given, else some thousand) become expired,
+// each with its row in the trail, in one statement.
+enum rc invite_db_expire(struct db *db, const char *email, struct err *err) CHECKED;
 enum rc invite_db_prune(struct db *db, struct err *err) CHECKED;

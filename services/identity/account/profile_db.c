@@ -3,22 +3,10 @@
 
 #define TIME(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 enum rc
 profile_db_show(struct db *db, const char *user_id, char **ret_text, struct err *err)
 {
-    return one_text(
+    return db_run_text(
         db,
         "SELECT json_build_object('account', json_build_object('user_id', a.user_id, 'email', "
         "a.email, 'name', a.full_name, 'locale', a.locale, 'state', a.state, 'terms_version', "
@@ -115,17 +103,17 @@ enum rc
 profile_db_trail(struct db *db, const struct trail_query *query, char **ret_text, struct err *err)
 {
     if (query->owner_id) {
-        return one_text(db, owner_sql,
-                        DB_ARGS(db_i(query->before), db_i(query->limit), db_s(query->owner_id),
-                                db_s(query->project_id)),
-                        ret_text, err);
+        return db_run_text(db, owner_sql,
+                           DB_ARGS(db_i(query->before), db_i(query->limit), db_s(query->owner_id),
+                                   db_s(query->project_id)),
+                           ret_text, err);
     }
-    return one_text(db,
-                    query->user_id      ? user_sql
-                    : query->project_id ? project_sql
-                    : query->action     ? action_sql
-                                        : all_sql,
-                    DB_ARGS(db_i(query->before), db_i(query->limit), db_s(query->user_id),
-                            db_s(query->project_id), db_s(query->action)),
-                    ret_text, err);
+    return db_run_text(db,
+                       query->user_id      ? user_sql
+                       : query->project_id ? project_sql
+                       : query->action     ? action_sql
+                                           : all_sql,
+                       DB_ARGS(db_i(query->before), db_i(query->limit), db_s(query->user_id),
+                               db_s(query->project_id), db_s(query->action)),
+                       ret_text, err);
 }

@@ -13,5 +13,10 @@ struct managed {
 // to do with the project; RC_FORBIDDEN where the requester may only be in it.
 enum rc project_manage(struct request *request, const char *rule, struct db **ret_db,
                        struct managed *ret_project, struct err *err) CHECKED;
+// The role by this name, which the requester may give there: an owner any of setting
+// accounts.invite_roles, others only those that they have. RC_FORBIDDEN names field 'role'. ret_id
+// belongs to the request.
+enum rc project_find_role(struct request *request, struct db *db, const struct managed *project,
+                          const char *name, const char **ret_id, struct err *err) CHECKED;
 // ?limit (1 to 1,000, 100 without it) of a list.
 enum rc page_limit(const struct request *request, int64_t *ret_limit, struct err *err) CHECKED;

@@ -1,18 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/account/project_db.h"
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 enum rc
 project_db_lock_account(struct db *db, const char *user_id, db_result **ret_row, struct err *err)
 {
@@ -39,7 +27,21 @@ project_db_list(struct db *db, const char *user_id, char **ret_text, struct err 
         "IS NOT NULL, 'roles', e.roles) ORDER BY t.name, t.id), '[]'))::text AS value"
         " FROM each e JOIN tenancy t ON t.id = e.id AND NOT t.is_domain"
         " LEFT JOIN account_project o ON o.project_id = t.id AND o.user_id = $1";
-    return one_text(db, sql, DB_ARGS(db_s(user_id)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(user_id)), ret_text, err);
+}
+
+enum rc
+project_db_show(struct db *db, const char *project_id, const char *user_id, char **ret_text,
+                struct err *err)
+{
+    static const char sql[] =
+        "SELECT json_build_object('project', json_build_object('id', t.id, 'name', t.name, "
+        "'description', t.description, 'enabled', t.enabled, 'is_owner', true, 'roles', (SELECT "
+        "coalesce(json_agg(r.name ORDER BY r.name), '[]') FROM assignment a JOIN role r ON r.id = "
+        "a.role_id WHERE a.target_id = t.id AND a.user_id = o.user_id AND NOT a.inherited)))::text "
+        "AS value FROM tenancy t JOIN account_project o ON o.project_id = t.id WHERE t.id = $1 AND "
+        "o.user_id = $2";
+    return db_run_text(db, sql, DB_ARGS(db_s(project_id), db_s(user_id)), ret_text, err);
 }
 
 enum rc
@@ -67,20 +69,8 @@ project_db_members(struct db *db, const char *project_id, const char *marker, in
         "$3::bigint THEN max(u.id) END)::text AS value"
         " FROM page p JOIN user_account u ON u.id = p.user_id LEFT JOIN account c ON c.user_id = "
         "u.id LEFT JOIN account_project o ON o.project_id = $1 AND o.user_id = u.id";
-    return one_text(db, sql, DB_ARGS(db_s(project_id), db_s(marker), db_i(limit)), ret_text, err);
-}
-
-enum rc
-project_db_find_member(struct db *db, const char *project_id, const char *user_id,
-                       db_result **ret_row, struct err *err)
-{
-    return db_run_one(db,
-                      "SELECT string_agg(r.name, ',') AS roles, u.name AS user_name, c.email, "
-                      "coalesce(c.locale, 'en') AS locale FROM assignment a JOIN role r ON r.id = "
-                      "a.role_id JOIN user_account u ON u.id = a.user_id LEFT JOIN account c ON "
-                      "c.user_id = u.id WHERE a.target_id = $1 AND a.user_id = $2 AND NOT "
-                      "a.inherited GROUP BY u.name, c.email, c.locale",
-                      DB_ARGS(db_s(project_id), db_s(user_id)), ret_row, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(project_id), db_s(marker), db_i(limit)), ret_text,
+                       err);
 }
 
 enum rc

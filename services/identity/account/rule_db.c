@@ -22,18 +22,13 @@ rule_db_mode(struct db *db, const char *domain, const char *fallback, char **ret
 enum rc
 rule_db_list(struct db *db, char **ret_text, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(
+    return db_run_text(
         db,
         "SELECT json_build_object('domain_rules', coalesce(json_agg(json_build_object('domain', "
         "domain, 'mode', mode, 'changed_by', changed_by, 'changed_at', to_char(changed_at AT TIME "
         "ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')) ORDER BY domain), '[]'))::text AS value "
         "FROM account_rule",
-        DB_NONE, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
+        DB_NONE, ret_text, err);
 }
 
 enum rc

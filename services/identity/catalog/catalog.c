@@ -143,32 +143,22 @@ static const struct resource policy = {
     .attributes = policy_attributes,
 };
 
-// The engine's writes; then this process shows the catalog as it is now.
-static enum rc
-forget_after(enum rc rc, struct request *request)
-{
-    if (rc == RC_OK) {
-        catalog_cache_forget(identity_of(request)->catalog);
-    }
-    return rc;
-}
-
 static enum rc
 catalog_create(struct request *request, struct reply *reply, struct err *err)
 {
-    return forget_after(resource_create(request, reply, err), request);
+    return catalog_cache_forget_after(resource_create(request, reply, err), request);
 }
 
 static enum rc
 catalog_update(struct request *request, struct reply *reply, struct err *err)
 {
-    return forget_after(resource_update(request, reply, err), request);
+    return catalog_cache_forget_after(resource_update(request, reply, err), request);
 }
 
 static enum rc
 catalog_delete(struct request *request, struct reply *reply, struct err *err)
 {
-    return forget_after(resource_delete(request, reply, err), request);
+    return catalog_cache_forget_after(resource_delete(request, reply, err), request);
 }
 
 // PUT /v3/regions/{id}: creates a region with that id.

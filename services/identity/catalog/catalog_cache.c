@@ -33,6 +33,15 @@ catalog_cache_forget(struct catalog_cache *cache)
 }
 
 enum rc
+catalog_cache_forget_after(enum rc rc, const struct request *request)
+{
+    if (rc == RC_OK) {
+        catalog_cache_forget(identity_of(request)->catalog);
+    }
+    return rc;
+}
+
+enum rc
 catalog_cache_check(struct catalog_cache *cache, struct db *db, struct err *err)
 {
     int64_t version = 0;

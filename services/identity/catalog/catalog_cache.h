@@ -10,5 +10,7 @@ struct catalog_cache *catalog_cache_new(void);
 enum rc catalog_cache_text(struct catalog_cache *cache, struct db *db, const char *project_id,
                            char **ret_text, struct err *err) CHECKED;
 void catalog_cache_forget(struct catalog_cache *cache);
+// Hands on rc, the outcome of a write; after RC_OK this process shows the catalog as it is now.
+enum rc catalog_cache_forget_after(enum rc rc, const struct request *request) CHECKED;
 // Forgets when the database's version is another.
 enum rc catalog_cache_check(struct catalog_cache *cache, struct db *db, struct err *err) CHECKED;

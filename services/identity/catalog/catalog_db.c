@@ -57,15 +57,10 @@ catalog_db_texts(struct db *db, const char *hole, char **ret_scoped, char **ret_
 enum rc
 catalog_db_filtered(struct db *db, json_t **ret_ids, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db,
-                            "SELECT coalesce(json_agg(DISTINCT project_id), '[]') AS ids FROM "
-                            "endpoint_of_project",
-                            DB_NONE, &rows, err);
-    if (rc == RC_OK) {
-        *ret_ids = db_json(rows, 0, "ids");
-    }
-    return rc;
+    return db_run_json(db,
+                       "SELECT coalesce(json_agg(DISTINCT project_id), '[]') AS ids FROM "
+                       "endpoint_of_project",
+                       DB_NONE, ret_ids, err);
 }
 
 enum rc
@@ -74,12 +69,7 @@ catalog_db_text_of(struct db *db, const char *project_id, char **ret_text, struc
     static const char sql[] =
         SHOWN " AND e.id IN (SELECT endpoint_id FROM endpoint_of_project WHERE project_id = $1)) "
               "SELECT " CATALOG("true", "s.id IN (SELECT service_id FROM shown)") " AS value";
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, DB_ARGS(db_s(project_id)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
+    return db_run_text(db, sql, DB_ARGS(db_s(project_id)), ret_text, err);
 }
 
 enum rc

@@ -57,24 +57,15 @@ static const struct resource endpoint_group = {
 };
 
 static enum rc
-forget_after(enum rc rc, struct request *request)
-{
-    if (rc == RC_OK) {
-        catalog_cache_forget(identity_of(request)->catalog);
-    }
-    return rc;
-}
-
-static enum rc
 update_group(struct request *request, struct reply *reply, struct err *err)
 {
-    return forget_after(resource_update(request, reply, err), request);
+    return catalog_cache_forget_after(resource_update(request, reply, err), request);
 }
 
 static enum rc
 delete_group(struct request *request, struct reply *reply, struct err *err)
 {
-    return forget_after(resource_delete(request, reply, err), request);
+    return catalog_cache_forget_after(resource_delete(request, reply, err), request);
 }
 
 // ---- what a project sees
@@ -98,13 +89,13 @@ run(struct request *request, filter_fn fn, struct err *err)
 static enum rc
 add(struct request *request, struct reply *reply, struct err *err)
 {
-    return forget_after(run(request, filter_db_add, err), request);
+    return catalog_cache_forget_after(run(request, filter_db_add, err), request);
 }
 
 static enum rc
 drop(struct request *request, struct reply *reply, struct err *err)
 {
-    return forget_after(run(request, filter_db_remove, err), request);
+    return catalog_cache_forget_after(run(request, filter_db_remove, err), request);
 }
 
 static enum rc

@@ -110,10 +110,5 @@ enum rc
 filter_db_list(struct db *db, enum filter_list list, const char *id, const char *base_url,
                char **ret_text, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, lists[list], DB_ARGS(db_s(id), db_s(base_url)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
+    return db_run_text(db, lists[list], DB_ARGS(db_s(id), db_s(base_url)), ret_text, err);
 }

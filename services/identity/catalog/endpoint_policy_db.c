@@ -2,18 +2,6 @@
 #include "services/identity/catalog/endpoint_policy_db.h"
 #include "common/base/util.h"
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 enum rc
 endpoint_policy_db_check_parts(struct db *db, const struct policy_association *association,
                                struct err *err)
@@ -94,7 +82,7 @@ endpoint_policy_db_endpoints(struct db *db, const char *policy_id, const char *b
         "(a.endpoint_id = e.id OR (a.service_id = e.service_id AND a.region_id IS NULL)))"
         " OR EXISTS (SELECT 1 FROM below b WHERE b.service_id = e.service_id AND b.region_id = "
         "e.region_id)";
-    return one_text(db, sql, DB_ARGS(db_s(policy_id), db_s(base_url)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(policy_id), db_s(base_url)), ret_text, err);
 }
 
 enum rc
@@ -114,7 +102,7 @@ endpoint_policy_db_of(struct db *db, const char *endpoint_id, const char *base_u
         " SELECT (p.extra || jsonb_build_object('id', p.id, 'type', p.type, 'blob', p.blob, "
         "'links', jsonb_build_object('self', $2 || '/v3/policies/' || p.id)))::text AS value FROM "
         "chosen c JOIN policy_document p ON p.id = c.policy_id";
-    enum rc rc = one_text(db, sql, DB_ARGS(db_s(endpoint_id), db_s(base_url)), ret_text, err);
+    enum rc rc = db_run_text(db, sql, DB_ARGS(db_s(endpoint_id), db_s(base_url)), ret_text, err);
     return rc == RC_NOT_FOUND
                ? fault(err, rc, "No policy is associated with endpoint %.64s.", endpoint_id)
                : rc;

@@ -2,18 +2,6 @@
 #include "services/identity/delegation/appcred_db.h"
 #include "common/base/util.h"
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 enum rc
 appcred_db_add(struct db *db, const struct appcred_row *row, struct err *err)
 {
@@ -114,11 +102,11 @@ enum rc
 appcred_db_find(struct db *db, const char *user_id, const char *id, const char *base_url,
                 char **ret_text, struct err *err)
 {
-    enum rc rc =
-        one_text(db,
-                 "SELECT " ITEM
-                 "::text AS value FROM application_credential a WHERE a.user_id = $1 AND a.id = $3",
-                 DB_ARGS(db_s(user_id), db_s(base_url), db_s(id)), ret_text, err);
+    enum rc rc = db_run_text(
+        db,
+        "SELECT " ITEM
+        "::text AS value FROM application_credential a WHERE a.user_id = $1 AND a.id = $3",
+        DB_ARGS(db_s(user_id), db_s(base_url), db_s(id)), ret_text, err);
     return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find Application Credential: %.64s.", id)
                               : rc;
 }
@@ -127,21 +115,21 @@ enum rc
 appcred_db_list(struct db *db, const char *user_id, const char *name, const char *base_url,
                 char **ret_text, struct err *err)
 {
-    return one_text(db,
-                    "SELECT coalesce(jsonb_agg(" ITEM
-                    " ORDER BY a.name), '[]')::text AS value FROM application_credential a"
-                    " WHERE a.user_id = $1 AND ($3::text IS NULL OR a.name = $3)",
-                    DB_ARGS(db_s(user_id), db_s(base_url), db_s(name)), ret_text, err);
+    return db_run_text(db,
+                       "SELECT coalesce(jsonb_agg(" ITEM
+                       " ORDER BY a.name), '[]')::text AS value FROM application_credential a"
+                       " WHERE a.user_id = $1 AND ($3::text IS NULL OR a.name = $3)",
+                       DB_ARGS(db_s(user_id), db_s(base_url), db_s(name)), ret_text, err);
 }
 
 enum rc
 appcred_db_drop(struct db *db, const char *user_id, const char *id, char **ret_audit_id,
                 struct err *err)
 {
-    enum rc rc = one_text(db,
-                          "DELETE FROM application_credential WHERE user_id = $1 AND id = $2 "
-                          "RETURNING audit_id AS value",
-                          DB_ARGS(db_s(user_id), db_s(id)), ret_audit_id, err);
+    enum rc rc = db_run_text(db,
+                             "DELETE FROM application_credential WHERE user_id = $1 AND id = $2 "
+                             "RETURNING audit_id AS value",
+                             DB_ARGS(db_s(user_id), db_s(id)), ret_audit_id, err);
     return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find Application Credential: %.64s.", id)
                               : rc;
 }
@@ -149,7 +137,7 @@ appcred_db_drop(struct db *db, const char *user_id, const char *id, char **ret_a
 enum rc
 appcred_db_in_token(struct db *db, const char *audit_id, char **ret_text, struct err *err)
 {
-    return one_text(
+    return db_run_text(
         db,
         "SELECT (jsonb_build_object('id', a.id, 'name', a.name, 'restricted', NOT a.unrestricted)"
         " || coalesce((SELECT jsonb_build_object('access_rules', jsonb_agg(" RULE " ORDER BY x.id))"
@@ -191,24 +179,26 @@ enum rc
 appcred_db_rules(struct db *db, const char *user_id, const struct access_rule *filter,
                  const char *base_url, char **ret_text, struct err *err)
 {
-    return one_text(db,
-                    "SELECT coalesce(jsonb_agg(" RULE_ITEM
-                    " ORDER BY x.id), '[]')::text AS value FROM access_rule x WHERE x.user_id = $1"
-                    " AND ($3::text IS NULL OR x.service = $3) AND ($4::text IS NULL OR x.method = "
-                    "$4) AND ($5::text IS NULL OR x.path = $5)",
-                    DB_ARGS(db_s(user_id), db_s(base_url), db_s(filter->service),
-                            db_s(filter->method), db_s(filter->path)),
-                    ret_text, err);
+    return db_run_text(
+        db,
+        "SELECT coalesce(jsonb_agg(" RULE_ITEM
+        " ORDER BY x.id), '[]')::text AS value FROM access_rule x WHERE x.user_id = $1"
+        " AND ($3::text IS NULL OR x.service = $3) AND ($4::text IS NULL OR x.method = "
+        "$4) AND ($5::text IS NULL OR x.path = $5)",
+        DB_ARGS(db_s(user_id), db_s(base_url), db_s(filter->service), db_s(filter->method),
+                db_s(filter->path)),
+        ret_text, err);
 }
 
 enum rc
 appcred_db_find_rule(struct db *db, const char *user_id, const char *id, const char *base_url,
                      char **ret_text, struct err *err)
 {
-    enum rc rc = one_text(db,
-                          "SELECT jsonb_build_object('access_rule', " RULE_ITEM
-                          ")::text AS value FROM access_rule x WHERE x.user_id = $1 AND x.id = $3",
-                          DB_ARGS(db_s(user_id), db_s(base_url), db_s(id)), ret_text, err);
+    enum rc rc =
+        db_run_text(db,
+                    "SELECT jsonb_build_object('access_rule', " RULE_ITEM
+                    ")::text AS value FROM access_rule x WHERE x.user_id = $1 AND x.id = $3",
+                    DB_ARGS(db_s(user_id), db_s(base_url), db_s(id)), ret_text, err);
     return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find Access Rule: %.64s.", id) : rc;
 }
 

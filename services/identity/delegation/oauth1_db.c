@@ -6,18 +6,6 @@
 #define AFTER(life) \
     "CASE WHEN " life "::bigint > 0 THEN now() + " life "::bigint * interval '1 s' END"
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 enum rc
 oauth1_db_consumer(struct db *db, const char *id, db_result **ret_row, struct err *err)
 {
@@ -133,11 +121,12 @@ enum rc
 oauth1_db_list(struct db *db, const char *user_id, const char *base_url, char **ret_text,
                struct err *err)
 {
-    return one_text(db,
-                    "SELECT coalesce(json_agg(" ITEM
-                    " ORDER BY id), '[]')::text AS value FROM (SELECT * FROM oauth1_access_token "
-                    "WHERE user_id = $1 ORDER BY id LIMIT 10000) a",
-                    DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
+    return db_run_text(
+        db,
+        "SELECT coalesce(json_agg(" ITEM
+        " ORDER BY id), '[]')::text AS value FROM (SELECT * FROM oauth1_access_token "
+        "WHERE user_id = $1 ORDER BY id LIMIT 10000) a",
+        DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
 }
 
 enum rc
@@ -145,10 +134,10 @@ oauth1_db_find(struct db *db, const char *user_id, const char *id, const char *b
                char **ret_text, struct err *err)
 {
     enum rc rc =
-        one_text(db,
-                 "SELECT json_build_object('access_token', " ITEM
-                 ")::text AS value FROM oauth1_access_token WHERE user_id = $1 AND id = $3",
-                 DB_ARGS(db_s(user_id), db_s(base_url), db_s(id)), ret_text, err);
+        db_run_text(db,
+                    "SELECT json_build_object('access_token', " ITEM
+                    ")::text AS value FROM oauth1_access_token WHERE user_id = $1 AND id = $3",
+                    DB_ARGS(db_s(user_id), db_s(base_url), db_s(id)), ret_text, err);
     return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find Access Token: %.64s.", id) : rc;
 }
 
@@ -166,7 +155,7 @@ enum rc
 oauth1_db_roles(struct db *db, const char *id, const char *role_id, const char *base_url,
                 char **ret_text, struct err *err)
 {
-    return one_text(
+    return db_run_text(
         db,
         "SELECT coalesce(json_agg(json_build_object('id', r.id, 'name', r.name, 'domain_id', "
         "r.domain_id, 'links', json_build_object('self', $2 || '/v3/roles/' || r.id)) ORDER BY "

@@ -7,18 +7,6 @@
 #define EXPIRES_US "coalesce((extract(epoch FROM t.expires_at) * 1000000)::bigint, 0) AS expires_us"
 
 static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
-static enum rc
 or_no_trust(enum rc rc, const char *id, struct err *err)
 {
     return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find trust: %.64s.", id) : rc;
@@ -97,7 +85,7 @@ enum rc
 trust_db_list(struct db *db, const char *trustor_id, const char *trustee_id, const char *base_url,
               char **ret_text, struct err *err)
 {
-    return one_text(
+    return db_run_text(
         db,
         "SELECT coalesce(jsonb_agg(" TRUST_JSON
         " ORDER BY t.id), '[]')::text AS value FROM trust t WHERE ($2::text IS NULL OR "
@@ -109,22 +97,23 @@ enum rc
 trust_db_roles(struct db *db, const char *id, const char *base_url, char **ret_text,
                struct err *err)
 {
-    return one_text(db,
-                    "SELECT coalesce(jsonb_agg(" ROLE_JSON
-                    " ORDER BY r.name), '[]')::text AS value FROM trust_role x JOIN role r ON r.id "
-                    "= x.role_id WHERE x.trust_id = $2",
-                    DB_ARGS(db_s(base_url), db_s(id)), ret_text, err);
+    return db_run_text(
+        db,
+        "SELECT coalesce(jsonb_agg(" ROLE_JSON
+        " ORDER BY r.name), '[]')::text AS value FROM trust_role x JOIN role r ON r.id "
+        "= x.role_id WHERE x.trust_id = $2",
+        DB_ARGS(db_s(base_url), db_s(id)), ret_text, err);
 }
 
 enum rc
 trust_db_role(struct db *db, const char *id, const char *role_id, const char *base_url,
               char **ret_text, struct err *err)
 {
-    enum rc rc = one_text(db,
-                          "SELECT jsonb_build_object('role', " ROLE_JSON
-                          ")::text AS value FROM trust_role x JOIN role r ON r.id = x.role_id "
-                          "WHERE x.trust_id = $2 AND x.role_id = $3",
-                          DB_ARGS(db_s(base_url), db_s(id), db_s(role_id)), ret_text, err);
+    enum rc rc = db_run_text(db,
+                             "SELECT jsonb_build_object('role', " ROLE_JSON
+                             ")::text AS value FROM trust_role x JOIN role r ON r.id = x.role_id "
+                             "WHERE x.trust_id = $2 AND x.role_id = $3",
+                             DB_ARGS(db_s(base_url), db_s(id), db_s(role_id)), ret_text, err);
     return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find role: %.64s.", role_id) : rc;
 }
 

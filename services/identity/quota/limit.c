@@ -19,6 +19,7 @@ static const struct attribute registered_attributes[] = {
 
 static enum rc registered_before_create(struct resource_op *op, struct err *err);
 static enum rc registered_before_change(struct resource_op *op, struct err *err);
+static enum rc after_bound(struct resource_op *op, struct err *err);
 
 static const struct resource registered_limit = {
     .singular = "registered_limit",
@@ -35,6 +36,9 @@ static const struct resource registered_limit = {
     .before_create = registered_before_create,
     .before_update = registered_before_change,
     .before_delete = registered_before_change,
+    .after_create = after_bound,
+    .after_update = after_bound,
+    .after_delete = after_bound,
 };
 
 // ---- limits of projects
@@ -115,6 +119,14 @@ after_write(struct resource_op *op, struct err *err)
     return limit_db_check_model(op->db, op->id, err);
 }
 
+// What bounded others changed or went: a default, a domain's limit.
+static enum rc
+after_bound(struct resource_op *op, struct err *err)
+{
+    return limit_db_check_resource(op->db, value_of(op, "service_id"),
+                                   value_of(op, "resource_name"), err);
+}
+
 static const struct attribute limit_attributes[] = {
     {"service_id", ATTR_TEXT, ATTR_CREATE | ATTR_FILTER | ATTR_REQUIRED, .min = 1, .max = 64},
     {"region_id", ATTR_TEXT, ATTR_CREATE | ATTR_FILTER | ATTR_NULLABLE, .max = 255},
@@ -144,6 +156,7 @@ static const struct resource limit = {
     .after_update = after_write,
     .before_update = before_update,
     .before_delete = before_update,
+    .after_delete = after_bound,
 };
 
 // ---- hooks of registered limits

@@ -53,6 +53,42 @@ limit_db_check_model(struct db *db, const char *limit_id, struct err *err)
     return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
 }
 
+// Only this model bounds a project by a default, and by a domain's limit that may go.
+#define BREAKS_TWO_LEVELS BREAKS "(SELECT model FROM quota_setting) = 'strict_two_level' AND "
+
+enum rc
+limit_db_check_resource(struct db *db, const char *service_id, const char *resource_name,
+                        struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db,
+                        BREAKS_TWO_LEVELS "s.type = (SELECT type FROM service WHERE id = $1) AND "
+                                          "l.resource_name = $2 ORDER BY l.id LIMIT 1",
+                        DB_ARGS(db_s(service_id), db_s(resource_name)), &rows, err);
+    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+}
+
+enum rc
+limit_db_check_defaults(struct db *db, const char *limits_json, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db,
+                        BREAKS_TWO_LEVELS
+                        "(s.type, l.resource_name) IN (SELECT service, resource FROM "
+                        "jsonb_to_recordset($1::jsonb) AS w(project_id text, service text, "
+                        "resource text) WHERE w.project_id = '') ORDER BY l.id LIMIT 1",
+                        DB_ARGS(db_s(limits_json)), &rows, err);
+    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+}
+
+enum rc
+limit_db_check_all(struct db *db, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db, BREAKS "true ORDER BY l.id LIMIT 1", DB_NONE, &rows, err);
+    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+}
+
 enum rc
 limit_db_is_referenced(struct db *db, const char *registered_limit_id, bool *ret_is,
                        struct err *err)
@@ -147,18 +183,13 @@ limit_db_check_models(struct db *db, const char *limits_json, struct err *err)
 enum rc
 limit_db_events(struct db *db, const char *limits_json, json_t **ret_events, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(
+    return db_run_json(
         db,
         "SELECT coalesce(jsonb_agg(e.body || jsonb_build_object('n', e.n) ORDER BY e.n), '[]') AS "
         "events FROM jsonb_to_recordset($1::jsonb) AS w(project_id text, service text, resource "
         "text) JOIN feed_event e ON e.kind = 'limit' AND e.body->>'project_id' = w.project_id AND "
         "e.body->>'service' = w.service AND e.body->>'resource' = w.resource",
-        DB_ARGS(db_s(limits_json)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_events = db_json(rows, 0, "events");
-    }
-    return rc;
+        DB_ARGS(db_s(limits_json)), ret_events, err);
 }
 
 // ---- start
@@ -208,21 +239,17 @@ limit_db_use(struct db *db, const char *model, const char *region_id, struct err
                         "UPDATE quota_setting SET model = $1, region_id = $2, adopted = true WHERE "
                         "(model, region_id, adopted) <> ($1, $2, true)",
                         DB_ARGS(db_s(model), db_s(region_id)), &changed, err);
-    return rc || !db_n_affected(changed)
-               ? rc
-               : db_run(db, "SELECT limit_publish_all()", DB_NONE, NULL, err);
+    if (rc || !db_n_affected(changed)) {
+        return rc;
+    }
+    rc = limit_db_check_all(db, err);
+    return rc ? rc : db_run(db, "SELECT limit_publish_all()", DB_NONE, NULL, err);
 }
 
 enum rc
 limit_db_model(struct db *db, char **ret_model, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc =
-        db_run_one(db, "SELECT model FROM quota_setting WHERE id = 1", DB_NONE, &rows, err);
-    if (rc == RC_OK) {
-        *ret_model = g_strdup(db_text(rows, 0, "model"));
-    }
-    return rc;
+    return db_run_text(db, "SELECT model FROM quota_setting WHERE id = 1", DB_NONE, ret_model, err);
 }
 
 enum rc

@@ -15,6 +15,12 @@ enum rc limit_db_find_refs(struct db *db, const struct limit_refs *refs, db_resu
                            struct err *err) CHECKED;
 // RC_FORBIDDEN when the limit's row breaks the model.
 enum rc limit_db_check_model(struct db *db, const char *limit_id, struct err *err) CHECKED;
+// RC_FORBIDDEN: with the default, or without the domain's limit, that this transaction changed a
+// project's limit is above what bounds it. Flat and tree: never.
+enum rc limit_db_check_resource(struct db *db, const char *service_id, const char *resource_name,
+                                struct err *err) CHECKED;
+// RC_FORBIDDEN: some limit breaks the model.
+enum rc limit_db_check_all(struct db *db, struct err *err) CHECKED;
 enum rc limit_db_is_referenced(struct db *db, const char *registered_limit_id, bool *ret_is,
                                struct err *err) CHECKED;
 
@@ -22,6 +28,8 @@ enum rc limit_db_is_referenced(struct db *db, const char *registered_limit_id, b
 enum rc limit_db_check_names(struct db *db, const char *limits_json, struct err *err) CHECKED;
 enum rc limit_db_store(struct db *db, const char *limits_json, struct err *err) CHECKED;
 enum rc limit_db_check_models(struct db *db, const char *limits_json, struct err *err) CHECKED;
+// limit_db_check_resource of the defaults among them.
+enum rc limit_db_check_defaults(struct db *db, const char *limits_json, struct err *err) CHECKED;
 enum rc limit_db_events(struct db *db, const char *limits_json, json_t **ret_events,
                         struct err *err) CHECKED;
 
@@ -29,7 +37,8 @@ enum rc limit_db_events(struct db *db, const char *limits_json, json_t **ret_eve
 enum rc limit_db_register(struct db *db, const char *names_json, struct err *err) CHECKED;
 // Limits that an older version had only as events become rows.
 enum rc limit_db_adopt(struct db *db, const char *names_json, struct err *err) CHECKED;
-// Publishes everything anew when model or region changed.
+// Publishes everything anew when model or region changed. RC_FORBIDDEN: a limit that is there
+// breaks the model.
 enum rc limit_db_use(struct db *db, const char *model, const char *region_id,
                      struct err *err) CHECKED;
 enum rc limit_db_model(struct db *db, char **ret_model, struct err *err) CHECKED;

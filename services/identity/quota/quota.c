@@ -112,6 +112,7 @@ quota_set_limits(struct db *db, json_t *limits, json_t **ret_events, struct err 
     rc = rc ? rc : limit_db_check_names(db, text, err);
     rc = rc ? rc : limit_db_store(db, text, err);
     rc = rc ? rc : limit_db_check_models(db, text, err);
+    rc = rc ? rc : limit_db_check_defaults(db, text, err);
     return rc || !ret_events ? rc : limit_db_events(db, text, ret_events, err);
 }
 

@@ -143,6 +143,18 @@ write_new(const char *directory, const char *name, bool replace, struct err *err
     return ok ? RC_OK : wrong(err, path, g_strerror(error));
 }
 
+static bool
+has_number(const struct keys *keys, int64_t number)
+{
+    bool has = false;
+    for (size_t i = 0; i < keys->n; i++) {
+        has |= keys->all[i].number == number;
+    }
+    return has;
+}
+
+// The primary first: alone it is a directory that can be used. One of the two alone is what an
+// interrupted run left, and is completed.
 enum rc
 key_directory_make(const char *path, struct err *err)
 {
@@ -151,12 +163,14 @@ key_directory_make(const char *path, struct err *err)
         return wrong(err, path, g_strerror(errno));
     }
     enum rc rc = read_all(path, &keys, err);
+    bool has_primary = has_number(&keys, 1), has_staged = has_number(&keys, 0);
+    bool is_interrupted = keys.n == 1 && (has_primary || has_staged);
     OPENSSL_cleanse(keys.all, sizeof keys.all);
-    if (rc == RC_OK && keys.n) {
+    if (rc == RC_OK && keys.n && !is_interrupted) {
         return fault(err, RC_CONFLICT, "'%s' holds keys already", path);
     }
-    rc = rc ? rc : write_new(path, "0", false, err);
-    return rc ? rc : write_new(path, "1", false, err);
+    rc = rc || has_primary ? rc : write_new(path, "1", false, err);
+    return rc || has_staged ? rc : write_new(path, "0", false, err);
 }
 
 // The staged key is linked under its new name before another takes its place: a reader never misses

@@ -8,7 +8,8 @@
 
 // RC_INVALID: says what is wrong with the directory or a file.
 enum rc key_directory_read(const char *path, struct secret_ring *ring, struct err *err) CHECKED;
-// Makes directory, first key and staged key. RC_CONFLICT: there are keys already.
+// Makes directory, first key and staged key. Interrupted anywhere it leaves what can be used or
+// made again. RC_CONFLICT: there are keys already.
 enum rc key_directory_make(const char *path, struct err *err) CHECKED;
 // The staged key becomes the primary, and a new one is staged. No key is removed. Interrupted
 // anywhere it leaves a valid directory. RC_NOT_FOUND: there is no staged key.

@@ -47,30 +47,18 @@ grant_db_check(struct db *db, const struct grant *grant, struct err *err)
     return no_grant(rc, grant, err);
 }
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 enum rc
 grant_db_list(struct db *db, const struct grant *grant, const char *base_url, char **ret_text,
               struct err *err)
 {
-    return one_text(db,
-                    "SELECT coalesce(json_agg(r.extra || jsonb_build_object('id', r.id, 'name', "
-                    "r.name, 'domain_id', r.domain_id,"
-                    " 'description', r.description, 'options', r.options, 'links', "
-                    "json_build_object('self', $5 || '/v3/roles/' || r.id))"
-                    " ORDER BY r.name, r.id), '[]')::text AS value FROM role r WHERE r.id IN "
-                    "(SELECT role_id FROM assignment WHERE" SAME ")",
-                    DB_ARGS(SAME_ARGS(grant), db_s(base_url)), ret_text, err);
+    return db_run_text(db,
+                       "SELECT coalesce(json_agg(r.extra || jsonb_build_object('id', r.id, 'name', "
+                       "r.name, 'domain_id', r.domain_id,"
+                       " 'description', r.description, 'options', r.options, 'links', "
+                       "json_build_object('self', $5 || '/v3/roles/' || r.id))"
+                       " ORDER BY r.name, r.id), '[]')::text AS value FROM role r WHERE r.id IN "
+                       "(SELECT role_id FROM assignment WHERE" SAME ")",
+                       DB_ARGS(SAME_ARGS(grant), db_s(base_url)), ret_text, err);
 }
 
 // $1 effective, $2 names, $3 user, $4 group, $5 role, $6 project, $7 domain, $8 system, $9
@@ -172,11 +160,11 @@ grant_db_assignments(struct db *db, const struct assignment_query *query, char *
     g_autoptr(GString) sql = g_string_new(query->effective ? effective_sql : assigned_sql);
     add_filters(sql, query);
     g_string_append(sql, shown_sql);
-    return one_text(db, sql->str,
-                    DB_ARGS(db_b(query->effective), db_b(query->names), db_s(query->user_id),
-                            db_s(query->group_id), db_s(query->role_id), db_s(query->project_id),
-                            db_s(query->domain_id), db_b(query->only_system),
-                            db_b(query->only_inherited), db_s(query->base_url),
-                            db_b(query->subtree), db_s(query->own_domain_id)),
-                    ret_text, err);
+    return db_run_text(db, sql->str,
+                       DB_ARGS(db_b(query->effective), db_b(query->names), db_s(query->user_id),
+                               db_s(query->group_id), db_s(query->role_id), db_s(query->project_id),
+                               db_s(query->domain_id), db_b(query->only_system),
+                               db_b(query->only_inherited), db_s(query->base_url),
+                               db_b(query->subtree), db_s(query->own_domain_id)),
+                       ret_text, err);
 }

@@ -11,23 +11,11 @@ must_change(struct db *db, const char *sql, const struct db_arg *args, size_t n_
     return rc ? rc : db_n_affected(rows) ? RC_OK : fault(err, RC_NOT_FOUND, "not found");
 }
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 enum rc
 member_db_domain_of(struct db *db, const char *tenancy_id, char **ret_domain_id, struct err *err)
 {
-    return one_text(db, "SELECT coalesce(domain_id, id) AS value FROM tenancy WHERE id = $1",
-                    DB_ARGS(db_s(tenancy_id)), ret_domain_id, err);
+    return db_run_text(db, "SELECT coalesce(domain_id, id) AS value FROM tenancy WHERE id = $1",
+                       DB_ARGS(db_s(tenancy_id)), ret_domain_id, err);
 }
 
 enum rc
@@ -174,7 +162,7 @@ member_db_users_of_group(struct db *db, const char *group_id, const char *base_u
         " 'links', json_build_object('self', $2 || '/v3/users/' || u.id)) ORDER BY u.name, u.id), "
         "'[]')::text AS value"
         " FROM user_account u JOIN group_member m ON m.user_id = u.id WHERE m.group_id = $1";
-    return one_text(db, sql, DB_ARGS(db_s(group_id), db_s(base_url)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(group_id), db_s(base_url)), ret_text, err);
 }
 
 enum rc
@@ -187,7 +175,7 @@ member_db_groups_of_user(struct db *db, const char *user_id, const char *base_ur
         " 'links', json_build_object('self', $2 || '/v3/groups/' || g.id)) ORDER BY g.name, g.id), "
         "'[]')::text AS value"
         " FROM user_group g JOIN group_member m ON m.group_id = g.id WHERE m.user_id = $1";
-    return one_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
 }
 
 static const struct {

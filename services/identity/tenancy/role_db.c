@@ -6,18 +6,6 @@
     "json_build_object('id', " alias ".id, 'name', " alias \
     ".name, 'links', json_build_object('self', " url " || '/v3/roles/' || " alias ".id))"
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
-}
-
 enum rc
 role_db_imply(struct db *db, const char *prior_id, const char *implied_id, struct err *err)
 {
@@ -75,9 +63,9 @@ role_db_inference(struct db *db, const char *prior_id, const char *implied_id, c
                        " FROM implied_role x JOIN role p ON p.id = x.prior_role_id JOIN role i ON "
                        "i.id = x.implied_role_id"
                        " WHERE x.prior_role_id = $1 AND x.implied_role_id = $2";
-    return no_rule(
-        one_text(db, sql, DB_ARGS(db_s(prior_id), db_s(implied_id), db_s(base_url)), ret_text, err),
-        prior_id, implied_id, err);
+    return no_rule(db_run_text(db, sql, DB_ARGS(db_s(prior_id), db_s(implied_id), db_s(base_url)),
+                               ret_text, err),
+                   prior_id, implied_id, err);
 }
 
 #define IMPLIES_OF                                                                                 \
@@ -93,17 +81,17 @@ enum rc
 role_db_inferences_of(struct db *db, const char *prior_id, const char *base_url, char **ret_text,
                       struct err *err)
 {
-    enum rc rc = one_text(db, "SELECT " IMPLIES_OF "::text AS value FROM role p WHERE p.id = $2",
-                          DB_ARGS(db_s(base_url), db_s(prior_id)), ret_text, err);
+    enum rc rc = db_run_text(db, "SELECT " IMPLIES_OF "::text AS value FROM role p WHERE p.id = $2",
+                             DB_ARGS(db_s(base_url), db_s(prior_id)), ret_text, err);
     return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find role: %.64s.", prior_id) : rc;
 }
 
 enum rc
 role_db_inferences(struct db *db, const char *base_url, char **ret_text, struct err *err)
 {
-    return one_text(db,
-                    "SELECT coalesce(json_agg(" IMPLIES_OF
-                    " ORDER BY p.name, p.id), '[]')::text AS value FROM role p"
-                    " WHERE EXISTS (SELECT 1 FROM implied_role x WHERE x.prior_role_id = p.id)",
-                    DB_ARGS(db_s(base_url)), ret_text, err);
+    return db_run_text(db,
+                       "SELECT coalesce(json_agg(" IMPLIES_OF
+                       " ORDER BY p.name, p.id), '[]')::text AS value FROM role p"
+                       " WHERE EXISTS (SELECT 1 FROM implied_role x WHERE x.prior_role_id = p.id)",
+                       DB_ARGS(db_s(base_url)), ret_text, err);
 }

@@ -15,14 +15,9 @@ target_db_load(struct db *db, const struct target *target, json_t **ret_json, st
         "'domain', (SELECT jsonb_build_object('id', id) FROM domain WHERE id = $4),"
         "'role', (SELECT jsonb_build_object('id', id, 'name', name, 'domain_id', domain_id) FROM "
         "role WHERE id = $5)))) AS target";
-    g_autoptr(db_result) row = NULL;
-    enum rc rc =
-        db_run_one(db, sql,
-                   DB_ARGS(db_s(target->user_id), db_s(target->group_id), db_s(target->project_id),
-                           db_s(target->domain_id), db_s(target->role_id)),
-                   &row, err);
-    if (rc == RC_OK) {
-        *ret_json = db_json(row, 0, "target");
-    }
-    return rc;
+    return db_run_json(db, sql,
+                       DB_ARGS(db_s(target->user_id), db_s(target->group_id),
+                               db_s(target->project_id), db_s(target->domain_id),
+                               db_s(target->role_id)),
+                       ret_json, err);
 }

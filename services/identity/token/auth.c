@@ -10,8 +10,6 @@
 #include "services/identity/token/mfa.h"
 #include <string.h>
 
-#define APPCRED "application_credential"
-
 enum rc
 auth_denied(struct err *err)
 {
@@ -82,20 +80,15 @@ static enum rc
 check_token(const struct identity *identity, struct db *db, const struct login *login,
             struct person *person, struct err *err)
 {
-    enum rc rc = authenticator_verify(identity->auth, login->token, &person->by_token, err);
+    enum rc rc = person->by_token
+                     ? RC_OK
+                     : authenticator_verify(identity->auth, login->token, &person->by_token, err);
     if (rc) { // Keystone says 404 here
         return rc == RC_UNAUTHORIZED ? fault(err, RC_NOT_FOUND, "Could not find token.") : rc;
     }
-    if (person->by_token->trust_id[0]) {
-        return fault(err, RC_FORBIDDEN, "a token of a trust cannot make another token");
-    }
-    if (strstr(person->by_token->methods, APPCRED)) { // its token must not grow into the user's own
-        return auth_denied(err);
-    }
-    if (strstr(person->by_token->methods, "oauth1") ||
-        strstr(person->by_token->methods, "ec2credential")) {
-        return fault(err, RC_FORBIDDEN,
-                     "a token of an OAuth access token or an EC2 key cannot make another token");
+    rc = auth_may_descend(person->by_token, err);
+    if (rc) {
+        return rc;
     }
     if (person->row) {
         return !strcmp(db_text(person->row, 0, "id"), person->by_token->user_id) ? RC_OK
@@ -183,8 +176,8 @@ add_methods(GString *methods, const char *more)
     }
 }
 
-static char *
-methods_of(const struct login *login, const struct person *person)
+char *
+auth_methods(const struct login *login, const struct person *person)
 {
     const struct {
         bool was_used;
@@ -231,11 +224,8 @@ fill_person(const struct identity *identity, const struct person *person,
     if (ends_us) {
         token->expires_at_us = MIN(token->expires_at_us, ends_us);
     }
-    if (person->by_token) { // a token never outlives the one it was made from
-        token->expires_at_us = MIN(token->expires_at_us, person->by_token->expires_at_us);
-        token->audit_parent_id = person->by_token->audit_parent_id[0]
-                                     ? person->by_token->audit_parent_id
-                                     : person->by_token->audit_id;
+    if (person->by_token) {
+        auth_descend(person->by_token, token);
     }
 }
 
@@ -298,35 +288,31 @@ row_if_any(db_result *rows)
     return NULL;
 }
 
-// By a token into a project: what is to be known is asked at once. The token is verified again when
-// revocations have been waited for (check_token), like all.
+// Of one with a token, auth_quick_begin has said when; what is to be known of it in a project is
+// asked at once.
 static enum rc
-begin(const struct identity *identity, struct db *db, const struct login *login,
-      struct person *person, struct place *place, struct err *err)
+begin(struct db *db, const struct login *login, struct session *session, struct err *err)
 {
-    struct auth_context *by_token = NULL;
-    struct err not_now = {0};
-    bool is_known =
-        login->has_token && !login->has_password && login->scope == SCOPE_PROJECT &&
-        authenticator_verify(identity->auth, login->token, &by_token, &not_now) == RC_OK;
-    if (!is_known) {
+    struct person *person = &session->person;
+    if (!person->asked_at_us) {
         return auth_db_begin(db, &person->asked_at_us, err);
     }
-    struct known known = {0};
-    enum rc rc = auth_db_begin_known(db, by_token->user_id, &login->target, &known, err);
-    auth_context_unref(by_token);
-    if (rc) {
-        return rc;
+    if (!session->is_quick || login->scope != SCOPE_PROJECT) {
+        return RC_OK;
     }
-    person->asked_at_us = known.now_us;
-    person->row = row_if_any(known.user);
-    place->row = row_if_any(known.project);
-    return RC_OK;
+    struct known known = {0};
+    enum rc rc = auth_db_find_known(db, person->by_token->user_id, &login->target, &known, err);
+    if (rc == RC_OK) {
+        person->row = row_if_any(known.user);
+        session->place.row = row_if_any(known.project);
+    }
+    return rc;
 }
 
 // A trust's count of uses, the end of a row of failures, and the signature.
 static enum rc
-sign(const struct identity *identity, struct db *db, struct session *session, struct err *err)
+sign(const struct identity *identity, struct db *db, const struct login *login,
+     struct session *session, struct err *err)
 {
     const struct person *person = &session->person;
     enum rc rc = person->trust ? trust_db_use(db, session->token.trust_id, err) : RC_OK;
@@ -335,7 +321,11 @@ sign(const struct identity *identity, struct db *db, struct session *session, st
         rc = auth_db_forget_failures(db, db_text(person->row, 0, "id"), err);
     }
     json_auto_t *claims = claims_from_context(&session->token);
-    return rc ? rc : jws_sign(identity->keys, claims, &session->text, err);
+    rc = rc ? rc : jws_sign(identity->keys, claims, &session->text, err);
+    if (rc == RC_OK) {
+        auth_quick_keep(identity, login, session, claims);
+    }
+    return rc;
 }
 
 // Who it is, and whether that is proven well enough; else a receipt.
@@ -350,7 +340,7 @@ prove(const struct request *request, struct db *db, const struct login *login,
     if (rc) {
         return rc;
     }
-    session->methods = methods_of(login, &session->person);
+    session->methods = auth_methods(login, &session->person);
     json_auto_t *options = db_json(session->person.row, 0, "options");
     if (login->ec2_user_id || mfa_is_enough(options, session->methods)) {
         return RC_OK;
@@ -373,8 +363,12 @@ auth_open(const struct request *request, const struct login *login, struct sessi
                                    .roles = no_roles,
                                    .role_ids = no_roles};
     struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : begin(identity, db, login, person, &session->place, err);
+    enum rc rc = auth_quick_begin(identity, login, session, err);
+    if (rc || session->held) {
+        return rc ? rc : auth_quick_open(identity, login, session, err);
+    }
+    rc = request_db(request, &db, err);
+    rc = rc ? rc : begin(db, login, session, err);
     rc = rc ? rc : prove(request, db, login, session, err);
     if (rc || session->receipt) {
         return rc;
@@ -390,7 +384,7 @@ auth_open(const struct request *request, const struct login *login, struct sessi
     token->audit_id = delegation            ? db_text(delegation, 0, "audit_id")
                       : login->ec2_audit_id ? login->ec2_audit_id
                                             : session->audit_id;
-    return sign(identity, db, session, err);
+    return sign(identity, db, login, session, err);
 }
 
 void
@@ -398,6 +392,7 @@ session_done(struct session *session)
 {
     place_done(&session->place);
     person_done(&session->person);
+    auth_context_unref(session->held);
     g_free(session->methods);
     g_free(session->audit_id);
     g_free(session->text);

@@ -61,14 +61,13 @@ enum rc auth_db_domain_scope(struct db *db, const char *user_id, const struct na
                              db_result **ret_row, struct err *err) CHECKED;
 enum rc auth_db_system_scope(struct db *db, const char *user_id, db_result **ret_row,
                              struct err *err) CHECKED;
-// auth_db_begin, auth_db_find_user by id and auth_db_project_scope in one round trip. The rows are
-// the caller's and may be none.
+// auth_db_find_user by id and auth_db_project_scope in one round trip. The rows are the caller's
+// and may be none.
 struct known {
-    int64_t now_us;
     db_result *user, *project;
 };
-enum rc auth_db_begin_known(struct db *db, const char *user_id, const struct named *project,
-                            struct known *ret_known, struct err *err) CHECKED;
+enum rc auth_db_find_known(struct db *db, const char *user_id, const struct named *project,
+                           struct known *ret_known, struct err *err) CHECKED;
 // JSON array texts; the callers free.
 enum rc auth_db_projects(struct db *db, const char *user_id, const char *base_url, char **ret_text,
                          struct err *err) CHECKED;

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who somebody is, where they may act, and the catalog: one statement each.
 #include "services/identity/token/auth.h"
-
-static const char begin_sql[] =
-    "WITH barrier AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(hashtext('feed_event ' "
-    "|| current_schema())))"
-    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us FROM barrier";
+#include "services/identity/token/feed_db.h"
 
 enum rc
 auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, begin_sql, DB_NONE, &rows, err);
+    enum rc rc = db_run_one(db, FEED_BARRIER_SQL, DB_NONE, &rows, err);
     if (rc == RC_OK) {
         *ret_now_us = db_int(rows, 0, "now_us");
     }
@@ -118,22 +114,19 @@ auth_db_project_scope(struct db *db, const char *user_id, const struct named *pr
 }
 
 enum rc
-auth_db_begin_known(struct db *db, const char *user_id, const struct named *project,
-                    struct known *ret_known, struct err *err)
+auth_db_find_known(struct db *db, const char *user_id, const struct named *project,
+                   struct known *ret_known, struct err *err)
 {
     const struct db_arg user[] = {db_s(user_id)};
     struct db_arg args[3];
-    const struct db_call calls[] = {
-        {begin_sql, NULL, 0}, {USER "u.id = $1", user, 1}, project_call(user_id, project, args)};
-    db_result *results[3] = {NULL};
-    enum rc rc = db_run_batch(db, calls, 3, results, err);
-    if (rc) {
-        return rc;
+    const struct db_call calls[] = {{USER "u.id = $1", user, 1},
+                                    project_call(user_id, project, args)};
+    db_result *results[2] = {NULL};
+    enum rc rc = db_run_batch(db, calls, 2, results, err);
+    if (rc == RC_OK) {
+        *ret_known = (struct known){.user = results[0], .project = results[1]};
     }
-    *ret_known = (struct known){
-        .now_us = db_int(results[0], 0, "now_us"), .user = results[1], .project = results[2]};
-    db_result_free(results[0]);
-    return RC_OK;
+    return rc;
 }
 
 enum rc
@@ -153,18 +146,6 @@ auth_db_system_scope(struct db *db, const char *user_id, db_result **ret_row, st
                       err);
 }
 
-static enum rc
-one_text(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, char **ret_text,
-         struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, args, n_args, &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "items"));
-    }
-    return rc;
-}
-
 enum rc
 auth_db_projects(struct db *db, const char *user_id, const char *base_url, char **ret_text,
                  struct err *err)
@@ -177,7 +158,7 @@ auth_db_projects(struct db *db, const char *user_id, const char *base_url, char 
         "json_build_object('self', $2 || '/v3/projects/' || p.id) AS links) v"
         " WHERE p.enabled AND d.enabled"
         " AND p.id IN (SELECT target_id FROM effective_assignment WHERE user_id = $1)";
-    return one_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
 }
 
 enum rc
@@ -191,5 +172,5 @@ auth_db_domains(struct db *db, const char *user_id, const char *base_url, char *
         "'/v3/domains/' || d.id)) ORDER BY d.name, d.id), '[]')::text"
         " AS items FROM domain d WHERE d.enabled AND d.id IN (SELECT target_id FROM "
         "effective_assignment WHERE user_id = $1)";
-    return one_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
+    return db_run_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url)), ret_text, err);
 }

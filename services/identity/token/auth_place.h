@@ -28,9 +28,12 @@ struct session {
     struct place place;
     struct auth_context token;
     char *methods, *audit_id;
-    char *text;           // the signed token, or NULL
-    char *receipt;        // then: what was proven so far, signed …
-    json_t *receipt_body; // … and the reply that asks for more
+    bool is_quick; // a token alone enters a scope by itself (auth_quick.c) …
+    uint64_t scope_epoch;
+    struct auth_context *held; // … and what its user holds there is known; NULL: it is not
+    char *text;                // the signed token, or NULL
+    char *receipt;             // then: what was proven so far, signed …
+    json_t *receipt_body;      // … and the reply that asks for more
 };
 
 // auth.c: lock-out.
@@ -45,5 +48,22 @@ enum rc method_check_totp(const struct identity *identity, struct db *db, const 
 enum rc place_find(struct db *db, const struct login *login, struct person *person,
                    struct place *place, struct auth_context *token, struct err *err) CHECKED;
 enum rc auth_denied(struct err *err); // the one 401
+// The new token's methods; the caller frees.
+char *auth_methods(const struct login *login, const struct person *person);
+
+#define APPCRED "application_credential"
+// auth_quick.c: whether a token may make another one, and what that has of it. A token never
+// outlives the one it was made from.
+enum rc auth_may_descend(const struct auth_context *by_token, struct err *err) CHECKED;
+void auth_descend(const struct auth_context *by_token, struct auth_context *token);
+// Verifies the login's token, when it has one, into person->by_token; sets person->asked_at_us, or
+// leaves 0: to be asked of the database. With session->held auth_quick_open makes the token.
+enum rc auth_quick_begin(struct identity *identity, const struct login *login,
+                         struct session *session, struct err *err) CHECKED;
+enum rc auth_quick_open(const struct identity *identity, const struct login *login,
+                        struct session *session, struct err *err) CHECKED;
+// A token was made without: its claims are for the next one.
+void auth_quick_keep(const struct identity *identity, const struct login *login,
+                     const struct session *session, json_t *claims);
 enum rc method_check_oauth1(const struct request *request, struct db *db, struct person *person,
                             struct err *err) CHECKED;

@@ -5,6 +5,7 @@
 #include "common/auth/revocation.h"
 #include "common/base/util.h"
 #include "services/identity/token/feed_db.h"
+#include "services/identity/token/scope_cache.h"
 
 #define PAGE 1000
 
@@ -46,24 +47,77 @@ apply(struct identity *identity, json_t *body)
     authenticator_add_revocation(identity->auth, &revocation);
 }
 
+static void
+apply_revocations(struct identity *identity, const db_result *rows)
+{
+    for (int i = 0; i < db_n_rows(rows); i++) {
+        json_auto_t *body = db_json(rows, i, "body");
+        apply(identity, body);
+        identity->feed_cursor = db_int(rows, i, "n");
+    }
+}
+
+// What was seen at the last look may come again: while a transaction that is older goes on.
+static void
+apply_changes(struct identity *identity, const db_result *rows)
+{
+    GHashTable *seen = g_hash_table_new(NULL, NULL);
+    if (db_n_rows(rows) >= FEED_CHANGES_MAX) {
+        scope_cache_changed(identity->scopes, NULL);
+    }
+    for (int i = 0; i < db_n_rows(rows); i++) {
+        gpointer n = GSIZE_TO_POINTER((gsize)db_int(rows, i, "n"));
+        if (n && !(identity->feed_seen && g_hash_table_contains(identity->feed_seen, n))) {
+            scope_cache_changed(identity->scopes, db_text(rows, i, "key"));
+        }
+        g_hash_table_add(seen, n);
+    }
+    g_clear_pointer(&identity->feed_seen, g_hash_table_unref);
+    identity->feed_seen = seen;
+    g_strlcpy(identity->feed_next_tx, db_text(rows, 0, "next_tx"), sizeof identity->feed_next_tx);
+}
+
+static enum rc
+locked_look(struct identity *identity, struct db *db, struct err *err)
+{
+    struct feed_news news = {0};
+    int64_t begun_ms = monotonic_ms();
+    const char *since = identity->feed_next_tx[0] ? identity->feed_next_tx : "0";
+    enum rc rc = feed_db_news(db, identity->feed_cursor, since, &news, err);
+    if (rc) {
+        return rc;
+    }
+    if (begun_ms - identity->feed_looked_ms > FEED_CHANGES_KEPT_MS / 2) {
+        scope_cache_changed(identity->scopes, NULL); // some may be gone already
+    }
+    apply_revocations(identity, news.revocations);
+    apply_changes(identity, news.changes);
+    identity->feed_looked_ms = begun_ms;
+    scope_cache_confirm(identity->scopes, news.now_us, begun_ms);
+    db_result_free(news.revocations);
+    db_result_free(news.changes);
+    return RC_OK;
+}
+
 enum rc
-feed_catch_up(struct identity *identity, struct err *err)
+feed_catch_up_to(struct identity *identity, int64_t as_of_us, struct err *err)
 {
     struct db *db = NULL;
-    g_autoptr(db_result) rows = NULL;
     enum rc rc = db_get(identity->db, &db, err);
     if (rc) {
         return rc;
     }
     g_mutex_lock(&identity->feed_lock);
-    rc = feed_db_revocations(db, identity->feed_cursor, &rows, err);
-    for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
-        json_auto_t *body = db_json(rows, i, "body");
-        apply(identity, body);
-        identity->feed_cursor = db_int(rows, i, "n");
-    }
+    int64_t known_us = scope_cache_as_of_us(identity->scopes);
+    rc = known_us && known_us >= as_of_us ? RC_OK : locked_look(identity, db, err);
     g_mutex_unlock(&identity->feed_lock);
     return rc;
+}
+
+enum rc
+feed_catch_up(struct identity *identity, struct err *err)
+{
+    return feed_catch_up_to(identity, INT64_MAX, err);
 }
 
 static enum rc

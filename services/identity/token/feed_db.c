@@ -26,21 +26,31 @@ feed_db_page(struct db *db, int64_t after, int limit, char **ret_text, struct er
         "BY signs_from_us, kid), '[]') FROM signing_key),"
         "'events', (SELECT coalesce(json_agg(jsonb_build_object('n', n, 'kind', kind) || body "
         "ORDER BY n), '[]') FROM page))::text AS reply";
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, DB_ARGS(db_i(after), db_i(limit)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "reply"));
-    }
-    return rc;
+    return db_run_text(db, sql, DB_ARGS(db_i(after), db_i(limit)), ret_text, err);
 }
 
 enum rc
-feed_db_revocations(struct db *db, int64_t after, db_result **ret_rows, struct err *err)
+feed_db_news(struct db *db, int64_t after, const char *since_tx, struct feed_news *ret_news,
+             struct err *err)
 {
-    return db_run(
-        db,
-        "SELECT n, body FROM feed_event WHERE n > $1::bigint AND kind = 'revocation' ORDER BY n",
-        DB_ARGS(db_i(after)), ret_rows, err);
+    const struct db_arg n[] = {db_i(after)}, tx[] = {db_s(since_tx), db_i(FEED_CHANGES_MAX)};
+    const struct db_call calls[] = {
+        {FEED_BARRIER_SQL, NULL, 0},
+        {"SELECT n, body FROM feed_event WHERE n > $1::bigint AND kind = 'revocation' ORDER BY n",
+         n, 1},
+        {"SELECT s.next_tx, c.n, c.key FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS "
+         "next_tx) s LEFT JOIN (SELECT n, key FROM scope_change WHERE tx >= $1::xid8 ORDER BY tx "
+         "LIMIT $2::int) c ON true ORDER BY c.n",
+         tx, 2}};
+    db_result *results[3] = {NULL};
+    enum rc rc = db_run_batch(db, calls, 3, results, err);
+    if (rc == RC_OK) {
+        *ret_news = (struct feed_news){.now_us = db_int(results[0], 0, "now_us"),
+                                       .revocations = results[1],
+                                       .changes = results[2]};
+        db_result_free(results[0]);
+    }
+    return rc;
 }
 
 enum rc
@@ -53,19 +63,19 @@ feed_db_revoke_events(struct db *db, int64_t since_us, char **ret_text, struct e
         "to_char(to_timestamp((body->>'issued_before_us')::bigint / 1e6) AT TIME ZONE 'UTC', "
         "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'))) ORDER BY n), '[]')::text AS value FROM feed_event "
         "WHERE kind = 'revocation' AND (body->>'issued_before_us')::bigint >= $1::bigint";
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db, sql, DB_ARGS(db_i(since_us)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_text = g_strdup(db_text(rows, 0, "value"));
-    }
-    return rc;
+    return db_run_text(db, sql, DB_ARGS(db_i(since_us)), ret_text, err);
 }
 
 enum rc
 feed_db_prune(struct db *db, int64_t life_s, struct err *err)
 {
-    return db_run(db,
-                  "DELETE FROM feed_event WHERE kind = 'revocation' AND created_at < now() - "
-                  "$1::bigint * interval '1 second'",
-                  DB_ARGS(db_i(life_s)), NULL, err);
+    enum rc rc = db_run(db,
+                        "DELETE FROM feed_event WHERE kind = 'revocation' AND created_at < now() - "
+                        "$1::bigint * interval '1 second'",
+                        DB_ARGS(db_i(life_s)), NULL, err);
+    return rc ? rc
+              : db_run(db,
+                       "DELETE FROM scope_change WHERE created_at < now() - $1::bigint * interval "
+                       "'1 millisecond'",
+                       DB_ARGS(db_i(FEED_CHANGES_KEPT_MS)), NULL, err);
 }

@@ -16,6 +16,8 @@ struct renewal {
     struct secret_ring *secrets;
     int64_t life_us, notice_us;
     bool is_demanded;
+    bool
+        replaces_all; // the new key signs at once, and nothing that another signed is good any more
     char kid[HEX_ID_SIZE]; // of the new key
 };
 
@@ -40,6 +42,10 @@ renew_tx(struct db *db, void *argument, struct err *err)
     struct renewal *renewal = argument;
     int64_t newest_us = 0, now = now_us();
     enum rc rc = keys_db_lock(db, &newest_us, err);
+    if (rc == RC_OK && renewal->replaces_all) {
+        rc = keys_db_remove_all(db, err);
+        return rc ? rc : add_new(db, renewal, now, err);
+    }
     if (rc == RC_OK && renewal->is_demanded && newest_us > now) {
         return fault(err, RC_CONFLICT, "a new key is published already and will sign in %d s",
                      (int)((newest_us - now) / SECOND_US) + 1);
@@ -61,22 +67,40 @@ keys_renew(struct identity *identity, struct err *err)
     return rc ? rc : db_tx(db, renew_tx, &renewal, err);
 }
 
+static enum rc
+renew_by_command(struct service *service, struct renewal *renewal, struct err *err)
+{
+    struct db *db = NULL;
+    renewal->secrets = secret_ring_new();
+    enum rc rc = key_directory_read(conf_text(service_conf(service), "secret", "key_directory"),
+                                    renewal->secrets, err);
+    rc = rc ? rc : db_get(service_db(service), &db, err);
+    rc = rc ? rc : db_tx(db, renew_tx, renewal, err);
+    secret_ring_free(renewal->secrets);
+    return rc;
+}
+
 enum rc
 command_rotate_signing_key(struct service *service, struct err *err)
 {
-    const struct conf *conf = service_conf(service);
-    struct renewal renewal = {.secrets = secret_ring_new(),
-                              .notice_us = conf_int(conf, "token", "key_notice") * SECOND_US,
+    struct renewal renewal = {.notice_us = conf_int(service_conf(service), "token", "key_notice") *
+                                           SECOND_US,
                               .is_demanded = true};
-    struct db *db = NULL;
-    enum rc rc =
-        key_directory_read(conf_text(conf, "secret", "key_directory"), renewal.secrets, err);
-    rc = rc ? rc : db_get(service_db(service), &db, err);
-    rc = rc ? rc : db_tx(db, renew_tx, &renewal, err);
+    enum rc rc = renew_by_command(service, &renewal, err);
     if (rc == RC_OK) {
         printf("key %s signs in %d s\n", renewal.kid, (int)(renewal.notice_us / SECOND_US));
     }
-    secret_ring_free(renewal.secrets);
+    return rc;
+}
+
+enum rc
+command_replace_signing_keys(struct service *service, struct err *err)
+{
+    struct renewal renewal = {.replaces_all = true};
+    enum rc rc = renew_by_command(service, &renewal, err);
+    if (rc == RC_OK) {
+        printf("key %s signs alone: everybody has to log in again\n", renewal.kid);
+    }
     return rc;
 }
 

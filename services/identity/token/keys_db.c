@@ -27,6 +27,12 @@ keys_db_add(struct db *db, const char *kid, const char *sealed, const char *publ
 }
 
 enum rc
+keys_db_remove_all(struct db *db, struct err *err)
+{
+    return db_run(db, "DELETE FROM signing_key", DB_NONE, NULL, err);
+}
+
+enum rc
 keys_db_prune(struct db *db, int64_t before_us, struct err *err)
 {
     return db_run(db,

@@ -8,6 +8,7 @@
 enum rc keys_db_lock(struct db *db, int64_t *ret_newest_us, struct err *err) CHECKED;
 enum rc keys_db_add(struct db *db, const char *kid, const char *sealed, const char *public_pem,
                     int64_t signs_from_us, struct err *err) CHECKED;
+enum rc keys_db_remove_all(struct db *db, struct err *err) CHECKED;
 // Drops keys whose successor signs since before_us or longer.
 enum rc keys_db_prune(struct db *db, int64_t before_us, struct err *err) CHECKED;
 // kid, private_pem (NULL once it is sealed), sealed, public_pem, signs_from_us; oldest first.

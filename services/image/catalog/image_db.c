@@ -154,18 +154,13 @@ image_db_create(struct db *db, const char *id, json_t *values, struct err *err)
 enum rc
 image_db_values(struct db *db, const char *id, json_t **ret_values, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run_one(
+    return db_run_json(
         db,
         "SELECT jsonb_build_object('owner', owner, 'name', name, 'visibility', visibility, "
         "'protected', protected, 'os_hidden', os_hidden, 'container_format', container_format, "
         "'disk_format', disk_format, 'min_disk', min_disk, 'min_ram', min_ram, 'tags', tags, "
         "'properties', properties)::text AS item FROM image WHERE id = $1::uuid",
-        DB_ARGS(db_s(id)), &result, err);
-    if (rc == RC_OK) {
-        *ret_values = db_json(result, 0, "item");
-    }
-    return rc;
+        DB_ARGS(db_s(id)), ret_values, err);
 }
 
 enum rc

@@ -267,37 +267,21 @@ read_option(struct image_list *list, const char *name, const char *value, struct
     return RC_OK;
 }
 
-// The query again, without the marker or with the next one.
-static char *
+static json_t *
 link_of(const struct request *request, const char *marker)
 {
-    g_autoptr(GString) link = g_string_new("/v2/images");
-    const char *name, *value;
-    char separator = '?';
-    for (unsigned i = 0; request_query_at(request, i, &name, &value); i++) {
-        if (strcmp(name, "marker")) {
-            g_autofree char *escaped_name = g_uri_escape_string(name, NULL, FALSE);
-            g_autofree char *escaped = g_uri_escape_string(value, NULL, FALSE);
-            g_string_append_printf(link, "%c%s=%s", separator, escaped_name, escaped);
-            separator = '&';
-        }
-    }
-    if (marker) {
-        g_string_append_printf(link, "%cmarker=%s", separator, marker);
-    }
-    return g_string_free(g_steal_pointer(&link), FALSE);
+    g_autofree char *query = request_page_query(request, marker);
+    return json_sprintf("/v2/images%s", query);
 }
 
 static char *
 page_text(const struct request *request, const char *items, const char *last)
 {
-    g_autofree char *first = link_of(request, NULL);
-    json_auto_t *first_json = json_string(first);
+    json_auto_t *first_json = link_of(request, NULL);
     g_autofree char *first_text = json_dumps(first_json, JSON_ENCODE_ANY);
     g_autofree char *next_member = NULL;
     if (last) {
-        g_autofree char *next = link_of(request, last);
-        json_auto_t *next_json = json_string(next);
+        json_auto_t *next_json = link_of(request, last);
         g_autofree char *next_text = json_dumps(next_json, JSON_ENCODE_ANY);
         next_member = g_strdup_printf("\"next\": %s, ", next_text);
     }

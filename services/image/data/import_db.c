@@ -42,8 +42,7 @@ import_db_staged(struct db *db, const char *image_id, struct staged *staged, str
 enum rc
 task_db_list(struct db *db, const char *image_id, char **ret_json, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run_one(
+    return db_run_text(
         db,
         "SELECT COALESCE(jsonb_agg(jsonb_build_object('id', id, 'type', 'api_image_import', "
         "'status', status, 'owner', owner, 'user_id', user_id, 'request_id', request_id, "
@@ -53,9 +52,5 @@ task_db_list(struct db *db, const char *image_id, char **ret_json, struct err *e
                           "'updated_at', " SQL_TIME(
                               "updated_at") ") ORDER BY created_at, id), '[]')::text AS items "
                                             "FROM image_task WHERE image_id = $1::uuid",
-        DB_ARGS(db_s(image_id)), &result, err);
-    if (rc == RC_OK) {
-        *ret_json = g_strdup(db_text(result, 0, "items"));
-    }
-    return rc;
+        DB_ARGS(db_s(image_id)), ret_json, err);
 }

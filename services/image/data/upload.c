@@ -159,8 +159,8 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
     if (rc != RC_OK) {
         return rc;
     }
-    g_autofree char *layers = layers_to_json(result->archive.layers);
-    const struct upload_facts facts = {
+    g_autofree char *layers = layers_to_json(&result->archive);
+    struct upload_facts facts = {
         .upload = &upload->row,
         .owner = image->owner,
         .name = image->name,
@@ -180,8 +180,14 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         upload->is_settled = rc == RC_OK || rc == RC_GONE;
         return rc;
     }
-    const struct blob_source source = {upload->fd, result->hash, result->size, true};
-    return upload_publish(upload, db, &facts, &source, err);
+    const struct blob_source source = {
+        .fd = upload->fd, .sha512 = result->hash, .size = result->size, .is_temp = true};
+    g_autoptr(GArray) recipe = NULL;
+    if (result->archive.layers && result->archive.compression == COMPRESSION_NONE) {
+        rc = recipe_make(&source, result->archive.layers, &recipe, err);
+        facts.recipe = recipe;
+    }
+    return rc == RC_OK ? upload_publish(upload, db, &facts, &source, err) : rc;
 }
 
 enum rc

@@ -281,26 +281,11 @@ namespaces_show(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
-// The query again, without the marker or with the next one.
 static json_t *
 link_of(const struct request *request, const char *marker)
 {
-    g_autoptr(GString) link = g_string_new("/v2/metadefs/namespaces");
-    const char *name, *value;
-    char separator = '?';
-    for (unsigned i = 0; request_query_at(request, i, &name, &value); i++) {
-        if (strcmp(name, "marker")) {
-            g_autofree char *escaped_name = g_uri_escape_string(name, NULL, FALSE);
-            g_autofree char *escaped = g_uri_escape_string(value, NULL, FALSE);
-            g_string_append_printf(link, "%c%s=%s", separator, escaped_name, escaped);
-            separator = '&';
-        }
-    }
-    if (marker) {
-        g_autofree char *escaped = g_uri_escape_string(marker, NULL, FALSE);
-        g_string_append_printf(link, "%cmarker=%s", separator, escaped);
-    }
-    return json_string(link->str);
+    g_autofree char *query = request_page_query(request, marker);
+    return json_sprintf("/v2/metadefs/namespaces%s", query);
 }
 
 static enum rc

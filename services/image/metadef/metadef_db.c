@@ -202,15 +202,10 @@ metadef_db_list(struct db *db, const struct metadef_list *list, char **ret_items
 enum rc
 metadef_db_resource_types(struct db *db, char **ret_items, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run_one(db,
-                            "SELECT COALESCE(jsonb_agg(jsonb_build_object('name', name, "
-                            "'created_at', " SQL_TIME("created_at") ", 'updated_at', " SQL_TIME(
-                                "updated_at") ") ORDER BY name), '[]')::text AS items FROM "
-                                              "metadef_resource_type",
-                            DB_NONE, &result, err);
-    if (rc == RC_OK) {
-        *ret_items = g_strdup(db_text(result, 0, "items"));
-    }
-    return rc;
+    return db_run_text(db,
+                       "SELECT COALESCE(jsonb_agg(jsonb_build_object('name', name, "
+                       "'created_at', " SQL_TIME("created_at") ", 'updated_at', " SQL_TIME(
+                           "updated_at") ") ORDER BY name), '[]')::text AS items FROM "
+                                         "metadef_resource_type",
+                       DB_NONE, ret_items, err);
 }

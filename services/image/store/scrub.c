@@ -5,6 +5,7 @@
 #include "common/log/log.h"
 #include "services/image/image.h"
 #include "services/image/store/blob.h"
+#include "services/image/store/driver.h"
 #include "services/image/store/location_db.h"
 
 #include <stdatomic.h>
@@ -71,6 +72,9 @@ verify(struct image_service *image, const struct scrub *scrub, struct err *err)
 static enum rc
 judge(struct image_service *image, struct db *db, const struct scrub *scrub, struct err *err)
 {
+    if (scrub->is_cut) {
+        return RC_OK; // has no bytes of its own; its parts have their turn
+    }
     struct err found = {0};
     enum rc rc = verify(image, scrub, &found);
     if (rc == RC_OK) {
@@ -106,7 +110,8 @@ restore(struct image_service *image, const struct scrub *scrub, struct store *fr
     stores_temp_remove(image->stores, id);
     rc = blob_fetch(&places, scrub->place.sha512, scrub->size, fd, err);
     if (rc == RC_OK) {
-        const struct blob_source source = {fd, scrub->place.sha512, scrub->size, false};
+        const struct blob_source source = {
+            .fd = fd, .sha512 = scrub->place.sha512, .size = scrub->size};
         rc = store_put(stores_find(image->stores, scrub->place.store), &source, err);
     }
     close(fd);

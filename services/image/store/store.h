@@ -41,11 +41,17 @@ GPtrArray *stores_temp_list(struct stores *stores);                    // names;
 
 // ---- blobs, named by the digest of their bytes: of any algorithm in common/base/digest.h, each
 // kind beside the others, whatever new ones are made with. Everything here may block.
+struct blob_range {
+    int64_t offset, size;
+};
 struct blob_source {
     int fd;             // the whole file, synced
     const char *sha512; // what it holds
     int64_t size;
     bool is_temp; // nobody else's file: a local store may take it over by a link
+    // When there are any, only these bytes of the file, in this order; not is_temp.
+    const struct blob_range *ranges;
+    unsigned n_ranges;
 };
 // Makes the bytes the store's blob of that name, whole or not at all, in place of what was there;
 // safe on disk afterwards. Reads that do not give the named content: RC_INTERNAL.

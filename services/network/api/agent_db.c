@@ -7,12 +7,7 @@
 static enum rc
 list(struct db *db, const char *sql, json_t **ret_list, struct err *err)
 {
-    g_autoptr(db_result) row = NULL;
-    enum rc rc = db_run_one(db, sql, DB_NONE, &row, err);
-    if (rc == RC_OK) {
-        *ret_list = db_json(row, 0, "list");
-    }
-    return rc;
+    return db_run_json(db, sql, DB_NONE, ret_list, err);
 }
 
 enum rc

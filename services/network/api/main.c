@@ -63,15 +63,9 @@ start(struct service *service, void **ret_context, struct err *err)
         .gateway_chassis = conf_text(conf, "ovn", "gateway_chassis"),
         .timeout_ms = (int)conf_int(conf, "ovn", "timeout_ms"),
     };
-    const struct client_config client = {
-        .identity_url = conf_text(conf, "identity", "url"),
-        .user = conf_text(conf, "identity", "user"),
-        .password = conf_text(conf, "identity", "password"),
-        .project = "service",
-    };
     struct neutron *neutron = g_new0(struct neutron, 1);
     neutron->service = service;
-    neutron->identity_url = client.identity_url;
+    neutron->identity_url = conf_text(conf, "identity", "url");
     neutron->mtu = (int)conf_int(conf, "network", "mtu");
     neutron->zone = conf_text(conf, "network", "availability_zone");
     enum rc rc = work_start(service, &options, &neutron->work, err);
@@ -79,7 +73,7 @@ start(struct service *service, void **ret_context, struct err *err)
         g_free(neutron);
         return rc;
     }
-    neutron->client = client_new(&client);
+    neutron->client = client_new(conf);
     *ret_context = neutron;
     return RC_OK;
 }

@@ -283,11 +283,6 @@ router_db_reaches(struct db *db, const char *id, const char *nexthop, bool *ret_
 enum rc
 router_db_read_routes(struct db *db, const char *id, json_t **ret_routes, struct err *err)
 {
-    g_autoptr(db_result) row = NULL;
-    enum rc rc =
-        db_run_one(db, "SELECT routes FROM router WHERE id = $1", DB_ARGS(db_s(id)), &row, err);
-    if (rc == RC_OK) {
-        *ret_routes = db_json(row, 0, "routes");
-    }
-    return rc;
+    return db_run_json(db, "SELECT routes FROM router WHERE id = $1", DB_ARGS(db_s(id)), ret_routes,
+                       err);
 }

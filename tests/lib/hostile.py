@@ -226,6 +226,7 @@ def _disks():
     yield Case("vhd-child", "bare", "vhd", "disk type", vhd(4))
     yield Case("luks", "bare", "raw", "LUKS", put(bytes(4096), 0, b"LUKS\xba\xbe"))
     yield Case("qed", "bare", "raw", "QED", put(bytes(4096), 0, b"QED\0"))
+    yield Case("docker-as-raw", "bare", "raw", "content is 'tar'", docker(LAYERS))
     yield Case("raw-gpt", "bare", "raw", None, put(put(bytes(8192), 510, b"\x55\xaa"), 512, b"EFI PART"))
 
 
@@ -260,7 +261,7 @@ def _roots():
     yield Case("tar-cut-off", "docker", "raw", "cut off", rootfs()[:5000])
     yield Case("tar-tail", "docker", "raw", "after its end", rootfs() + b"#!/bin/sh")
     yield Case("tar-checksum", "docker", "raw", "broken header", put(rootfs(), 512 + 150, b"7"))
-    yield Case("tar-iso", "docker", "raw", "content is 'iso'", put(tar([member("a", bytes(65536))]), 32769, b"CD001"))
+    yield Case("tar-iso", "docker", "raw", "both 'iso' and 'tar'", put(tar([member("a", bytes(65536))]), 32769, b"CD001"))
     yield Case("tar-size", "docker", "raw", "absurd size", put_size(rootfs()))
     yield Case("no-tar", "docker", "raw", "not a Docker", b"plain" * 1000)
 

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from tests.lib import hostile
+from tests.lib.stack import wait_until
 
 SERVICES = ["identity", "image"]
 STREAM = {"Content-Type": "application/octet-stream"}
@@ -105,6 +106,7 @@ def test_formats_that_are_claimed_after_staging_are_held_against_what_is_packed(
     patch(stack, owner, image, disk_format=disk, container_format=container)
     assert import_staged(stack, owner, image)[0] == status
     if status == 202:
+        wait_until(lambda: show(stack, owner, image)["status"] == "active", 20, "the import does not end")
         assert len(layers(stack, owner, image)) == (3 if name == "docker" else 0)
 
 

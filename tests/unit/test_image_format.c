@@ -352,6 +352,27 @@ START_TEST(a_disk_with_partitions_is_raw)
 }
 END_TEST
 
+START_TEST(a_tar_is_known_by_its_checksum_and_is_nothing_else_besides)
+{
+    unsigned sum = 0;
+    memset(file, 0, FILE_SIZE);
+    memcpy(file, "manifest.json", 13);
+    memcpy(file + 257,
+           "ustar\0"
+           "00",
+           8);
+    expect(FORMAT_RAW, FILE_SIZE, NULL);
+    memset(file + 148, ' ', 8);
+    for (size_t i = 0; i < 512; i++) {
+        sum += file[i];
+    }
+    g_snprintf((char *)file + 148, 8, "%06o", sum);
+    expect(FORMAT_TAR, FILE_SIZE, NULL);
+    memcpy(file + 32769, "CD001", 5);
+    expect(FORMAT_ISO, 0, "both 'iso' and 'tar'");
+}
+END_TEST
+
 START_TEST(claims_are_held_against_the_content)
 {
     static const struct {
@@ -364,6 +385,8 @@ START_TEST(claims_are_held_against_the_content)
         {FORMAT_QCOW2, "raw", "bare", true, false}, {FORMAT_QCOW2, "qcow2", "bare", true, true},
         {FORMAT_ISO, "raw", "bare", true, false},   {FORMAT_RAW, "vmdk", "ova", true, true},
         {FORMAT_QCOW2, "vmdk", "ova", true, false}, {FORMAT_QCOW2, "aki", "aki", true, false},
+        {FORMAT_TAR, "raw", "bare", true, false},   {FORMAT_TAR, "raw", "bare", false, true},
+        {FORMAT_TAR, "raw", "docker", true, true},  {FORMAT_TAR, "ami", "ami", true, false},
     };
     char reason[256];
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -395,6 +418,7 @@ main(void)
     tcase_add_test(cases, a_cut_off_header_is_refused);
     tcase_add_test(cases, content_of_two_formats_is_refused);
     tcase_add_test(cases, a_disk_with_partitions_is_raw);
+    tcase_add_test(cases, a_tar_is_known_by_its_checksum_and_is_nothing_else_besides);
     tcase_add_test(cases, claims_are_held_against_the_content);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

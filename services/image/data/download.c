@@ -3,6 +3,7 @@
 // by token or by ticket; and the rows of both directions.
 #include "services/image/access.h"
 #include "services/image/api.h"
+#include "services/image/data/reply_parts.h"
 #include "services/image/data/stream.h"
 
 #include <fcntl.h>
@@ -78,7 +79,7 @@ static enum rc
 send_blob(struct request *request, struct db *db, const image_row *row, struct reply *reply,
           struct err *err)
 {
-    struct blob_places places;
+    struct blob_places places = {.n = 0};
     bool partial;
     int64_t first = 0, last = row->size - 1;
     enum rc rc =
@@ -87,14 +88,17 @@ send_blob(struct request *request, struct db *db, const image_row *row, struct r
         reply_header_format(reply, "Content-Range", "bytes */%lld", (long long)row->size);
     }
     if (rc == RC_OK) {
-        rc = blob_places_find(image_service_of(request)->stores, db, row->id, &places, err);
+        rc = blob_places_find(image_service_of(request)->stores, db, row, &places, err);
     }
     if (rc == RC_OK) {
-        rc = blob_open(&places, row->sha512, &reply->fd, err);
+        rc = places.recipe ? reply_parts(&places, first, last, reply, err)
+                           : blob_open(&places, row->sha512, &reply->fd, err);
     }
     if (rc == RC_NOT_IMPLEMENTED && row->size > 0) {
         stream_begin(request, &places, row->sha512, first, last, reply);
-    } else if (rc != RC_OK && rc != RC_NOT_IMPLEMENTED) {
+    }
+    blob_places_clear(&places);
+    if (rc != RC_OK && rc != RC_NOT_IMPLEMENTED) {
         return rc;
     }
     posix_fadvise(reply->fd, first, last - first + 1, POSIX_FADV_SEQUENTIAL);

@@ -125,12 +125,15 @@ begin_job(struct import *import, struct job *job, const struct task *task, struc
     return upload_begin(upload, import->db, &import->image, task, &room, err);
 }
 
-// True when the bytes only change their name: the client need not wait for that twice.
+// True when the bytes only change their name: the client need not wait for that twice. Image
+// archives are cut.
 static bool
-is_instant(const struct import *import, enum upload_kind kind)
+is_instant(const struct import *import, enum upload_kind kind, const struct staged *staged)
 {
     const struct stores *stores = image_service_of(import->request)->stores;
-    return kind == UPLOAD_DIRECT && import->stores->len == 1 &&
+    enum archive_kind archive = archive_kind_find(staged->archive);
+    return kind == UPLOAD_DIRECT && import->stores->len == 1 && archive != ARCHIVE_DOCKER &&
+           archive != ARCHIVE_OCI &&
            store_takes_temps(stores_find(stores, import->stores->pdata[0]));
 }
 
@@ -163,7 +166,7 @@ start_job(struct import *import, enum upload_kind kind, struct job *job, int64_t
         job_free(job);
         return rc;
     }
-    if (is_instant(import, kind)) {
+    if (is_instant(import, kind, &job->staged)) {
         job_run(job, NULL);
     } else {
         g_thread_pool_push(service->fetchers, job, NULL);

@@ -2,6 +2,7 @@
 #include "services/image/data/job.h"
 
 #include "common/log/log.h"
+#include "services/image/catalog/layer_db.h"
 #include "services/image/store/blob.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ run_direct(struct job *job, struct db *db, struct err *err)
     if (rc != RC_OK) {
         return rc;
     }
-    const struct upload_facts facts = {
+    struct upload_facts facts = {
         .upload = &upload->row,
         .owner = upload->image->owner,
         .name = upload->image->name,
@@ -52,8 +53,18 @@ run_direct(struct job *job, struct db *db, struct err *err)
         .virtual_size = staged->virtual_size,
         .format = staged->format,
     };
-    const struct blob_source source = {fd, staged->sha512, staged->size, true};
-    rc = upload_publish(upload, db, &facts, &source, err);
+    const struct blob_source source = {
+        .fd = fd, .sha512 = staged->sha512, .size = staged->size, .is_temp = true};
+    g_autoptr(GArray) layers = NULL;
+    g_autoptr(GArray) recipe = NULL;
+    rc = layer_db_extents(db, upload->image->id, &layers, err);
+    if (rc == RC_OK) {
+        rc = recipe_make(&source, layers, &recipe, err);
+    }
+    if (rc == RC_OK) {
+        facts.recipe = recipe;
+        rc = upload_publish(upload, db, &facts, &source, err);
+    }
     close(fd);
     if (rc == RC_OK) {
         stores_temp_remove(upload->service->stores, staged->file);
@@ -67,12 +78,12 @@ bring_here(struct upload *upload, struct db *db, int *ret_fd, struct err *err)
 {
     const image_row *image = upload->image;
     struct stores *stores = upload->service->stores;
-    struct blob_places places;
-    enum rc rc = blob_places_find(stores, db, image->id, &places, err);
+    struct blob_places places = {.n = 0};
+    enum rc rc = blob_places_find(stores, db, image, &places, err);
     if (rc == RC_OK) {
-        rc = blob_open(&places, image->sha512, ret_fd, err);
+        rc = places.recipe ? RC_NOT_IMPLEMENTED : blob_open(&places, image->sha512, ret_fd, err);
     }
-    if (rc == RC_NOT_IMPLEMENTED) { // remote only
+    if (rc == RC_NOT_IMPLEMENTED) { // no file here is the whole
         rc = stores_temp_create(stores, upload->row.upload_id, &upload->fd, err);
         if (rc == RC_OK) {
             rc = blob_fetch(&places, image->sha512, image->size, upload->fd, err);
@@ -83,6 +94,7 @@ bring_here(struct upload *upload, struct db *db, int *ret_fd, struct err *err)
         }
         *ret_fd = fd;
     }
+    blob_places_clear(&places);
     return rc;
 }
 
@@ -103,7 +115,7 @@ run_copy(struct job *job, struct db *db, struct err *err)
     };
     enum rc rc = bring_here(upload, db, &fd, err);
     if (rc == RC_OK) {
-        const struct blob_source source = {fd, image->sha512, image->size, false};
+        const struct blob_source source = {.fd = fd, .sha512 = image->sha512, .size = image->size};
         rc = upload_publish(upload, db, &facts, &source, err);
         close(fd);
     }

@@ -27,12 +27,13 @@ note_failed(struct upload *upload, const char *name)
 
 // The same bytes may just be on their way out of a store: that ends soon.
 static enum rc
-announce(struct upload *upload, struct db *db, const struct upload_facts *facts, struct err *err)
+announce(struct upload *upload, struct db *db, const struct upload_facts *facts,
+         GArray **ret_recipe, struct err *err)
 {
     g_autofree char *stores = array_of(upload->stores);
     int64_t deadline = monotonic_ms() + REMOVAL_WAIT_S * 1000;
     for (;;) {
-        enum rc rc = upload_db_announce(db, facts, stores, err);
+        enum rc rc = upload_db_announce(db, facts, stores, ret_recipe, err);
         bool is_busy = rc == RC_UNAVAILABLE && !strcmp(err->type, "removing");
         if (!is_busy || monotonic_ms() > deadline ||
             service_wait_stop(upload->service->service, REMOVAL_POLL_MS)) {
@@ -41,10 +42,17 @@ announce(struct upload *upload, struct db *db, const struct upload_facts *facts,
     }
 }
 
+// The bytes, and how the stores keep them.
+struct whole {
+    const struct blob_source *source;
+    GArray *recipe; // NULL: as one blob
+};
+
 static enum rc
-put_one(struct upload *upload, const char *name, const struct blob_source *source, struct err *err)
+put_one(struct upload *upload, const char *name, const struct whole *whole, struct err *err)
 {
-    enum rc rc = store_put(stores_find(upload->service->stores, name), source, err);
+    enum rc rc =
+        recipe_put(stores_find(upload->service->stores, name), whole->recipe, whole->source, err);
     if (rc != RC_OK) {
         log_warn("cannot store an image", kv("image", upload->row.image_id), kv("store", name),
                  kv("message", err->message));
@@ -56,11 +64,11 @@ put_one(struct upload *upload, const char *name, const struct blob_source *sourc
 // All or nothing.
 static enum rc
 put_all(struct upload *upload, struct db *db, const struct upload_facts *facts,
-        const struct blob_source *source, struct err *err)
+        const struct whole *whole, struct err *err)
 {
     enum rc rc = RC_OK;
     for (char **name = upload->stores; rc == RC_OK && *name; name++) {
-        rc = put_one(upload, *name, source, err);
+        rc = put_one(upload, *name, whole, err);
     }
     g_autofree char *stores = array_of(upload->stores);
     const struct upload_stored stored = {stores, "", true};
@@ -70,14 +78,14 @@ put_all(struct upload *upload, struct db *db, const struct upload_facts *facts,
 // Each as soon as it is there. Fails when none is.
 static enum rc
 put_each(struct upload *upload, struct db *db, const struct upload_facts *facts,
-         const struct blob_source *source, struct err *err)
+         const struct whole *whole, struct err *err)
 {
     bool is_any = false;
     enum rc put = RC_OK;
     for (char **name = upload->stores; *name; name++) {
         char *one[] = {*name, NULL};
         g_autofree char *stores = array_of(one);
-        put = put_one(upload, *name, source, err);
+        put = put_one(upload, *name, whole, err);
         const struct upload_stored stored = {put == RC_OK ? stores : "{}",
                                              upload->failed ? upload->failed : "", !name[1]};
         if (put != RC_OK && (!is_any || name[1])) {
@@ -96,11 +104,13 @@ enum rc
 upload_publish(struct upload *upload, struct db *db, const struct upload_facts *facts,
                const struct blob_source *source, struct err *err)
 {
-    enum rc rc = announce(upload, db, facts, err);
+    struct whole whole = {source, NULL};
+    enum rc rc = announce(upload, db, facts, &whole.recipe, err);
     if (rc == RC_OK) {
         bool is_whole = upload->must_all || !upload->stores[1];
-        rc = (is_whole ? put_all : put_each)(upload, db, facts, source, err);
+        rc = (is_whole ? put_all : put_each)(upload, db, facts, &whole, err);
     }
+    g_clear_pointer(&whole.recipe, g_array_unref);
     upload->is_settled = rc == RC_OK || rc == RC_GONE;
     return rc;
 }

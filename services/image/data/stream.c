@@ -28,6 +28,7 @@ stream_unref(struct stream *stream)
     if (--stream->n_refs == 0) {
         g_mutex_clear(&stream->mutex);
         g_cond_clear(&stream->room);
+        blob_places_clear(&stream->places);
         g_free(stream->sha512);
         g_free(stream);
     }
@@ -76,7 +77,8 @@ run(gpointer data)
     for (unsigned i = 0; i < stream->places.n && rc != RC_OK && rc != RC_GONE; i++) {
         struct err err = {0};
         struct store *store = stream->places.stores[i];
-        rc = store_get(store, stream->sha512, stream->first, stream->last, put_bytes, stream, &err);
+        rc = recipe_get(store, stream->places.recipe, stream->sha512, stream->first, stream->last,
+                        put_bytes, stream, &err);
         if (rc != RC_OK && rc != RC_GONE) {
             log_warn("cannot read a blob", kv("store", store_name(store)),
                      kv("message", err.message));
@@ -120,13 +122,14 @@ close_stream(void *state)
 static const struct reply_source source = {read_bytes, close_stream};
 
 void
-stream_begin(struct request *request, const struct blob_places *places, const char *sha512,
-             int64_t first, int64_t last, struct reply *reply)
+stream_begin(struct request *request, struct blob_places *places, const char *sha512, int64_t first,
+             int64_t last, struct reply *reply)
 {
     struct stream *stream = g_malloc(sizeof *stream);
     memset(stream, 0, offsetof(struct stream, ring));
     stream->n_refs = 2;
     stream->places = *places;
+    places->recipe = NULL;
     stream->sha512 = g_strdup(sha512);
     stream->first = first;
     stream->last = last;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/data/upload_db.h"
 
+#include "common/base/digest.h"
 #include "common/db/lease.h"
 #include "common/db/usage.h"
 #include "services/image/catalog/image_fsm.h"
@@ -123,69 +124,13 @@ upload_db_begin(struct db *db, const struct upload_begin *what, int64_t *ret_roo
     return rc == RC_OK ? db_tx(db, begin_in_tx, &begin, err) : rc;
 }
 
-static enum rc
-gone(const struct upload_row *upload, struct err *err)
+enum rc
+upload_gone(const struct upload_row *upload, struct err *err)
 {
     return fault(err, RC_GONE,
                  "Image %s could not be found after upload. The image may have been deleted during "
                  "the upload, cleaning up the chunks uploaded.",
                  upload->image_id);
-}
-
-struct announce {
-    const struct upload_facts *facts;
-    const char *stores;
-};
-
-// Under the blob's lock, that excludes the sweeper's claim.
-static enum rc
-announce_in_tx(struct db *db, void *argument, struct err *err)
-{
-    const struct announce *announce = argument;
-    const struct upload_facts *facts = announce->facts;
-    g_autoptr(db_result) owned = NULL;
-    g_autoptr(db_result) places = NULL;
-    enum rc rc = db_lock_text(db, "blob", facts->sha512, err);
-    if (rc == RC_OK) {
-        rc = db_run(db,
-                    "INSERT INTO blob (sha512, size) VALUES ($1, $2) ON CONFLICT (sha512) DO "
-                    "UPDATE SET created_at = now()",
-                    DB_ARGS(db_s(facts->sha512), db_i(facts->size)), NULL, err);
-    }
-    if (rc == RC_OK) {
-        rc = db_run(db,
-                    "UPDATE image SET upload_blob = $2 WHERE id = $3::uuid AND upload_id = "
-                    "$1::uuid",
-                    DB_ARGS(db_s(facts->upload->upload_id), db_s(facts->sha512),
-                            db_s(facts->upload->image_id)),
-                    &owned, err);
-    }
-    if (rc == RC_OK && db_n_affected(owned) != 1) {
-        return gone(facts->upload, err);
-    }
-    if (rc == RC_OK) {
-        rc = db_run(db,
-                    "INSERT INTO blob_location (sha512, store, state) SELECT $1, s, 'placing' FROM "
-                    "unnest($2::text[]) s ON CONFLICT (sha512, store) DO UPDATE SET changed_at = "
-                    "CASE blob_location.state WHEN 'removing' THEN blob_location.changed_at ELSE "
-                    "now() END RETURNING state = 'removing' AS busy",
-                    DB_ARGS(db_s(facts->sha512), db_s(announce->stores)), &places, err);
-    }
-    for (int i = 0; rc == RC_OK && i < db_n_rows(places); i++) {
-        if (db_bool(places, i, "busy")) {
-            return fault_typed(err, RC_UNAVAILABLE, "removing",
-                               "the same bytes are just being deleted, try again");
-        }
-    }
-    return rc;
-}
-
-enum rc
-upload_db_announce(struct db *db, const struct upload_facts *facts, const char *stores,
-                   struct err *err)
-{
-    struct announce announce = {facts, stores};
-    return db_tx(db, announce_in_tx, &announce, err);
 }
 
 struct storing {
@@ -202,13 +147,14 @@ activate(struct db *db, const struct upload_facts *facts, bool *ret_first, struc
     enum rc rc = db_run(
         db,
         "UPDATE image SET status = 'active', size = $3, virtual_size = $4, checksum = $5, "
-        "os_hash_algo = 'sha512', os_hash_value = $6, blob = $6, updated_at = now(), disk_format = "
+        "os_hash_algo = $8, os_hash_value = $6, blob = $6, updated_at = now(), disk_format = "
         "COALESCE($7::jsonb->>'disk_format', disk_format), container_format = "
         "COALESCE($7::jsonb->>'container_format', container_format), properties = properties || "
         "COALESCE($7::jsonb->'properties', '{}'), " NO_STAGED
         " WHERE id = $1::uuid AND upload_id = $2::uuid AND status IN ('saving', 'importing')",
         DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id), db_i(facts->size),
-                virtual_size, db_s(facts->md5), db_s(facts->sha512), db_s(facts->adopted)),
+                virtual_size, db_s(facts->md5), db_s(facts->sha512), db_s(facts->adopted),
+                db_s(digest_algo_of(facts->sha512)->name)),
         &result, err);
     if (rc == RC_OK) {
         *ret_first = db_n_affected(result) == 1;
@@ -225,8 +171,9 @@ add_places(struct db *db, const struct storing *storing, struct err *err)
     g_autoptr(db_result) image = NULL;
     enum rc rc = db_run(db,
                         "UPDATE blob_location SET state = 'present', changed_at = now(), "
-                        "verified_at = now() WHERE sha512 = $1 AND store = ANY ($2::text[]) AND "
-                        "state <> 'removing'",
+                        "verified_at = now() WHERE sha512 IN (SELECT $1 UNION SELECT part FROM "
+                        "blob_part WHERE sha512 = $1) AND store = ANY ($2::text[]) AND state <> "
+                        "'removing'",
                         DB_ARGS(db_s(facts->sha512), db_s(storing->stored->stores)), &places, err);
     if (rc == RC_OK) {
         rc = db_run(db,
@@ -255,7 +202,7 @@ add_places(struct db *db, const struct storing *storing, struct err *err)
                             db_s(storing->stored->stores), db_s(storing->stored->failed)),
                     &image, err);
     }
-    return rc == RC_OK && db_n_affected(image) != 1 ? gone(facts->upload, err) : rc;
+    return rc == RC_OK && db_n_affected(image) != 1 ? upload_gone(facts->upload, err) : rc;
 }
 
 static enum rc
@@ -328,7 +275,7 @@ stage_in_tx(struct db *db, void *argument, struct err *err)
             &result, err);
     }
     if (rc == RC_OK && db_n_affected(result) != 1) {
-        return gone(facts->upload, err);
+        return upload_gone(facts->upload, err);
     }
     if (rc == RC_OK) {
         rc = layer_db_replace(db, facts->upload->image_id, facts->layers, err);

@@ -3,6 +3,7 @@
 // too, fed from elsewhere; their tasks tell how it went.
 #pragma once
 #include "services/image/catalog/image_db.h"
+#include "services/image/store/recipe.h"
 
 enum upload_kind { UPLOAD_FILE, UPLOAD_STAGE, UPLOAD_FETCH, UPLOAD_DIRECT, UPLOAD_COPY };
 struct upload_row {
@@ -34,16 +35,20 @@ struct upload_facts {
     const char *md5, *sha512;
     int64_t size, virtual_size; // virtual_size -1: unknown
     const char *format;         // as recognised
-    const char *adopted; // NULL, or JSON: disk_format, container_format, properties to take over
-    const char *archive; // kind, as recognised
-    const char *inside;  // a compressed disk's format
-    const char *layers;  // JSON array, catalog/layer_db.h; NULL: as they are
+    const char *adopted;  // NULL, or JSON: disk_format, container_format, properties to take over
+    const char *archive;  // kind, as recognised
+    const char *inside;   // a compressed disk's format
+    const char *layers;   // JSON array, catalog/layer_db.h; NULL: as they are
+    const GArray *recipe; // how it may be cut; NULL: not at all
 };
-// Rows for the blob and its places in the stores (text[] literal), so that bytes under that name
-// never go unnoticed. RC_GONE: the image or the lease is not ours any more; RC_UNAVAILABLE with
-// type "removing": the bytes are just being deleted there, try again.
+// RC_GONE.
+enum rc upload_gone(const struct upload_row *upload, struct err *err);
+// Rows for the blob, its parts and their places in the stores (text[] literal), so that bytes under
+// that name never go unnoticed (announce_db.c). ret_recipe: how it must be stored; NULL: as one.
+// The caller unrefs. RC_GONE: the image or the lease is not ours any more; RC_UNAVAILABLE with type
+// "removing": the bytes are just being deleted there, try again.
 enum rc upload_db_announce(struct db *db, const struct upload_facts *facts, const char *stores,
-                           struct err *err) CHECKED;
+                           GArray **ret_recipe, struct err *err) CHECKED;
 struct upload_stored {
     const char *stores; // text[] literal: hold the bytes now
     const char *failed; // "archive": of this import so far, sorted

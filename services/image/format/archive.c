@@ -381,7 +381,7 @@ archive_claim_holds(const struct archive_verdict *verdict, enum disk_format outs
         g_strlcpy(ret_reason, verdict->reason, 256);
         return false;
     }
-    if (verdict->kind != ARCHIVE_NONE && outside != FORMAT_RAW) {
+    if (verdict->kind != ARCHIVE_NONE && outside != FORMAT_RAW && outside != FORMAT_TAR) {
         snprintf(ret_reason, 256, "content is both an archive (%s) and '%s'",
                  archive_kind_name(verdict->kind), disk_format_name(outside));
         return false;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "services/image/format/archive_parts.h"
 #include "services/image/format/format_probe.h"
 
 struct format_scan {
@@ -19,6 +20,7 @@ struct format_scan {
     uint8_t tail[TAIL_SIZE];
 };
 
+enum { TAR_MAGIC = 257, TAR_BLOCK = 512 };
 // How a format is recognised: bytes at an offset from the start, or from the end when negative.
 struct signature {
     int offset;
@@ -26,8 +28,10 @@ struct signature {
     size_t n_bytes;
     enum disk_format format;
     format_check_fn check;
-    const char *name; // of formats that are not allowed
+    const char *name;                                 // of formats that are not allowed
+    bool (*confirms)(const struct format_view *view); // NULL: the bytes are enough
 };
+static bool has_tar_sum(const struct format_view *view);
 // clang-format off
 #define SIG(bytes) bytes, sizeof(bytes) - 1
 static const struct signature signatures[] = {
@@ -46,12 +50,13 @@ static const struct signature signatures[] = {
     {0, SIG("OOOM\0\0\0\2"), FORMAT_OTHER, 0, "COW"},
     {32769, SIG("CD001"), FORMAT_ISO, 0, 0},
     {32769, SIG("BEA01"), FORMAT_ISO, 0, 0},
+    {TAR_MAGIC, SIG("ustar"), FORMAT_TAR, 0, 0, has_tar_sum},
     {-512, SIG("conectix"), FORMAT_VHD, vhd_check, 0},
     {-511, SIG("conectix"), FORMAT_VHD, vhd_check, 0},
     {-512, SIG("koly"), FORMAT_OTHER, 0, "DMG"},
 };
 static const char *const format_names[N_FORMATS] = {
-    "raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx", "iso", "other",
+    "raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx", "iso", "tar", "other",
 };
 // clang-format on
 
@@ -155,9 +160,10 @@ format_claim_holds(const struct format_verdict *verdict, const char *disk_format
         return true;
     }
     // What a container wraps cannot be seen from outside, but wrapped content looks like nothing
-    // known.
+    // known, or is an archive. A disk that is one is what some other reader takes for a container.
     bool wrapped = strcmp(container_format, "bare") && strcmp(container_format, disk_format);
-    if (verdict->format == FORMAT_RAW && (wrapped || claim_is_plain(disk_format))) {
+    if ((wrapped && (verdict->format == FORMAT_RAW || verdict->format == FORMAT_TAR)) ||
+        (verdict->format == FORMAT_RAW && claim_is_plain(disk_format))) {
         return true;
     }
     snprintf(ret_reason, 256, "content is '%s', but the image's disk_format is '%s'", found,
@@ -181,6 +187,13 @@ view_of(const struct format_scan *scan, bool final)
     };
 }
 
+// The magic number alone may stand in the first sector of anything.
+static bool
+has_tar_sum(const struct format_view *view)
+{
+    return view->head_size >= TAR_BLOCK && tar_is_header(view->head);
+}
+
 static bool
 signature_matches(const struct signature *sig, const struct format_view *view)
 {
@@ -194,7 +207,8 @@ signature_matches(const struct signature *sig, const struct format_view *view)
         size = view->tail_size;
         offset = size - (size_t)-sig->offset;
     }
-    return offset + sig->n_bytes <= size && !memcmp(start + offset, sig->bytes, sig->n_bytes);
+    return offset + sig->n_bytes <= size && !memcmp(start + offset, sig->bytes, sig->n_bytes) &&
+           (!sig->confirms || sig->confirms(view));
 }
 
 static void

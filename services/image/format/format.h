@@ -17,6 +17,7 @@ enum disk_format {
     FORMAT_VHD,
     FORMAT_VHDX,
     FORMAT_ISO,
+    FORMAT_TAR,   // an archive, which only a container_format claims
     FORMAT_OTHER, // recognised, but not on the allow-list (QED, LUKS, Parallels …)
     N_FORMATS,
 };

@@ -4,6 +4,7 @@
 #include "common/log/log.h"
 #include "services/image/store/driver.h"
 #include "services/image/store/location_db.h"
+#include "services/image/store/recipe_db.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,12 +22,12 @@ is_named(const GPtrArray *names, const char *name)
 }
 
 enum rc
-blob_places_find(const struct stores *stores, struct db *db, const char *image_id,
+blob_places_find(const struct stores *stores, struct db *db, const image_row *image,
                  struct blob_places *ret_places, struct err *err)
 {
     g_autoptr(GPtrArray) names = NULL;
     struct blob_places places = {.n = 0};
-    enum rc rc = location_db_list(db, image_id, true, &names, err);
+    enum rc rc = location_db_list(db, image->id, true, &names, err);
     if (rc != RC_OK) {
         return rc;
     }
@@ -40,10 +41,16 @@ blob_places_find(const struct stores *stores, struct db *db, const char *image_i
     }
     if (places.n == 0) {
         return fault(err, RC_UNAVAILABLE, "The data of image %s is damaged in every store.",
-                     image_id);
+                     image->id);
     }
     *ret_places = places;
-    return RC_OK;
+    return recipe_db_load(db, image->sha512, &ret_places->recipe, err);
+}
+
+void
+blob_places_clear(struct blob_places *places)
+{
+    g_clear_pointer(&places->recipe, g_array_unref);
 }
 
 enum rc
@@ -98,10 +105,11 @@ blob_fetch(const struct blob_places *places, const char *sha512, int64_t size, i
            struct err *err)
 {
     enum rc rc = RC_UNAVAILABLE;
-    const struct blob_source copy = {fd, sha512, size, true};
+    const struct blob_source copy = {.fd = fd, .sha512 = sha512, .size = size, .is_temp = true};
     for (unsigned i = 0; rc != RC_OK && i < places->n; i++) {
         struct fetching fetching = {fd, 0};
-        rc = size ? store_get(places->stores[i], sha512, 0, size - 1, write_bytes, &fetching, err)
+        rc = size ? recipe_get(places->stores[i], places->recipe, sha512, 0, size - 1, write_bytes,
+                               &fetching, err)
                   : RC_OK;
         if (rc == RC_OK) {
             rc = blob_source_read(&copy, ignore_bytes, NULL, err);

@@ -2,29 +2,39 @@
 #include "services/image/store/location_db.h"
 
 #include "services/image/catalog/image_sql.h"
+#include "services/image/store/recipe_db.h"
 
 #define KEEP_DELETED_DAYS "30"
 #define MIN_BLOB_AGE "1 minute"
 #define REMOVAL_RETRY "1 minute" // whoever claimed a removal has ended by then, or died
 #define REPAIR_TIME "6 hours"
 
-// Of a blob_location l: an image is in it, or a live upload of these bytes may put one there.
+// Of a blob_location l: an image is in it, or a live upload of these bytes may put one there, or it
+// is a part of what is there.
 #define IS_WANTED                                                                      \
     "(EXISTS (SELECT FROM image i JOIN image_location il ON il.image_id = i.id WHERE " \
     "i.blob = l.sha512 AND il.store = l.store) OR EXISTS (SELECT FROM image i WHERE "  \
-    "i.upload_blob = l.sha512))"
+    "i.upload_blob = l.sha512) OR EXISTS (SELECT FROM blob_part p JOIN blob_location " \
+    "w ON w.sha512 = p.sha512 WHERE p.part = l.sha512 AND w.store = l.store))"
+
+// Of a blob_location l: what the whole is made of is good there.
+#define PARTS_ARE_GOOD                                                             \
+    "NOT EXISTS (SELECT FROM blob_part p LEFT JOIN blob_location pl ON pl.sha512 " \
+    "= p.part AND pl.store = l.store AND pl.state = 'present' WHERE p.sha512 = "   \
+    "l.sha512 AND pl.sha512 IS NULL)"
 
 enum rc
 location_db_list(struct db *db, const char *image_id, bool only_good, GPtrArray **ret_names,
                  struct err *err)
 {
     g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(db,
-                        "SELECT il.store FROM image i JOIN image_location il ON il.image_id = i.id "
-                        "JOIN blob_location l ON l.sha512 = i.blob AND l.store = il.store WHERE "
-                        "i.id = $1::uuid AND (l.state = 'present' OR NOT $2::boolean) ORDER BY "
-                        "il.store",
-                        DB_ARGS(db_s(image_id), db_b(only_good)), &result, err);
+    enum rc rc =
+        db_run(db,
+               "SELECT il.store FROM image i JOIN image_location il ON il.image_id = i.id "
+               "JOIN blob_location l ON l.sha512 = i.blob AND l.store = il.store WHERE "
+               "i.id = $1::uuid AND (NOT $2::boolean OR (l.state = 'present' AND " PARTS_ARE_GOOD
+               ")) ORDER BY il.store",
+               DB_ARGS(db_s(image_id), db_b(only_good)), &result, err);
     if (rc == RC_OK) {
         *ret_names = g_ptr_array_new_with_free_func(g_free);
         for (int i = 0; i < db_n_rows(result); i++) {
@@ -117,11 +127,13 @@ sweep_db_live_temps(struct db *db, GHashTable *ret_names, struct err *err)
 enum rc
 sweep_db_live_blobs(struct db *db, GHashTable *ret_names, struct err *err)
 {
-    return names_into(db,
-                      "SELECT upload_blob AS name FROM image WHERE upload_blob IS NOT NULL UNION "
-                      "SELECT sha512 FROM blob_location WHERE state = 'repairing' AND changed_at > "
-                      "now() - interval '" REPAIR_TIME "' ORDER BY name",
-                      ret_names, err);
+    return names_into(
+        db,
+        "SELECT upload_blob AS name FROM image WHERE upload_blob IS NOT NULL UNION "
+        "SELECT p.part FROM image i JOIN blob_part p ON p.sha512 = i.upload_blob UNION "
+        "SELECT sha512 FROM blob_location WHERE state = 'repairing' AND changed_at > "
+        "now() - interval '" REPAIR_TIME "' ORDER BY name",
+        ret_names, err);
 }
 
 void
@@ -140,8 +152,8 @@ place_free(void *data)
     "INSERT INTO blob_location (sha512, store, state) SELECT b.sha512, s, 'placing' FROM "     \
     "blob b, unnest($1::text[]) s WHERE b.created_at < now() - interval '" MIN_BLOB_AGE        \
     "' AND NOT EXISTS (SELECT FROM blob_location l WHERE l.sha512 = b.sha512) AND NOT EXISTS " \
-    "(SELECT FROM image i WHERE i.blob = b.sha512 OR i.upload_blob = b.sha512) ON CONFLICT "   \
-    "DO NOTHING"
+    "(SELECT FROM image i WHERE i.blob = b.sha512 OR i.upload_blob = b.sha512) AND NOT "       \
+    "EXISTS (SELECT FROM blob_part p WHERE p.part = b.sha512) ON CONFLICT DO NOTHING"
 
 enum rc
 sweep_db_unwanted(struct db *db, const char *stores, GPtrArray **ret_places, struct err *err)
@@ -154,7 +166,7 @@ sweep_db_unwanted(struct db *db, const char *stores, GPtrArray **ret_places, str
                     "WHERE l.store = ANY ($1::text[]) AND CASE l.state WHEN 'removing' THEN "
                     "l.changed_at < now() - interval '" REMOVAL_RETRY "' ELSE b.created_at < now() "
                     "- interval '" MIN_BLOB_AGE "' AND NOT " IS_WANTED
-                    " END ORDER BY l.changed_at LIMIT 100",
+                    " END ORDER BY l.changed_at LIMIT 400",
                     DB_ARGS(db_s(stores)), &result, err);
     }
     if (rc != RC_OK) {
@@ -180,7 +192,7 @@ claim_in_tx(struct db *db, void *argument, struct err *err)
 {
     struct claim *claim = argument;
     g_autoptr(db_result) result = NULL;
-    enum rc rc = db_lock_text(db, "blob", claim->place->sha512, err);
+    enum rc rc = blob_db_lock(db, claim->place->sha512, err);
     if (rc == RC_OK) {
         rc = db_run(db,
                     "UPDATE blob_location l SET state = 'removing', changed_at = now() WHERE "
@@ -207,7 +219,7 @@ static enum rc
 removed_in_tx(struct db *db, void *argument, struct err *err)
 {
     const struct place *place = argument;
-    enum rc rc = db_lock_text(db, "blob", place->sha512, err);
+    enum rc rc = blob_db_lock(db, place->sha512, err);
     if (rc == RC_OK) {
         rc = db_run(db,
                     "DELETE FROM blob_location WHERE sha512 = $1 AND store = $2 AND state = "
@@ -215,11 +227,13 @@ removed_in_tx(struct db *db, void *argument, struct err *err)
                     DB_ARGS(db_s(place->sha512), db_s(place->store)), NULL, err);
     }
     if (rc == RC_OK) {
-        rc = db_run(db,
-                    "DELETE FROM blob b WHERE sha512 = $1 AND NOT EXISTS (SELECT FROM "
-                    "blob_location l WHERE l.sha512 = b.sha512) AND NOT EXISTS (SELECT FROM image "
-                    "i WHERE i.blob = b.sha512 OR i.upload_blob = b.sha512)",
-                    DB_ARGS(db_s(place->sha512)), NULL, err);
+        rc = db_run(
+            db,
+            "DELETE FROM blob b WHERE sha512 = $1 AND NOT EXISTS (SELECT FROM "
+            "blob_location l WHERE l.sha512 = b.sha512) AND NOT EXISTS (SELECT FROM image "
+            "i WHERE i.blob = b.sha512 OR i.upload_blob = b.sha512) AND NOT EXISTS (SELECT FROM "
+            "blob_part p WHERE p.part = b.sha512)",
+            DB_ARGS(db_s(place->sha512)), NULL, err);
     }
     return rc;
 }

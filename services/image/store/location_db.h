@@ -26,7 +26,7 @@ struct place {
     char *sha512, *store;
 };
 void place_free(void *place);
-// Places of these stores (text[] literal) that no image wants: at most 100.
+// Places of these stores (text[] literal) that no image wants: at most 400.
 enum rc sweep_db_unwanted(struct db *db, const char *stores, GPtrArray **ret_places,
                           struct err *err) CHECKED;
 // True: nobody writes there any more, the caller deletes the bytes and then says so.
@@ -41,6 +41,7 @@ enum rc sweep_db_adopt(struct db *db, const struct place *place, int64_t size,
 struct scrub {
     struct place place;
     int64_t size;
+    bool is_cut; // kept as parts
 };
 void scrub_clear(struct scrub *scrub);
 // The place that was not verified for the longest, and for min_age_s at least; it counts as

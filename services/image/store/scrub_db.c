@@ -4,6 +4,7 @@
 #include "services/image/store/location_db.h"
 
 #define REPAIR_RETRY "6 hours" // as in location_db.c: a repair that ended without a word
+#define IS_CUT "EXISTS (SELECT FROM blob_part p WHERE p.sha512 = l.sha512) AS is_cut"
 #define CORRUPT_STORES "os_glance_corrupt_stores"
 
 void
@@ -19,7 +20,8 @@ take(enum rc rc, const db_result *result, struct scrub *ret_scrub)
     if (rc == RC_OK) {
         *ret_scrub = (struct scrub){
             {g_strdup(db_text(result, 0, "sha512")), g_strdup(db_text(result, 0, "store"))},
-            db_int(result, 0, "size")};
+            db_int(result, 0, "size"),
+            db_bool(result, 0, "is_cut")};
     }
     return rc;
 }
@@ -35,7 +37,7 @@ scrub_db_next(struct db *db, const char *stores, int64_t min_age_s, struct scrub
         "blob_location WHERE state = 'present' AND store = ANY ($1::text[]) AND verified_at < "
         "now() - make_interval(secs => $2::bigint) ORDER BY verified_at LIMIT 1 FOR UPDATE SKIP "
         "LOCKED) d WHERE l.sha512 = d.sha512 AND l.store = d.store RETURNING l.sha512, l.store, "
-        "(SELECT size FROM blob b WHERE b.sha512 = l.sha512) AS size",
+        "(SELECT size FROM blob b WHERE b.sha512 = l.sha512) AS size, " IS_CUT,
         DB_ARGS(db_s(stores), db_i(min_age_s)), &result, err);
     return take(rc, result, ret_scrub);
 }
@@ -52,12 +54,13 @@ scrub_db_next_corrupt(struct db *db, const char *stores, struct scrub *ret_scrub
         "(SELECT FROM blob_location g WHERE g.sha512 = c.sha512 AND g.state = 'present' AND "
         "g.store = ANY ($1::text[])) ORDER BY changed_at LIMIT 1 FOR UPDATE SKIP LOCKED) d WHERE "
         "l.sha512 = d.sha512 AND l.store = d.store RETURNING l.sha512, l.store, (SELECT size FROM "
-        "blob b WHERE b.sha512 = l.sha512) AS size",
+        "blob b WHERE b.sha512 = l.sha512) AS size, " IS_CUT,
         DB_ARGS(db_s(stores)), &result, err);
     return take(rc, result, ret_scrub);
 }
 
-// The images of these bytes say which of their stores have them damaged.
+// The images of these bytes, or that have them as a part, say which of their stores have them
+// damaged.
 static enum rc
 mark_images(struct db *db, const char *sha512, struct err *err)
 {
@@ -65,10 +68,12 @@ mark_images(struct db *db, const char *sha512, struct err *err)
         db,
         "UPDATE image i SET properties = CASE WHEN c.names IS NULL THEN i.properties - "
         "'" CORRUPT_STORES "' ELSE i.properties || jsonb_build_object('" CORRUPT_STORES
-        "', c.names) END FROM (SELECT i2.id, string_agg(l.store, ',' ORDER BY l.store) AS names "
-        "FROM image i2 JOIN image_location il ON il.image_id = i2.id LEFT JOIN blob_location l ON "
-        "l.sha512 = i2.blob AND l.store = il.store AND l.state IN ('corrupt', 'repairing') WHERE "
-        "i2.blob = $1 GROUP BY i2.id) c WHERE i.id = c.id",
+        "', c.names) END FROM (SELECT i2.id, string_agg(DISTINCT l.store, ',' ORDER BY l.store) AS "
+        "names FROM image i2 JOIN image_location il ON il.image_id = i2.id LEFT JOIN blob_location "
+        "l ON l.store = il.store AND l.state IN ('corrupt', 'repairing') AND (l.sha512 = i2.blob "
+        "OR l.sha512 IN (SELECT part FROM blob_part p WHERE p.sha512 = i2.blob)) WHERE i2.blob IN "
+        "(SELECT $1 UNION SELECT sha512 FROM blob_part WHERE part = $1) GROUP BY i2.id) c WHERE "
+        "i.id = c.id",
         DB_ARGS(db_s(sha512)), NULL, err);
 }
 

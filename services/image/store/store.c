@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/store/store.h"
 
+#include "common/base/digest.h"
 #include "services/image/store/driver.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -308,59 +308,76 @@ stores_temp_list(struct stores *stores)
 bool
 blob_name_is_valid(const char *name)
 {
-    return strlen(name) == SHA512_LEN && strspn(name, "0123456789abcdef") == SHA512_LEN;
+    return digest_is_valid(name);
 }
 
 static enum rc
 check_digest(EVP_MD_CTX *digest, const struct blob_source *source, struct err *err)
 {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    char hex[2 * EVP_MAX_MD_SIZE + 1];
-    EVP_DigestFinal_ex(digest, bytes, &size);
-    for (unsigned i = 0; i < size; i++) {
-        g_snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
-    }
-    return !strcmp(hex, source->sha512)
+    char name[2 * EVP_MAX_MD_SIZE + 1];
+    digest_to_hex(digest, name);
+    return !strcmp(name, source->sha512)
                ? RC_OK
                : fault(err, RC_INTERNAL, "the bytes read are not those of blob '%.16s…'",
                        source->sha512);
+}
+
+// Whoever wrote the file past the page cache may have left it so; reads here are not aligned.
+static enum rc
+leave_direct(int fd, struct err *err)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 || !(flags & O_DIRECT) || fcntl(fd, F_SETFL, flags & ~O_DIRECT) == 0
+               ? RC_OK
+               : fault(err, RC_UNAVAILABLE, "cannot read the image's bytes: %s", g_strerror(errno));
+}
+
+struct range_reader {
+    int fd;
+    uint8_t *buffer; // of READ_SIZE
+    EVP_MD_CTX *digest;
+    blob_sink sink;
+    void *context;
+};
+
+static enum rc
+read_range(const struct range_reader *reader, struct blob_range range, struct err *err)
+{
+    enum rc rc = RC_OK;
+    while (rc == RC_OK && range.size > 0) {
+        ssize_t n =
+            pread(reader->fd, reader->buffer, (size_t)MIN(READ_SIZE, range.size), range.offset);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return fault(err, RC_UNAVAILABLE, "cannot read the image's bytes: %s",
+                         n < 0 ? g_strerror(errno) : "the file is too short");
+        }
+        EVP_DigestUpdate(reader->digest, reader->buffer, (size_t)n);
+        rc = reader->sink(reader->context, reader->buffer, (size_t)n, err);
+        range.offset += n;
+        range.size -= n;
+    }
+    return rc;
 }
 
 enum rc
 blob_source_read(const struct blob_source *source, blob_sink sink, void *context, struct err *err)
 {
     g_autofree uint8_t *buffer = g_malloc(READ_SIZE);
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    enum rc rc = RC_OK;
-    int64_t done = 0;
-    // Whoever wrote the file past the page cache may have left it so; reads here are not aligned.
-    int flags = fcntl(source->fd, F_GETFL);
-    if (flags >= 0 && (flags & O_DIRECT)) {
-        rc = fcntl(source->fd, F_SETFL, flags & ~O_DIRECT) == 0
-                 ? RC_OK
-                 : fault(err, RC_UNAVAILABLE, "cannot read the image's bytes: %s",
-                         g_strerror(errno));
-    }
-    EVP_DigestInit_ex(digest, EVP_sha512(), NULL);
-    while (rc == RC_OK && done < source->size) {
-        ssize_t n = pread(source->fd, buffer, (size_t)MIN(READ_SIZE, source->size - done), done);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            rc = fault(err, RC_UNAVAILABLE, "cannot read the image's bytes: %s",
-                       n < 0 ? g_strerror(errno) : "the file is too short");
-            break;
-        }
-        EVP_DigestUpdate(digest, buffer, (size_t)n);
-        rc = sink(context, buffer, (size_t)n, err);
-        done += n;
+    const struct blob_range whole = {0, source->size};
+    const struct blob_range *ranges = source->n_ranges ? source->ranges : &whole;
+    const struct range_reader reader = {
+        source->fd, buffer, digest_new(digest_algo_of(source->sha512)->evp()), sink, context};
+    enum rc rc = leave_direct(source->fd, err);
+    for (unsigned i = 0; rc == RC_OK && i < MAX(source->n_ranges, 1); i++) {
+        rc = read_range(&reader, ranges[i], err);
     }
     if (rc == RC_OK) {
-        rc = check_digest(digest, source, err);
+        rc = check_digest(reader.digest, source, err);
     }
-    EVP_MD_CTX_free(digest);
+    EVP_MD_CTX_free(reader.digest);
     return rc;
 }
 

@@ -9,8 +9,6 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define SHA512_LEN 128
-
 struct stores;
 struct store;
 // RC_INVALID names the setting; RC_UNAVAILABLE: a directory cannot be made or written.
@@ -41,12 +39,19 @@ enum rc stores_temp_open(struct stores *stores, const char *upload_id, int *ret_
 void stores_temp_remove(struct stores *stores, const char *upload_id); // none there is fine
 GPtrArray *stores_temp_list(struct stores *stores);                    // names; owned texts
 
-// ---- blobs. Everything here may block.
+// ---- blobs, named by the digest of their bytes: of any algorithm in common/base/digest.h, each
+// kind beside the others, whatever new ones are made with. Everything here may block.
+struct blob_range {
+    int64_t offset, size;
+};
 struct blob_source {
     int fd;             // the whole file, synced
     const char *sha512; // what it holds
     int64_t size;
     bool is_temp; // nobody else's file: a local store may take it over by a link
+    // When there are any, only these bytes of the file, in this order; not is_temp.
+    const struct blob_range *ranges;
+    unsigned n_ranges;
 };
 // Makes the bytes the store's blob of that name, whole or not at all, in place of what was there;
 // safe on disk afterwards. Reads that do not give the named content: RC_INTERNAL.

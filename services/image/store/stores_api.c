@@ -4,6 +4,7 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/store/location_db.h"
+#include "services/image/store/recipe_db.h"
 
 #include <string.h>
 
@@ -78,6 +79,7 @@ locations_list(struct request *request, struct reply *reply, struct err *err)
     const struct stores *stores = image_service_of(request)->stores;
     g_autoptr(image_row) row = NULL;
     g_autoptr(GPtrArray) names = NULL;
+    g_autoptr(GArray) recipe = NULL;
     struct db *db;
     enum rc rc = request_db(request, &db, err);
     if (rc == RC_OK) {
@@ -86,11 +88,15 @@ locations_list(struct request *request, struct reply *reply, struct err *err)
     if (rc == RC_OK) {
         rc = location_db_list(db, row->id, false, &names, err);
     }
+    if (rc == RC_OK && row->sha512) {
+        rc = recipe_db_load(db, row->sha512, &recipe, err);
+    }
     if (rc != RC_OK) {
         return rc;
     }
     reply->json = json_array();
-    for (guint i = 0; i < names->len; i++) {
+    // What is kept as layers lies nowhere as one file.
+    for (guint i = 0; !recipe && i < names->len; i++) {
         const struct store *store = stores_find(stores, names->pdata[i]);
         g_autofree char *url = store ? store_url(store, row->sha512) : NULL;
         if (url) {

@@ -5,6 +5,7 @@
 #include "services/image/store/location_db.h"
 
 #define ADOPT_AGE_S 600
+#define MAX_ROUNDS 16   // of places in one sweep
 #define REMOTE_EVERY 12 // sweeps: unfinished writes of remote stores are asked for that rarely
 
 // What is there is listed before the rows are read: what began in between is not judged.
@@ -70,7 +71,7 @@ remove_place(struct image_service *image, struct db *db, const struct place *pla
 
 // A store that does not answer does not keep the others from being swept.
 static enum rc
-sweep_places(struct image_service *image, struct db *db, int64_t *n_removed, struct err *err)
+sweep_some(struct image_service *image, struct db *db, int64_t *n_removed, struct err *err)
 {
     g_autofree char *stores = stores_literal(image);
     g_autoptr(GPtrArray) places = NULL;
@@ -80,6 +81,19 @@ sweep_places(struct image_service *image, struct db *db, int64_t *n_removed, str
         if (remove_place(image, db, places->pdata[i], n_removed, &failure) != RC_OK) {
             log_warn("cannot remove a blob", kv("message", failure.message));
         }
+    }
+    return rc;
+}
+
+// The parts of what went may go now, too.
+static enum rc
+sweep_places(struct image_service *image, struct db *db, int64_t *n_removed, struct err *err)
+{
+    enum rc rc = RC_OK;
+    int64_t before = -1;
+    for (int i = 0; rc == RC_OK && i<MAX_ROUNDS && * n_removed> before; i++) {
+        before = *n_removed;
+        rc = sweep_some(image, db, n_removed, err);
     }
     return rc;
 }

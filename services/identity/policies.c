@@ -109,6 +109,7 @@ const struct policy_rule identity_policies[] = {
     {"identity:create_trust", OF_TRUSTOR, "", POLICY_NO_DOMAIN | POLICY_NO_SYSTEM},
     {"identity:get_trust", READER " or " TRUST_PARTY, "", POLICY_NO_DOMAIN},
     {"identity:delete_trust", ADMIN " or " OF_TRUSTOR, "", POLICY_NO_DOMAIN},
+    {"identity:get_security_compliance_domain_config", "", "what the cloud asks of passwords"},
     READ("get_domain_config"), READ("get_domain_config_default"), WRITE("create_domain_config"), WRITE("update_domain_config"), WRITE("delete_domain_config"),
     CRUD("consumer", "consumers"), CRUD("endpoint_group", "endpoint_groups"),
     WRITE("add_endpoint_to_project"), READ("check_endpoint_in_project"), WRITE("remove_endpoint_from_project"),

@@ -10,6 +10,7 @@
 #include "services/identity/quota/quota.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/token/feed_db.h"
+#include "services/identity/token/hasher.h"
 #include "services/identity/token/scope_cache.h"
 
 #define CATCH_UP_MS 400
@@ -96,6 +97,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     struct identity *identity = the_identity;
     read_settings(identity, service_conf(service));
     make_client(identity, service_conf(service));
+    hasher_start((int)conf_int(service_conf(service), "password", "hashers"));
     enum rc rc = compliance_init(&identity->compliance, service_conf(service), err);
     rc = rc ? rc : accounts_check_settings(service_conf(service), err);
     rc = rc ? rc : reseal_check(identity, err);

@@ -85,7 +85,8 @@ perform(const struct s3 *s3, struct attempt *attempt, char *message)
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, s3->signer);
-    curl_easy_setopt(curl, CURLOPT_USERPWD, s3->credentials);
+    curl_easy_setopt(curl, CURLOPT_USERNAME, s3->access_key);
+    curl_easy_setopt(curl, CURLOPT_PASSWORD, s3->secret_key);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);

@@ -116,8 +116,9 @@ check_access_rules(struct request *request, struct err *err)
         request->auth = NULL;
         return RC_OK;
     }
-    return fault(err, RC_FORBIDDEN,
-                 "You are not authorized to perform the requested action: no access rule of the "
+    // 401 as OpenStack's services have it: for this request the token is none.
+    return fault(err, RC_UNAUTHORIZED,
+                 "The request you have made requires authentication: no access rule of the "
                  "application credential allows it.");
 }
 

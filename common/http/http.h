@@ -105,6 +105,7 @@ struct http_config {
     size_t max_body;          // bytes of a buffered body; 0: 1 MiB; larger: 413
     int idle_timeout_s;       // 0: 60
     int max_connections;      // 0: 4,096
+    int list_limit;           // items of a list that nobody limited; 0: no such limit
     bool trust_proxy;         // believe X-Forwarded-Proto and X-Forwarded-Host
     const char *identity_url; // for WWW-Authenticate on 401; NULL: none
     const struct route *const
@@ -157,6 +158,7 @@ uint16_t request_version(const struct request *request);           // negotiated
 const struct auth_context *
 request_auth(const struct request *request);                // NULL on a public row without token
 const char *request_project(const struct request *request); // token's project id, "" when unscoped
+int request_list_limit(const struct request *request);      // http_config's
 // "http://host:port" as the client addressed us (Host, X-Forwarded-Proto when behind a trusted
 // proxy).
 const char *request_base_url(const struct request *request);

@@ -197,6 +197,12 @@ request_project(const struct request *request)
     return request->auth ? request->auth->project_id : "";
 }
 
+int
+request_list_limit(const struct request *request)
+{
+    return request->server->config.list_limit;
+}
+
 static bool
 is_host(const char *text)
 {

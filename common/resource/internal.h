@@ -36,3 +36,32 @@ char *sql_like_pattern(const char *before, const char *value, const char *after)
 // input → op->values for POST (is_create) or PUT/PATCH: types, bounds, who may set; defaults for
 // POST.
 enum rc check_input(struct resource_op *op, bool is_create, struct err *err) CHECKED;
+
+// list.c and filter.c: one list being asked for.
+enum { MAX_LIST_ARGS = 48, MAX_SORT_KEYS = 8, N_RESOURCE_IMPLIED = 6 };
+struct list_query {
+    struct request *request;
+    const struct resource *resource;
+    bool admin;
+    GPtrArray *fields;
+    GString *where;
+    struct db_arg args[MAX_LIST_ARGS];
+    size_t n_args;
+    GPtrArray *owned; // texts behind args
+    const char *marker;
+    int marker_param; // 0: no marker
+    int64_t limit;    // 0: not given
+    bool reverse;
+    struct {
+        char *expression;
+        bool descending;
+    } keys[MAX_SORT_KEYS + 1];
+    int n_keys;
+};
+// Adds a parameter, which the query owns; returns its number.
+int list_query_add(struct list_query *query, char *own);
+// Adds the conditions that the request's query asks for to `where`.
+enum rc list_query_filter(struct list_query *query, struct err *err) CHECKED;
+// The i-th attribute that a style brings with it, below N_RESOURCE_IMPLIED; NULL: not with this
+// one.
+const struct attribute *resource_implied(const struct resource *resource, size_t i);

@@ -6,26 +6,7 @@
 
 #include <string.h>
 
-enum { MAX_LIST_ARGS = 48, DEFAULT_MAX_LIMIT = 1000, ALL_LIMIT = 10000, MAX_SORT_KEYS = 8 };
-
-struct list_query {
-    struct request *request;
-    const struct resource *resource;
-    bool admin;
-    GPtrArray *fields;
-    GString *where;
-    struct db_arg args[MAX_LIST_ARGS];
-    size_t n_args;
-    GPtrArray *owned; // texts behind args
-    const char *marker;
-    int64_t limit; // 0: not given
-    bool reverse;
-    struct {
-        char *expression;
-        bool descending;
-    } keys[MAX_SORT_KEYS + 1];
-    int n_keys;
-};
+enum { DEFAULT_MAX_LIMIT = 1000, ALL_LIMIT = 10000 };
 
 static void
 list_query_done(struct list_query *query)
@@ -38,184 +19,14 @@ list_query_done(struct list_query *query)
     }
 }
 
-// Adds a parameter, returns its number; text is owned by the query when `own`.
-static int
-add_arg(struct list_query *query, char *own)
-{
-    g_ptr_array_add(query->owned, own);
-    query->args[query->n_args++] = db_s(own);
-    return (int)query->n_args;
-}
-
-// ---- filters
-
-static void
-collect_values(const struct list_query *query, const char *name, GPtrArray *values)
-{
-    const char *each, *value;
-    for (unsigned i = 0; request_query_at(query->request, i, &each, &value); i++) {
-        if (strcmp(each, name) == 0) {
-            g_ptr_array_add(values, (gpointer)value);
-        }
-    }
-}
-
-static bool
-value_fits(const struct attribute *attribute, const char *value)
-{
-    int64_t number;
-    switch (attribute->type) {
-    case ATTR_UUID:
-        return uuid_is_valid(value);
-    case ATTR_INT:
-        return parse_int64(value, INT64_MIN, INT64_MAX, &number);
-    default:
-        return g_utf8_validate(value, -1, NULL);
-    }
-}
-
-static enum rc
-filter_bool(struct list_query *query, const struct attribute *attribute, const char *text,
-            struct err *err)
-{
-    bool flag;
-    if (!parse_bool(text, &flag)) {
-        return fault_typed(err, RC_INVALID, "HTTPBadRequest",
-                           "Invalid input for %s. Reason: '%.80s' cannot be converted to boolean.",
-                           attribute->name, text);
-    }
-    int number = add_arg(query, g_strdup(flag ? "t" : "f"));
-    if (attribute->select) {
-        g_string_append_printf(query->where, " AND (%s) = $%d::bool", attribute->select, number);
-    } else {
-        g_string_append_printf(query->where, " AND r.%s = $%d::bool", attribute_column(attribute),
-                               number);
-    }
-    return RC_OK;
-}
-
-static enum rc
-filter_attribute(struct list_query *query, const struct attribute *attribute, struct err *err)
-{
-    g_autoptr(GPtrArray) given = g_ptr_array_new(), values = g_ptr_array_new();
-    collect_values(query, attribute->name, given);
-    if (given->len == 0) {
-        if (attribute->unless_filtered) {
-            g_string_append_printf(query->where, " AND (%s)", attribute->unless_filtered);
-        }
-        return RC_OK;
-    }
-    if (query->n_args + 4 > MAX_LIST_ARGS) {
-        return fault(err, RC_INVALID, "too many filters");
-    }
-    if (attribute->type == ATTR_BOOL && !attribute->filter) {
-        return filter_bool(query, attribute, given->pdata[0], err);
-    }
-    for (unsigned i = 0; i < given->len; i++) {
-        if (attribute->filter || value_fits(attribute, given->pdata[i])) {
-            g_ptr_array_add(values, given->pdata[i]);
-        }
-    }
-    int number = add_arg(query, sql_text_array(values));
-    g_autofree char *parameter = g_strdup_printf("$%d::text[]", number);
-    if (attribute->filter) {
-        g_auto(GStrv) parts = g_strsplit(attribute->filter, "%s", -1);
-        g_autofree char *condition = g_strjoinv(parameter, parts);
-        g_string_append_printf(query->where, " AND (%s)", condition);
-        return RC_OK;
-    }
-    bool uuid = attribute->type == ATTR_UUID && !(query->resource->style & RESOURCE_HEX_ID);
-    g_autofree char *expression = attribute->select
-                                      ? g_strdup_printf("(%s)", attribute->select)
-                                      : g_strdup_printf("r.%s", attribute_column(attribute));
-    g_string_append_printf(query->where, " AND %s%s = ANY (%s%s)", expression,
-                           attribute->select && !uuid ? "::text" : "", parameter,
-                           uuid                                                ? "::uuid[]"
-                           : attribute->type == ATTR_INT && !attribute->select ? "::bigint[]"
-                                                                               : "");
-    return RC_OK;
-}
-
-// Attributes that the style implies are filters too.
-static const struct attribute implied_filters[] = {
-    {"id", ATTR_UUID, ATTR_FS},
-    {"project_id", ATTR_TEXT, ATTR_FS},
-    {"tenant_id", ATTR_TEXT, ATTR_FS, .column = "project_id"},
-    {"revision_number", ATTR_INT, ATTR_FS},
-    {"created_at", ATTR_TIME, ATTR_SORT},
-    {"updated_at", ATTR_TIME, ATTR_SORT},
-};
-
-static const struct attribute *
-implied_attribute(const struct resource *resource, size_t i)
-{
-    bool has = i == 0 || (i <= 2 && (resource->style & RESOURCE_TENANT)) ||
-               (i >= 3 && (resource->style & RESOURCE_REVISION));
-    return has && !resource_attribute(resource, implied_filters[i].name) ? &implied_filters[i]
-                                                                         : NULL;
-}
-
-// LIKE and ILIKE, so that an index on parts of names serves them.
-static const struct {
-    const char *suffix, *condition, *before, *after;
-} comparisons[] = {
-    {"__contains", "r.name LIKE", "%", "%"},     {"__icontains", "r.name ILIKE", "%", "%"},
-    {"__startswith", "r.name LIKE", "", "%"},    {"__istartswith", "r.name ILIKE", "", "%"},
-    {"__endswith", "r.name LIKE", "%", ""},      {"__iendswith", "r.name ILIKE", "%", ""},
-    {"__iexact", "lower(r.name) =", NULL, NULL},
-};
-
-static void
-filter_names(struct list_query *query)
-{
-    for (size_t i = 0; i < N_ELEMENTS(comparisons); i++) {
-        g_autofree char *name = g_strconcat("name", comparisons[i].suffix, NULL);
-        const char *value = request_query(query->request, name);
-        if (value && g_utf8_validate(value, -1, NULL) && query->n_args + 4 <= MAX_LIST_ARGS) {
-            bool is_pattern = comparisons[i].before;
-            int number = add_arg(query, is_pattern ? sql_like_pattern(comparisons[i].before, value,
-                                                                      comparisons[i].after)
-                                                   : g_strdup(value));
-            g_string_append_printf(query->where,
-                                   is_pattern ? " AND %s $%d::text" : " AND %s lower($%d::text)",
-                                   comparisons[i].condition, number);
-        }
-    }
-}
-
-static enum rc
-read_filters(struct list_query *query, struct err *err)
-{
-    enum rc rc = RC_OK;
-    for (const struct attribute *attribute = query->resource->attributes;
-         rc == RC_OK && attribute->name; attribute++) {
-        if (attribute->flags & ATTR_FILTER) {
-            rc = filter_attribute(query, attribute, err);
-        }
-    }
-    for (size_t i = 0; rc == RC_OK && i < N_ELEMENTS(implied_filters); i++) {
-        const struct attribute *attribute = implied_attribute(query->resource, i);
-        if (attribute && (attribute->flags & ATTR_FILTER)) {
-            rc = filter_attribute(query, attribute, err);
-        }
-    }
-    if (query->resource->list_scope) {
-        g_string_append_printf(query->where, " AND (%s)", query->resource->list_scope);
-    }
-    if (rc == RC_OK && (query->resource->style & RESOURCE_NAME_FILTERS)) {
-        filter_names(query);
-    }
-    return rc;
-}
-
 // ---- order and pages
 
 static enum rc
 add_sort_key(struct list_query *query, const char *name, struct err *err)
 {
     const struct attribute *attribute = resource_attribute(query->resource, name);
-    for (size_t i = 0; !attribute && i < N_ELEMENTS(implied_filters); i++) {
-        const struct attribute *candidate = implied_attribute(query->resource, i);
+    for (size_t i = 0; !attribute && i < N_RESOURCE_IMPLIED; i++) {
+        const struct attribute *candidate = resource_implied(query->resource, i);
         attribute = candidate && strcmp(candidate->name, name) == 0 ? candidate : NULL;
     }
     if (!attribute || !(attribute->flags & ATTR_SORT) || query->n_keys == MAX_SORT_KEYS) {
@@ -303,6 +114,7 @@ read_page(struct list_query *query, struct err *err)
                            "Invalid input for limit. Reason: '%.40s' is not a positive integer.",
                            limit);
     }
+    query->limit = query->limit ? query->limit : request_list_limit(query->request);
     query->limit = MIN(query->limit, max);
     query->reverse = reverse && g_ascii_strcasecmp(reverse, "true") == 0;
     query->marker = request_query(query->request, "marker");
@@ -338,7 +150,7 @@ append_marker(struct list_query *query)
     if (!query->marker || !*query->marker) {
         return;
     }
-    int number = add_arg(query, g_strdup(query->marker));
+    int number = query->marker_param = list_query_add(query, g_strdup(query->marker));
     // Implied by what follows; an index in this order is entered there instead of at its beginning.
     g_string_append_printf(query->where, " AND ");
     append_key_against_marker(query, 0, query->keys[0].descending ? "<=" : ">=", number);
@@ -358,6 +170,26 @@ append_marker(struct list_query *query)
     g_string_append(query->where, ")");
 }
 
+static int64_t
+page_size(const struct list_query *query)
+{
+    return query->limit ? query->limit : ALL_LIMIT;
+}
+
+// A marker that is not there would look like the end of the list.
+static void
+append_marker_check(GString *sql, const struct list_query *query)
+{
+    if ((query->resource->style & RESOURCE_LINKS) && query->marker_param) {
+        g_string_append_printf(sql, "EXISTS (SELECT 1 FROM %s m WHERE m.id = $%d::%s)",
+                               query->resource->table, query->marker_param,
+                               resource_id_type(query->resource));
+    } else {
+        g_string_append(sql, "true");
+    }
+    g_string_append(sql, " AS has_marker, ");
+}
+
 static GString *
 list_sql(struct list_query *query)
 {
@@ -367,24 +199,33 @@ list_sql(struct list_query *query)
         g_string_append_printf(order, "%s%s%s", i ? ", " : "", query->keys[i].expression,
                                query->keys[i].descending ? " DESC" : "");
     }
-    int link =
-        resource->style & RESOURCE_LINKS
-            ? add_arg(query, g_strconcat(request_base_url(query->request), resource->path, NULL))
-            : 0;
+    int link = resource->style & RESOURCE_LINKS
+                   ? list_query_add(
+                         query, g_strconcat(request_base_url(query->request), resource->path, NULL))
+                   : 0;
+    // Keystone says whether there is more: one row beyond the page is read, and not shown.
+    int64_t page = page_size(query), more = resource->style & RESOURCE_LINKS ? 1 : 0;
     GString *sql = g_string_new("SELECT ");
-    g_string_append_printf(sql,
-                           "string_agg(%s, ',' ORDER BY r.position_%s) AS items, count(*) AS n, ",
-                           sql_item(resource), query->reverse ? " DESC" : "");
+    g_string_append_printf(
+        sql,
+        "string_agg(%s, ',' ORDER BY r.position_%s) FILTER (WHERE r.position_ <= %d) AS items, "
+        "count(*) AS n, ",
+        sql_item(resource), query->reverse ? " DESC" : "", (int)page);
+    append_marker_check(sql, query);
     g_string_append(sql, resource->style & RESOURCE_PAGE_LINKS
                              ? "(array_agg(r.id::text ORDER BY r.position_))[1] AS first, "
                                "(array_agg(r.id::text ORDER BY r.position_ DESC))[1] AS last "
-                             : "NULL AS first, NULL AS last ");
+                             : "NULL AS first, ");
+    if (!(resource->style & RESOURCE_PAGE_LINKS)) {
+        g_string_append_printf(sql, "max(r.id::text) FILTER (WHERE r.position_ = %d) AS last ",
+                               (int)page);
+    }
     g_string_append_printf(
         sql, "FROM (SELECT r.*, row_number() OVER (ORDER BY %s) AS position_ FROM %s r", order->str,
         resource->table);
     sql_append_visible(sql, resource, query->admin);
     g_string_append_printf(sql, "%s ORDER BY %s LIMIT %d) r, LATERAL ", query->where->str,
-                           order->str, query->limit ? (int)query->limit : ALL_LIMIT);
+                           order->str, (int)(page + more));
     sql_append_columns(sql, resource, query->admin, query->fields, link);
     return sql;
 }
@@ -420,8 +261,18 @@ append_page_links(GString *text, const struct list_query *query, const db_result
     }
 }
 
+// The page behind this one; it names its size, as Keystone's does.
+static char *
+next_url(const struct list_query *query, const char *last)
+{
+    g_autofree char *url = page_url(query, last, false);
+    return request_query(query->request, "limit")
+               ? g_steal_pointer(&url)
+               : g_strdup_printf("%s&limit=%d", url, (int)page_size(query));
+}
+
 static void
-append_keystone_links(GString *text, const struct list_query *query)
+append_keystone_links(GString *text, const struct list_query *query, const db_result *rows)
 {
     g_autoptr(GString) url = g_string_new(request_base_url(query->request));
     g_string_append(url, query->resource->path);
@@ -431,9 +282,11 @@ append_keystone_links(GString *text, const struct list_query *query)
                         *safe_value = g_uri_escape_string(value, NULL, FALSE);
         g_string_append_printf(url, "%c%s=%s", i ? '&' : '?', safe_name, safe_value);
     }
-    json_auto_t *links = json_pack("{s:s, s:n, s:n}", "self", url->str, "previous", "next");
+    bool more = db_int(rows, 0, "n") > page_size(query);
+    g_autofree char *next = more ? next_url(query, db_text(rows, 0, "last")) : NULL;
+    json_auto_t *links = json_pack("{s:s, s:n, s:s?}", "self", url->str, "previous", "next", next);
     g_autofree char *encoded = json_dumps(links, JSON_COMPACT);
-    g_string_append_printf(text, ",\"links\":%s", encoded);
+    g_string_append_printf(text, ",\"links\":%s%s", encoded, more ? ",\"truncated\":true" : "");
 }
 
 static char *
@@ -448,7 +301,7 @@ list_text(const struct list_query *query, const db_result *rows)
         append_page_links(text, query, rows);
     }
     if (query->resource->style & RESOURCE_LINKS) {
-        append_keystone_links(text, query);
+        append_keystone_links(text, query, rows);
     }
     g_string_append_c(text, '}');
     return g_string_free(text, FALSE);
@@ -466,9 +319,9 @@ list_query_init(struct list_query *query, struct request *request)
         .where = g_string_new(NULL),
         .owned = g_ptr_array_new_with_free_func(g_free),
     };
-    add_arg(query, g_strdup(request_project(request)));
-    add_arg(query, g_strdup(auth ? auth->user_id : ""));
-    add_arg(query, g_strdup(auth ? auth->domain_id : ""));
+    list_query_add(query, g_strdup(request_project(request)));
+    list_query_add(query, g_strdup(auth ? auth->user_id : ""));
+    list_query_add(query, g_strdup(auth ? auth->domain_id : ""));
 }
 
 static enum rc
@@ -476,7 +329,7 @@ run_list(struct list_query *query, struct reply *reply, struct err *err)
 {
     enum rc rc = read_page(query, err);
     rc = rc == RC_OK ? read_order(query, err) : rc;
-    rc = rc == RC_OK ? read_filters(query, err) : rc;
+    rc = rc == RC_OK ? list_query_filter(query, err) : rc;
     if (rc != RC_OK) {
         return rc;
     }
@@ -486,6 +339,9 @@ run_list(struct list_query *query, struct reply *reply, struct err *err)
     g_autoptr(db_result) rows = NULL;
     rc = request_db(query->request, &db, err);
     rc = rc == RC_OK ? db_run(db, sql->str, query->args, query->n_args, &rows, err) : rc;
+    if (rc == RC_OK && !db_bool(rows, 0, "has_marker")) {
+        return fault(err, RC_NOT_FOUND, "Marker %.80s could not be found.", query->marker);
+    }
     if (rc == RC_OK) {
         reply->text = list_text(query, rows);
     }

@@ -76,8 +76,8 @@ enum resource_style {
         32, // unknown attributes go to column `extra` (jsonb) and are shown (Keystone); else 400
     RESOURCE_TENANT = 64,    // has project_id; tenant_id is accepted and shown beside it (Neutron)
     RESOURCE_REVISION = 128, // has revision_number, created_at, updated_at kept by the engine
-    RESOURCE_NAME_FILTERS =
-        256 // Keystone's name__contains, __startswith, __endswith and the i… forms
+    RESOURCE_COMPARISONS = 256 // Keystone's name__contains, __startswith, __endswith, the i… forms
+                               // and __iexact, of every filter that is a text
 };
 struct resource {
     const char *singular, *plural; // "network", "networks"; also the envelope names
@@ -95,7 +95,7 @@ struct resource {
     const char *policy_list, *policy_get, *policy_create, *policy_update,
         *policy_delete;       // rule names or NULL (any token)
     const char *default_sort; // column(s), e.g. "id"; ties are always broken by id
-    int max_limit; // page bound; 0: 1,000 when limit is given, all otherwise (at most 10,000)
+    int max_limit; // page bound; 0: 1,000 when limit is given, list_limit of http_config otherwise
     const struct attribute *attributes; // ended by name NULL
     // Hooks, in the operation's transaction; may be NULL.
     // before_list: NULL, or a check of the request's query.

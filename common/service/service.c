@@ -258,6 +258,7 @@ start_http(struct service *service, struct err *err)
         .max_body = (size_t)conf_int(conf, "service", "max_body"),
         .idle_timeout_s = (int)conf_int(conf, "service", "idle_timeout"),
         .max_connections = (int)conf_int(conf, "service", "max_connections"),
+        .list_limit = (int)conf_int(conf, "service", "list_limit"),
         .trust_proxy = conf_bool(conf, "service", "trust_proxy"),
         .identity_url = conf_text(conf, "identity", "url"),
         .routes = tables,

@@ -62,7 +62,9 @@ bootstrap_db_role(struct db *db, const char *name, char ret_id[HEX_ID_SIZE], str
 {
     char id[HEX_ID_SIZE];
     hex_id_new(id);
-    enum rc rc = db_run(db, "INSERT INTO role (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    enum rc rc = db_run(db,
+                        "INSERT INTO role (id, name, options) VALUES ($1, $2, '{\"immutable\": "
+                        "true}') ON CONFLICT DO NOTHING",
                         DB_ARGS(db_s(id), db_s(name)), NULL, err);
     return rc ? rc
               : find_id(db, "SELECT id FROM role WHERE domain_id IS NULL AND name = $1",

@@ -26,6 +26,7 @@ struct identity {
     int64_t token_life_us, receipt_life_us;
     int64_t totp_windows;    // passcodes of so many earlier periods are taken too
     int64_t ec2_signature_s; // how old an EC2 request may be
+    int64_t max_tree_depth;  // projects below one another in a domain
     struct compliance compliance;
     // The feed's position in this process (feed.c).
     GMutex feed_lock;

@@ -42,3 +42,32 @@ is_being_disabled(const struct resource_op *op)
     return json_is_true(json_object_get(op->old, "enabled")) &&
            json_is_false(json_object_get(op->values, "enabled"));
 }
+
+enum rc
+identity_strip_name(struct resource_op *op, struct err *err)
+{
+    const char *given = json_string_value(json_object_get(op->values, "name"));
+    if (!given) {
+        return RC_OK;
+    }
+    g_autofree char *name = g_strstrip(g_strdup(given));
+    if (!name[0]) {
+        return fault(err, RC_INVALID, "invalid input for field 'name': it is blank");
+    }
+    json_object_set_new(op->values, "name", json_string(name));
+    return RC_OK;
+}
+
+enum rc
+identity_keeps(struct resource_op *op, const char *column, enum rc refusal, struct err *err)
+{
+    json_t *given = json_object_get(op->values, column);
+    if (!given) {
+        return RC_OK;
+    }
+    if (!json_equal(given, json_object_get(op->old, column))) {
+        return fault(err, refusal, "invalid input for field '%s': it cannot be changed", column);
+    }
+    json_object_del(op->values, column);
+    return RC_OK;
+}

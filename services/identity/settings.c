@@ -13,6 +13,7 @@ const struct setting identity_settings[] = {
     {"oauth1",    "request_token_life", SETTING_INT,    "28800", 0, 315360000, "s", "how long an OAuth 1.0a request token is valid; 0: for ever"},
     {"oauth1",    "access_token_life",  SETTING_INT,    "86400", 0, 315360000, "s", "how long an OAuth 1.0a access token is valid; 0: for ever"},
     {"secret",    "key_directory",      SETTING_TEXT,   "/var/lib/haneul/identity-keys", 0, 0, "", "keys that stored secrets are sealed with; --make-secret-keys makes the first"},
+    {"resource",  "max_project_tree_depth", SETTING_INT, "5", 1, 1000, "",    "how many projects may stand below one another in a domain"},
     {"security_compliance", "lockout_failure_attempts", SETTING_INT, "10", 0, 1000, "", "wrong passwords in a row after which a user is locked out; 0: never"},
     {"security_compliance", "lockout_duration", SETTING_INT, "60", 0, 31536000, "s", "how long a locked-out user stays so; 0: until an administrator enables the user"},
     {"security_compliance", "unique_last_password_count", SETTING_INT, "0", 0, 24, "", "a user's last passwords that may not be chosen again"},

@@ -74,6 +74,7 @@ read_settings(struct identity *identity, const struct conf *conf)
     identity->token_life_us = conf_int(conf, "token", "life") * 1000000;
     identity->receipt_life_us = conf_int(conf, "receipt", "life") * 1000000;
     identity->totp_windows = conf_int(conf, "totp", "previous_windows");
+    identity->max_tree_depth = conf_int(conf, "resource", "max_project_tree_depth");
     identity->ec2_signature_s = conf_int(conf, "ec2", "signature_life");
     identity->key_life_us = conf_int(conf, "token", "key_life") * 1000000;
     identity->key_notice_us = conf_int(conf, "token", "key_notice") * 1000000;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the parts of the image service share: its context, and who is looking.
 #pragma once
+#include "common/base/digest.h"
 #include "common/client/client.h"
 #include "common/conf/conf.h"
 #include "common/http/http.h"
@@ -20,13 +21,15 @@ struct image_service {
     struct stores *stores;
     struct client *client; // identity and other regions' image services
     char *ticket_key;
-    GThreadPool *cleaners;    // ends broken uploads away from the HTTP threads
-    GThreadPool *fetchers;    // imports: from URLs, of staged data, copies
-    const char *import_ports; // "80,443"
-    bool import_private;      // may fetch from loopback and private networks
-    int64_t size_cap;         // bytes of one image
-    int64_t unpacked_cap;     // bytes that something packed may unpack to
-    int64_t virtual_size_cap; // bytes of a disk as its guest would see it
+    struct pipelines *pipelines;    // what all uploads share (data/pipeline.h)
+    const struct digest_algo *hash; // of new images: os_hash_algo
+    GThreadPool *cleaners;          // ends broken uploads away from the HTTP threads
+    GThreadPool *fetchers;          // imports: from URLs, of staged data, copies
+    const char *import_ports;       // "80,443"
+    bool import_private;            // may fetch from loopback and private networks
+    int64_t size_cap;               // bytes of one image
+    int64_t unpacked_cap;           // bytes that something packed may unpack to
+    int64_t virtual_size_cap;       // bytes of a disk as its guest would see it
     int64_t ticket_ttl_s;
     int64_t scrub_rate;  // bytes per second
     int64_t scrub_age_s; // what was verified that long ago is verified again

@@ -5,6 +5,7 @@
 #include "services/image/api.h"
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/data/job.h"
+#include "services/image/data/pipeline.h"
 #include "services/image/store/scrub.h"
 #include "services/image/store/sweep.h"
 
@@ -30,7 +31,9 @@ static const struct setting settings[] = {
     {"image", "size_cap",             SETTING_INT,  "1099511627776", 1, INT64_MAX, "bytes", "largest image"},
     {"image", "unpacked_cap",         SETTING_INT,  "68719476736",   1, INT64_MAX, "bytes", "most that a compressed disk, or all layers of an archive, may unpack to"},
     {"image", "virtual_size_cap",     SETTING_INT,  "70368744177664", 1, INT64_MAX, "bytes", "largest disk as its guest would see it, whatever the file's size"},
-    {"image", "max_uploads",          SETTING_INT,  "64",            1, 4096, "",       "uploads at once; further ones are answered 503. Each takes up to 5 MiB"},
+    {"image", "max_uploads",          SETTING_INT,  "64",            1, 4096, "",       "uploads at once; further ones are answered 503"},
+    {"image", "upload_memory",        SETTING_INT,  "16777216",      1048576, 1099511627776, "bytes", "buffers of all uploads together; never less than 256 KiB for each of max_uploads"},
+    {"image", "os_hash_algo",         SETTING_TEXT, "sha512",        0, 0, "",          "what new data is hashed with and known by: sha512, sha384 or sha256 (the fastest where the CPU has instructions for it). Data that is there keeps its own"},
     {"image", "ticket_ttl",           SETTING_INT,  "86400",         60, 31536000, "s", "how long a download URL given to a host is good"},
     {"image", "stage_ttl",            SETTING_INT,  "86400",         1, 31536000, "s", "how long staged data waits for its import before it is thrown away"},
     {"scrub", "rate",                 SETTING_INT,  "16777216",      4096, INT64_MAX, "bytes/s", "how fast stored images are read to verify them"},
@@ -51,6 +54,16 @@ load_ticket_key(struct image_service *image, struct err *err)
     return rc == RC_OK ? ticket_db_key(db, candidate, &image->ticket_key, err) : rc;
 }
 
+static enum rc
+choose_hash(struct image_service *image, const char *name, struct err *err)
+{
+    image->hash = digest_algo_find(name);
+    return image->hash
+               ? RC_OK
+               : fault(err, RC_INVALID,
+                       "[image] os_hash_algo: '%s' is none of sha512, sha384, sha256", name);
+}
+
 static void
 image_service_free(struct image_service *image)
 {
@@ -60,6 +73,7 @@ image_service_free(struct image_service *image)
     if (image->cleaners) {
         g_thread_pool_free(image->cleaners, FALSE, TRUE);
     }
+    pipelines_free(image->pipelines);
     g_hash_table_unref(image->uploads);
     client_free(image->client);
     stores_free(image->stores);
@@ -91,12 +105,17 @@ start(struct service *service, void **ret_context, struct err *err)
     g_mutex_init(&image->mutex);
     enum rc rc = stores_new(conf, &image->stores, err);
     if (rc == RC_OK) {
+        rc = choose_hash(image, conf_text(conf, "image", "os_hash_algo"), err);
+    }
+    if (rc == RC_OK) {
         rc = load_ticket_key(image, err);
     }
     if (rc != RC_OK) {
         image_service_free(image);
         return rc;
     }
+    image->pipelines =
+        pipelines_new(conf_int(conf, "image", "upload_memory"), image->n_uploads_max);
     image->fetchers = g_thread_pool_new(job_run, NULL, N_FETCHERS, FALSE, NULL);
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, FALSE, NULL);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);

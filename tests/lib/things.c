@@ -28,7 +28,7 @@ static const struct resource thing = {
     .not_found_type = "ThingNotFound",
     .not_found_format = "Thing %s could not be found.",
     .style = RESOURCE_PUT | RESOURCE_PAGE_LINKS | RESOURCE_BULK | RESOURCE_TENANT |
-             RESOURCE_REVISION | RESOURCE_NAME_FILTERS,
+             RESOURCE_REVISION | RESOURCE_COMPARISONS,
     .attributes = thing_attributes,
 };
 

@@ -263,6 +263,10 @@ def test_quota_sets_are_read_and_set(stack, tenant):
     assert tenant.request("PUT", path, {"quota_set": {"instances": "x"}}, token=admin)[0] == 400
     assert tenant.request("DELETE", path, token=admin)[0] == 202
     assert tenant.request("GET", f"/os-quota-sets/{stack.person().project_id}")[0] == 403
+    for what in ("", "/detail", "/defaults"):
+        status, _, body = stack.request("GET", "compute", "/v2.1/os-quota-sets/" + "0" * 32 + what, token=admin)
+        assert status == 400 and "is not a valid project" in str(body), (what, body)
+        assert stack.request("GET", "compute", f"/v2.1{path}{what}", token=admin)[0] == 200
     detail = tenant.request("GET", path + "/detail")[2]["quota_set"]["instances"]
     assert set(detail) == {"limit", "in_use", "reserved"}
 

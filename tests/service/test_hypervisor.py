@@ -93,7 +93,7 @@ def order(server_id, generation, state, reboot_count=0, **more):
     body = {
         "server_id": server_id, "generation": generation, "state": state, "reboot_count": reboot_count, "reboot_hard": False,
         "flavor": {"vcpus": 2, "ram_mib": 512, "disk_gib": 3},
-        "image": {"id": str(uuid.uuid4()), "url": "http://127.0.0.1:1/image", "size": 10, "sha512": "0" * 128, "disk_format": "qcow2"},
+        "image": {"id": str(uuid.uuid4()), "url": "http://127.0.0.1:1/image", "size": 10, "os_hash_algo": "sha512", "os_hash_value": "0" * 128, "disk_format": "qcow2"},
         "ports": [], "metadata": {"uuid": server_id, "name": "s", "hostname": "s", "project_id": "p", "availability_zone": "nova",
                                   "launch_index": 0, "keys": [], "meta": {}, "user_data": None, "admin_pass": None},
         "config_drive": False,

@@ -83,7 +83,7 @@ def agent(tmp_path, scheduler):
 
 def image(source, path="/image", **more):
     body = {"id": str(uuid.uuid5(uuid.NAMESPACE_URL, path)), "url": source.url(path), "size": len(source.data),
-            "sha512": hashlib.sha512(source.data).hexdigest(), "disk_format": "qcow2"}
+            "os_hash_algo": "sha512", "os_hash_value": hashlib.sha512(source.data).hexdigest(), "disk_format": "qcow2"}
     return body | more
 
 
@@ -109,6 +109,12 @@ def test_ten_servers_share_one_fetch(agent, scheduler, source):
         assert disk["virtual-size"] == 3 * 1024 * MIB  # the flavor's, which is more than the image's
 
 
+def test_a_base_is_verified_by_the_algorithm_of_its_order(agent, scheduler, source):
+    server, value = str(uuid.uuid4()), hashlib.sha256(source.data).hexdigest()
+    scheduler.order(server, 1, "running", image=image(source, os_hash_algo="sha256", os_hash_value=value))
+    scheduler.state(server, 1, "running")
+
+
 def test_a_flavor_smaller_than_the_image_gets_the_images_size(agent, scheduler, source):
     server = str(uuid.uuid4())
     scheduler.order(server, 1, "running", image=image(source), flavor={"vcpus": 1, "ram_mib": 64, "disk_gib": 0})
@@ -117,7 +123,8 @@ def test_a_flavor_smaller_than_the_image_gets_the_images_size(agent, scheduler, 
 
 
 @pytest.mark.parametrize("path, more, said", [
-    ("/image", {"sha512": "0" * 128}, "SHA-512"),
+    ("/image", {"os_hash_value": "0" * 128}, "sha512"),
+    ("/image", {"os_hash_algo": "sha256", "os_hash_value": "0" * 64}, "sha256"),
     ("/image", {"size": 1000}, "longer"),
     ("/cut", {}, "cannot fetch"),
     ("/404", {}, "404"),
@@ -224,7 +231,8 @@ def test_the_layers_of_a_disk_can_be_asked_for(agent, scheduler, source):
     scheduler.order(server, 1, "running", image=ordered)
     scheduler.state(server, 1, "running")
     answer = scheduler.call("server.layers", {"server_id": server})["ok"]
-    assert (answer["image_id"], answer["image_sha512"], answer["image_disk_format"]) == (ordered["id"], ordered["sha512"], "qcow2")
+    assert (answer["image_id"], answer["image_os_hash_algo"], answer["image_os_hash_value"], answer["image_disk_format"]) == (
+        ordered["id"], "sha512", ordered["os_hash_value"], "qcow2")
     assert [(x["level"], x["file"], x["format"], x["virtual_bytes"]) for x in answer["layers"]] == [
         (0, "disk", "qcow2", 3 << 30), (1, ordered["id"], "qcow2", 2 << 30)]
 

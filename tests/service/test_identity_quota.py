@@ -58,8 +58,9 @@ def test_every_service_shows_the_registered_limits_as_its_defaults(stack, admin)
     types = {v: k for k, v in admin.services.items()}
     registered = {(types[r["service_id"]], r["resource_name"]): r["default_limit"] for r in rows}
     assert len(registered) == len(rows) == 27 and all(r["region_id"] is None for r in rows)
-    nova = admin.ask("GET", "compute", NOVA + "x/defaults")[1]["quota_set"]
-    assert nova.pop("id") == "x"
+    project_id = stack.person().project_id
+    nova = admin.ask("GET", "compute", NOVA + project_id + "/defaults")[1]["quota_set"]
+    assert nova.pop("id") == project_id
     names = {"instances": "servers", "cores": "class:VCPU", "ram": "class:MEMORY_MB", "metadata_items": "server_metadata_items", "key_pairs": "server_key_pairs",
              "injected_files": "server_injected_files", "injected_file_content_bytes": "server_injected_file_content_bytes",
              "injected_file_path_bytes": "server_injected_file_path_bytes"}

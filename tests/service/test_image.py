@@ -292,7 +292,7 @@ def test_tickets_open_one_image_without_a_token(stack, owner, other):
     assert stack.request("POST", "image", path, ask, token=owner.token)[0] == 403
     assert stack.request("POST", "image", path, {"project_id": other.project_id}, token=service)[0] == 404
     ticket = stack.call("POST", "image", path, ask, token=service)
-    assert (ticket["size"], ticket["sha512"], ticket["disk_format"]) == (8, hashlib.sha512(b"the disk").hexdigest(), "raw")
+    assert (ticket["size"], ticket["os_hash_algo"], ticket["os_hash_value"], ticket["disk_format"]) == (8, "sha512", hashlib.sha512(b"the disk").hexdigest(), "raw")
     assert download(stack, ticket["url"])[2] == b"the disk"
     second = create(stack, owner)
     upload(stack, owner, second, b"other")

@@ -19,7 +19,8 @@
     "{\"server_id\":\"" SERVER "\",\"generation\":3,\"state\":\"running\",\"reboot_count\":0,"     \
     "\"reboot_hard\":false,\"flavor\":{\"vcpus\":2,\"ram_mib\":256,\"disk_gib\":1},"               \
     "\"image\":{\"id\":\"cccccccc-0000-4000-8000-000000000001\",\"url\":\"http://i/1?ticket=t\","  \
-    "\"size\":5,\"sha512\":\"%0128d\",\"disk_format\":\"vhd\"},"                                   \
+    "\"size\":5,\"os_hash_algo\":\"sha512\",\"os_hash_value\":\"%0128d\",\"disk_format\":\"vhd\"}" \
+    ","                                                                                            \
     "\"ports\":[{\"id\":\"12345678-9abc-4000-8000-000000000001\",\"mac\":\"fa:16:3e:00:00:01\","   \
     "\"network_id\":\"dddddddd-0000-4000-8000-000000000001\",\"mtu\":1442,\"fixed_ips\":"          \
     "[{\"ip\":\"10.0.0.5\",\"subnet_id\":null,\"prefix\":24,\"gateway\":\"10.0.0.1\"}]}],"         \
@@ -65,7 +66,10 @@ static const struct {
     {"flavor.ram_mib", "1e9", "ram_mib"},
     {"image", "null", "image"},
     {"image.url", "\"file:///etc/shadow\"", "url"},
-    {"image.sha512", "\"abc\"", "sha512"},
+    {"image.os_hash_value", "\"abc\"", "os_hash_value"},
+    {"image.os_hash_value", NULL, "os_hash_value"},
+    {"image.os_hash_algo", "\"md5\"", "os_hash_algo"},
+    {"image.os_hash_algo", "\"sha256\"", "os_hash_value"},
     {"image.size", "0", "size"},
     {"image.disk_format", "\"iso\"", "disk_format"},
     {"image.id", "\"../x\"", "id"},

@@ -28,7 +28,22 @@ static const struct {
      NULL}, // right-to-left override
     {"a\xe2\x81\xa6"
      "b",
-     NULL}, // isolate
+     NULL},                              // isolate
+    {"\xe3\x80\x80 Han\xc2\xa0", "Han"}, // blanks of other scripts
+    {"\xe2\x80\x8d\xe3\x80\x80", ""},    // a joiner and a blank
+    {"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb",
+     "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb"}, // joined emoji
+    {"ad\xe2\x80\x8b"
+     "min",
+     NULL}, // zero width space
+    {"ad\xc2\xad"
+     "min",
+     NULL}, // soft hyphen
+    {"\xef\xbb\xbf"
+     "a",
+     NULL},                      // byte order mark
+    {"a\xf3\xa0\x81\x81", NULL}, // tag
+    {"a\xef\xbf\xbf", NULL},     // no character
     {"\xff", NULL},
     {"123456789", NULL}, // too long
 };

@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,6 +62,7 @@ send_all(struct pipeline *pipeline, struct receiver *receiver, const uint8_t *da
 }
 
 static const size_t pieces[] = {1 << 24, 32768, 1001};
+static const char *const hashes[] = {"sha512", "sha256", "sha512"};
 
 START_TEST(what_comes_out_is_what_went_in)
 {
@@ -73,7 +75,9 @@ START_TEST(what_comes_out_is_what_went_in)
         data[i] = (uint8_t)(i * 2654435761u >> 13);
     }
     struct receiver receiver = {0};
-    struct pipeline_config config = {fd, INT64_MAX, wake, &receiver};
+    struct pipelines *all = pipelines_new(0, 1 + _i);
+    const struct digest_algo *hash = digest_algo_find(hashes[_i]);
+    struct pipeline_config config = {all, hash, fd, INT64_MAX, wake, &receiver};
     struct pipeline *pipeline = pipeline_new(&config);
     struct pipeline_result result;
     struct err err;
@@ -81,9 +85,11 @@ START_TEST(what_comes_out_is_what_went_in)
     ck_assert_int_eq(pipeline_finish(pipeline, &result, &err), RC_OK);
     pipeline_free(pipeline);
     g_autofree char *md5 = g_compute_checksum_for_data(G_CHECKSUM_MD5, data, size);
-    g_autofree char *sha512 = g_compute_checksum_for_data(G_CHECKSUM_SHA512, data, size);
+    pipelines_free(all);
+    g_autofree char *value = g_compute_checksum_for_data(
+        hash->n_hex == 64 ? G_CHECKSUM_SHA256 : G_CHECKSUM_SHA512, data, size);
     ck_assert_str_eq(result.md5, md5);
-    ck_assert_str_eq(result.sha512, sha512);
+    ck_assert_str_eq(result.hash, value);
     ck_assert_int_eq(result.size, (int64_t)size);
     ck_assert_int_eq(result.verdict.virtual_size, (int64_t)size);
     g_autofree char *stored = NULL;
@@ -101,7 +107,12 @@ START_TEST(too_many_bytes_refused_content_and_a_full_disk_stop_it)
     g_autofree uint8_t *data = g_malloc0(8 << 20);
     struct receiver receiver = {0};
     struct err err;
-    struct pipeline_config config = {open("/dev/null", O_WRONLY), 1000, wake, &receiver};
+    struct pipeline_config config = {.all = pipelines_new(1 << 22, 4),
+                                     .hash = digest_algo_find("sha512"),
+                                     .fd = open("/dev/null", O_WRONLY),
+                                     .max_size = 1000,
+                                     .wake = wake,
+                                     .context = &receiver};
     struct pipeline *pipeline = pipeline_new(&config);
     ck_assert_int_eq(send_all(pipeline, &receiver, data, 1001, 1001, &err), RC_TOO_LARGE);
     pipeline_free(pipeline);
@@ -122,6 +133,7 @@ START_TEST(too_many_bytes_refused_content_and_a_full_disk_stop_it)
     }
     ck_assert_int_eq(rc, RC_TOO_LARGE);
     pipeline_free(pipeline);
+    pipelines_free(config.all);
     close(config.fd);
 }
 END_TEST
@@ -129,16 +141,74 @@ END_TEST
 START_TEST(a_cancelled_pipeline_ends_wherever_it_is)
 {
     g_autofree uint8_t *data = g_malloc0(8 << 20);
+    struct pipelines *all = pipelines_new(1 << 20, 1);
     for (size_t size = 0; size <= 8 << 20; size += 1 << 20) {
         struct receiver receiver = {0};
         struct err err;
-        struct pipeline_config config = {open("/dev/null", O_WRONLY), INT64_MAX, wake, &receiver};
+        struct pipeline_config config = {
+            all,      digest_algo_find("sha256"), open("/dev/null", O_WRONLY), INT64_MAX, wake,
+            &receiver};
         struct pipeline *pipeline = pipeline_new(&config);
         ck_assert_int_eq(send_all(pipeline, &receiver, data, size, 65536, &err), RC_OK);
         pipeline_cancel(pipeline);
         pipeline_free(pipeline);
         close(config.fd);
     }
+    pipelines_free(all);
+}
+END_TEST
+
+#define N_AT_ONCE 16
+struct one_of_many {
+    int fd;
+    struct pipeline *pipeline;
+    struct receiver receiver;
+    size_t piece;
+    bool stalls;
+    struct pipeline_result result;
+};
+
+static gpointer
+send_one(gpointer data)
+{
+    static uint8_t bytes[4 << 20];
+    struct one_of_many *one = data;
+    struct err err;
+    size_t size = one->stalls ? 700 * 1000 : sizeof bytes;
+    ck_assert_int_eq(send_all(one->pipeline, &one->receiver, bytes, size, one->piece, &err), RC_OK);
+    if (!one->stalls) {
+        ck_assert_int_eq(pipeline_finish(one->pipeline, &one->result, &err), RC_OK);
+    }
+    return NULL;
+}
+
+START_TEST(all_together_take_one_sum_and_who_stalls_holds_up_nobody)
+{
+    struct pipelines *all = pipelines_new(0, N_AT_ONCE);
+    struct one_of_many many[N_AT_ONCE] = {0};
+    GThread *threads[N_AT_ONCE];
+    for (int i = 0; i < N_AT_ONCE; i++) {
+        many[i].stalls = i % 2;
+        many[i].fd = memfd_create("upload", MFD_CLOEXEC);
+        many[i].piece = 1000 + (size_t)i * 30000;
+        const struct pipeline_config config = {
+            all, digest_algo_find("sha256"), many[i].fd, INT64_MAX, wake, &many[i].receiver};
+        many[i].pipeline = pipeline_new(&config);
+    }
+    for (int i = 0; i < N_AT_ONCE; i++) {
+        threads[i] = g_thread_new("sender", send_one, &many[i]);
+    }
+    for (int i = 0; i < N_AT_ONCE; i++) {
+        g_thread_join(threads[i]);
+        ck_assert_int_le(pipelines_memory(all), (int64_t)N_AT_ONCE * 256 * 1024);
+    }
+    for (int i = 0; i < N_AT_ONCE; i++) {
+        ck_assert_str_eq(many[i].result.md5,
+                         many[i].stalls ? "" : "b5cfa9d6c8febd618f91ac2843d50a1c");
+        pipeline_free(many[i].pipeline);
+        close(many[i].fd);
+    }
+    pipelines_free(all);
 }
 END_TEST
 
@@ -241,6 +311,7 @@ main(void)
     tcase_add_loop_test(cases, what_comes_out_is_what_went_in, 0, G_N_ELEMENTS(pieces));
     tcase_add_test(cases, too_many_bytes_refused_content_and_a_full_disk_stop_it);
     tcase_add_test(cases, a_cancelled_pipeline_ends_wherever_it_is);
+    tcase_add_test(cases, all_together_take_one_sum_and_who_stalls_holds_up_nobody);
     tcase_add_test(cases, a_blob_is_placed_once_and_may_be_placed_again);
     tcase_add_test(cases, every_state_but_deleted_has_a_way_out);
     tcase_add_test(cases, only_a_queued_image_takes_data);

@@ -398,9 +398,10 @@ on_layers(struct agent *agent, const struct message *message, struct err *err)
     }
     auto_guest_paths paths = guest_paths_new(agent->state_dir, record.order->server_id);
     const struct order_image *image = &record.order->image;
-    json_auto_t *body = json_pack("{s:o, s:s?, s:s?, s:s?}", "layers", layers_read(paths.disk),
-                                  "image_id", image->id, "image_disk_format", image->disk_format,
-                                  "image_sha512", image->sha512);
+    json_auto_t *body =
+        json_pack("{s:o, s:s?, s:s?, s:s?, s:s?}", "layers", layers_read(paths.disk), "image_id",
+                  image->id, "image_disk_format", image->disk_format, "image_os_hash_algo",
+                  image->hash_algo, "image_os_hash_value", image->hash_value);
     server_record_done(&record);
     return bus_reply(service_bus(agent->service), message, body, NULL, err);
 }

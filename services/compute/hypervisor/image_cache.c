@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/base/digest.h"
 #include "common/base/util.h"
 #include "services/compute/hypervisor/files.h"
 
@@ -171,8 +171,7 @@ download(const struct order_image *image, const struct image_wait *wait, const c
     if (transfer.fd < 0) {
         return fault(err, RC_INTERNAL, "cannot write '%s': %s", part, g_strerror(errno));
     }
-    transfer.digest = EVP_MD_CTX_new();
-    EVP_DigestInit_ex(transfer.digest, EVP_sha512(), NULL);
+    transfer.digest = digest_new(digest_algo_find(image->hash_algo)->evp());
     enum rc rc = transfer_run(&transfer, err);
     if (rc == RC_OK) {
         rc = transfer_check(&transfer, err);
@@ -317,17 +316,12 @@ transfer_check(struct transfer *transfer, struct err *err)
                      "image '%s' has %" G_GINT64_FORMAT " bytes, not %" G_GINT64_FORMAT, image->id,
                      transfer->n_bytes, image->size);
     }
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    EVP_DigestFinal_ex(transfer->digest, digest, &size);
     char hex[2 * EVP_MAX_MD_SIZE + 1];
-    for (unsigned i = 0; i < size; i++) {
-        g_snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    }
-    return strcmp(hex, image->sha512) == 0
+    digest_to_hex(transfer->digest, hex);
+    return strcmp(hex, image->hash_value) == 0
                ? RC_OK
-               : fault(err, RC_BAD_GATEWAY, "image '%s' does not have the SHA-512 ordered",
-                       image->id);
+               : fault(err, RC_BAD_GATEWAY, "image '%s' does not have the %s ordered", image->id,
+                       image->hash_algo);
 }
 
 // ---- eviction

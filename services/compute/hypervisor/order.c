@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "common/base/digest.h"
 #include "common/base/util.h"
 #include "common/json/body.h"
 
@@ -37,7 +38,9 @@ static const struct field IMAGE_FIELDS[] = {
     FIELD(struct order_image, id, "id", FIELD_UUID, FIELD_REQUIRED),
     FIELD(struct order_image, url, "url", FIELD_TEXT, FIELD_REQUIRED, 8, 4096),
     FIELD(struct order_image, size, "size", FIELD_INT, FIELD_REQUIRED, 1, INT64_MAX),
-    FIELD(struct order_image, sha512, "sha512", FIELD_TEXT, FIELD_REQUIRED, 128, 128),
+    FIELD(struct order_image, hash_algo, "os_hash_algo", FIELD_TEXT, FIELD_NULLABLE, 1, 20),
+    FIELD(struct order_image, hash_value, "os_hash_value", FIELD_TEXT, FIELD_NULLABLE, 1, 128),
+    FIELD(struct order_image, sha512, "sha512", FIELD_TEXT, FIELD_NULLABLE, 1, 128),
     FIELD(struct order_image, disk_format, "disk_format", FIELD_TEXT, FIELD_REQUIRED, 1, 20),
 };
 static const struct field PORT_FIELDS[] = {
@@ -175,6 +178,26 @@ order_decode(json_t *json, struct order *order, struct err *err)
     return rc ? rc : ports_decode(order, err);
 }
 
+// Orders on disk and in rows from before the algorithm could be chosen have only `sha512`.
+static enum rc
+image_hash_check(struct order_image *image, struct err *err)
+{
+    if (!image->hash_value && image->sha512) {
+        image->hash_algo = "sha512";
+        image->hash_value = image->sha512;
+    }
+    const struct digest_algo *algo = image->hash_algo ? digest_algo_find(image->hash_algo) : NULL;
+    if (!algo) {
+        return fault(err, RC_INVALID,
+                     "invalid input for field 'os_hash_algo': missing, or not known here");
+    }
+    return image->hash_value && digest_algo_of(image->hash_value) == algo
+               ? RC_OK
+               : fault(err, RC_INVALID,
+                       "invalid input for field 'os_hash_value': not %u hexadecimal digits",
+                       algo->n_hex);
+}
+
 static enum rc
 image_decode(struct order *order, struct err *err)
 {
@@ -191,10 +214,8 @@ image_decode(struct order *order, struct err *err)
     if (!g_str_has_prefix(image->url, "http://") && !g_str_has_prefix(image->url, "https://")) {
         return fault(err, RC_INVALID, "invalid input for field 'url': not an HTTP address");
     }
-    if (strspn(image->sha512, "0123456789abcdef") != 128) {
-        return fault(err, RC_INVALID, "invalid input for field 'sha512': not 128 digits");
-    }
-    return id_check("image.id", image->id, err);
+    rc = image_hash_check(&order->image, err);
+    return rc ? rc : id_check("image.id", image->id, err);
 }
 
 static enum rc

@@ -29,7 +29,9 @@ struct order_port {
     size_t n_ips;
 };
 struct order_image {
-    const char *id, *url, *sha512, *disk_format;
+    const char *id, *url, *disk_format;
+    const char *hash_algo, *hash_value; // common/base/digest.h
+    const char *sha512;                 // the same, as orders of before had it; not to be read
     int64_t size;
 };
 struct order_flavor {

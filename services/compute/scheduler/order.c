@@ -4,7 +4,8 @@
 
 #include "services/compute/scheduler/work_db.h"
 
-static const char *const ticket_fields[] = {"id", "url", "size", "sha512", "disk_format"};
+static const char *const ticket_fields[] = {"id",           "url",           "size",
+                                            "os_hash_algo", "os_hash_value", "disk_format"};
 
 // A URL and what it leads to. When the image is gone, what it was remains known: hosts boot from
 // their own copy.

@@ -23,12 +23,34 @@ account_network(const char *address)
     return g_strdup_printf("network %u.%u.%u", byte[0], byte[1], byte[2]);
 }
 
-// Line and paragraph separators; marks, embeddings, overrides and isolates of direction.
+// Line and paragraph separators, and what shows nothing or turns the direction of text. The two
+// joiners are letters' business in some scripts, and in emoji.
 static bool
 is_deceiving(gunichar c)
 {
-    return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-           (c >= 0x2066 && c <= 0x2069);
+    GUnicodeType type = g_unichar_type(c);
+    bool is_joiner = c == 0x200c || c == 0x200d;
+    return type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR ||
+           (type == G_UNICODE_FORMAT && !is_joiner) || (c >= 0xfdd0 && c <= 0xfdef) ||
+           (c & 0xfffe) == 0xfffe;
+}
+
+// Without blanks of any script at its ends; "" when nothing of it can be seen.
+static char *
+trimmed(const char *name)
+{
+    const char *start = name, *end = name;
+    bool is_visible = false;
+    for (const char *at = name; *at; at = g_utf8_next_char(at)) {
+        gunichar c = g_utf8_get_char(at);
+        is_visible |= g_unichar_isgraph(c) && !g_unichar_iszerowidth(c);
+        if (!g_unichar_isspace(c)) {
+            end = g_utf8_next_char(at);
+        } else if (at == start) {
+            start = g_utf8_next_char(at);
+        }
+    }
+    return is_visible ? g_strndup(start, (gsize)(end - start)) : g_strdup("");
 }
 
 enum rc
@@ -48,11 +70,11 @@ account_name(const char *field, const char *text, size_t max_chars, char **ret_n
     for (const char *at = name ? name : ""; *at; at = g_utf8_next_char(at)) {
         if (is_deceiving(g_utf8_get_char(at))) {
             return fault(err, RC_INVALID,
-                         "invalid input for field '%s': it has characters that change the "
-                         "direction of text or break lines",
+                         "invalid input for field '%s': it has characters that are not shown, "
+                         "change the direction of text or break lines",
                          field);
         }
     }
-    *ret_name = name ? g_strdup(g_strstrip(name)) : NULL;
+    *ret_name = name ? trimmed(name) : NULL;
     return RC_OK;
 }

@@ -19,8 +19,9 @@ enum rc admit_token(struct request *request, struct err *err) CHECKED;
 // account_text.c, pure.
 // What limits count as one network: IPv4 /24, IPv6 /56. The caller frees.
 char *account_network(const char *address);
-// A name in NFC without blanks at its ends. RC_INVALID names the field: control characters, line
-// separators, characters that turn the direction of text, over max_chars. text NULL: ret_name is
+// A name in NFC without blanks at its ends, "" when nothing of it can be seen. RC_INVALID names the
+// field: control characters, line separators, characters that show nothing or turn the direction of
+// text, over max_chars. text NULL: ret_name is
 // NULL. The caller frees.
 enum rc account_name(const char *field, const char *text, size_t max_chars, char **ret_name,
                      struct err *err) CHECKED;

@@ -3,8 +3,7 @@
 // beside the mail, that has the token with which the owner reads on when the account is gone.
 #include "services/identity/account/close.h"
 #include "common/base/util.h"
-#include "services/identity/account/accounts_db.h"
-#include "services/identity/account/admit.h"
+#include "services/identity/account/accounts.h"
 #include "services/identity/account/audit.h"
 #include "services/identity/account/close_api.h"
 #include "services/identity/token/auth.h"
@@ -213,7 +212,7 @@ confirm(struct request *request, struct err *err)
                                 .password = body->password};
     struct db *db = NULL;
     g_autoptr(db_result) row = NULL;
-    enum rc rc = request_db(request, &db, err);
+    enum rc rc = account_self(request, "identity:use_accounts", &db, err);
     rc = rc ? rc : auth_check_password(identity_of(request), db, &login, &row, err);
     return rc == RC_UNAUTHORIZED ? fault(err, RC_FORBIDDEN, "the password is not right") : rc;
 }

@@ -64,7 +64,7 @@ appcred_db_add_rule(struct db *db, const char *id, const char *user_id, const ch
     " 'links', jsonb_build_object('self', $2 || '/v3/users/' || a.user_id || "                     \
     "'/application_credentials/' || a.id))"                                                        \
     " || coalesce((SELECT jsonb_build_object('access_rules', jsonb_agg(" RULE                      \
-    " ORDER BY x.id)) FROM application_credential_rule c"                                          \
+    " ORDER BY c.position)) FROM application_credential_rule c"                                    \
     " JOIN access_rule x ON x.id = c.access_rule_id WHERE c.application_credential_id = a.id "     \
     "HAVING count(*) > 0), '{}'))"
 
@@ -140,7 +140,8 @@ appcred_db_in_token(struct db *db, const char *audit_id, char **ret_text, struct
     return db_run_text(
         db,
         "SELECT (jsonb_build_object('id', a.id, 'name', a.name, 'restricted', NOT a.unrestricted)"
-        " || coalesce((SELECT jsonb_build_object('access_rules', jsonb_agg(" RULE " ORDER BY x.id))"
+        " || coalesce((SELECT jsonb_build_object('access_rules', jsonb_agg(" RULE
+        " ORDER BY c.position))"
         " FROM application_credential_rule c JOIN access_rule x ON x.id = c.access_rule_id"
         " WHERE c.application_credential_id = a.id HAVING count(*) > 0), '{}'))::text AS value"
         " FROM application_credential a WHERE a.audit_id = $1",
@@ -154,7 +155,8 @@ appcred_db_for_login(struct db *db, const struct login *login, db_result **ret_r
         db,
         "SELECT a.id, a.name, a.unrestricted, a.user_id, a.project_id, a.secret_hash, a.audit_id,"
         " coalesce((extract(epoch FROM a.expires_at) * 1000000)::bigint, 0) AS expires_us,"
-        " (SELECT coalesce(json_agg(json_build_array(x.service, x.method, x.path) ORDER BY x.id), "
+        " (SELECT coalesce(json_agg(json_build_array(x.service, x.method, x.path) ORDER BY "
+        "c.position), "
         "'[]')"
         " FROM application_credential_rule c JOIN access_rule x ON x.id = c.access_rule_id"
         " WHERE c.application_credential_id = a.id) AS rules,"
@@ -165,7 +167,8 @@ appcred_db_for_login(struct db *db, const struct login *login, db_result **ret_r
         "d.id = u.domain_id"
         " WHERE CASE WHEN $1::text IS NOT NULL THEN a.id = $1 ELSE a.name = $2"
         " AND CASE WHEN $3::text IS NOT NULL THEN u.id = $3 ELSE u.name = $4"
-        " AND CASE WHEN $5::text IS NOT NULL THEN d.id = $5 ELSE d.name = $6 END END END",
+        " AND CASE WHEN $5::text IS NOT NULL THEN d.id = $5 ELSE d.id = domain_named($6) END END "
+        "END",
         DB_ARGS(db_s(login->appcred_id), db_s(login->appcred_name), db_s(login->user.id),
                 db_s(login->user.name), db_s(login->user.domain_id), db_s(login->user.domain_name)),
         ret_row, err);
@@ -182,7 +185,7 @@ appcred_db_rules(struct db *db, const char *user_id, const struct access_rule *f
     return db_run_text(
         db,
         "SELECT coalesce(jsonb_agg(" RULE_ITEM
-        " ORDER BY x.id), '[]')::text AS value FROM access_rule x WHERE x.user_id = $1"
+        " ORDER BY x.position), '[]')::text AS value FROM access_rule x WHERE x.user_id = $1"
         " AND ($3::text IS NULL OR x.service = $3) AND ($4::text IS NULL OR x.method = "
         "$4) AND ($5::text IS NULL OR x.path = $5)",
         DB_ARGS(db_s(user_id), db_s(base_url), db_s(filter->service), db_s(filter->method),

@@ -59,6 +59,18 @@ seal_blob(struct resource_op *op, char **ret_blob, struct err *err)
     return rc;
 }
 
+// Who gives a credential away must be allowed to change the new owner's too.
+static enum rc
+check_owner(struct resource_op *op, struct err *err)
+{
+    const char *user_id = json_string_value(json_object_get(op->values, "user_id"));
+    if (!user_id || !g_strcmp0(user_id, old_text(op, "user_id"))) {
+        return RC_OK;
+    }
+    json_auto_t *target = json_pack("{s:{s:{s:s}}}", "target", "credential", "user_id", user_id);
+    return request_allow(op->request, "identity:update_credential", target, err);
+}
+
 static enum rc
 check(struct resource_op *op, struct err *err)
 {
@@ -67,6 +79,13 @@ check(struct resource_op *op, struct err *err)
     rc = rc ? rc : check_ec2(op, blob, err);
     secret_text_free(blob);
     return rc;
+}
+
+static enum rc
+before_update(struct resource_op *op, struct err *err)
+{
+    enum rc rc = check_owner(op, err);
+    return rc ? rc : check(op, err);
 }
 
 static enum rc
@@ -92,7 +111,7 @@ before_create(struct resource_op *op, struct err *err)
     "CASE WHEN r.sealed IS NULL THEN 'p' || r.blob ELSE 's' || r.id || '.' || r.sealed END"
 
 static const struct attribute attributes[] = {
-    {"user_id", ATTR_TEXT, ATTR_CREATE | ATTR_FILTER, .max = 64},
+    {"user_id", ATTR_TEXT, ATTR_RW | ATTR_FILTER, .max = 64},
     {"project_id", ATTR_TEXT, ATTR_RW | ATTR_NULLABLE, .max = 64},
     {"type", ATTR_TEXT, ATTR_RW | ATTR_FILTER | ATTR_REQUIRED, .min = 1, .max = 255},
     {"blob", ATTR_TEXT, ATTR_RW | ATTR_REQUIRED | ATTR_BLANK, .max = 262144, .select = STORED_BLOB},
@@ -104,7 +123,7 @@ static const struct resource credential = {
     .path = "/v3/credentials",
     .table = "credential",
     .not_found_format = "Could not find credential: %s.",
-    .style = RESOURCE_LINKS | RESOURCE_HEX_ID,
+    .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_COMPARISONS,
     .visible = "r.user_id = $2",
     .policy_list = "identity:list_credentials",
     .policy_get = "identity:get_credential",
@@ -114,7 +133,7 @@ static const struct resource credential = {
     .default_sort = "id",
     .attributes = attributes,
     .before_create = before_create,
-    .before_update = check,
+    .before_update = before_update,
 };
 
 // ---- replies

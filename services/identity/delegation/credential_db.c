@@ -2,24 +2,6 @@
 #include "services/identity/delegation/credential_db.h"
 
 enum rc
-credential_db_may_enter(struct db *db, const char *user_id, const char *project_id, struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db,
-                        "SELECT EXISTS (SELECT 1 FROM effective_assignment WHERE user_id = $1 AND "
-                        "target_id = $2) AS may"
-                        " FROM project WHERE id = $2",
-                        DB_ARGS(db_s(user_id), db_s(project_id)), &rows, err);
-    if (rc || db_n_rows(rows) == 0) {
-        return rc ? rc : fault(err, RC_NOT_FOUND, "Could not find project: %.64s.", project_id);
-    }
-    return db_bool(rows, 0, "may")
-               ? RC_OK
-               : fault(err, RC_FORBIDDEN, "user %.64s has no role on project %.64s", user_id,
-                       project_id);
-}
-
-enum rc
 credential_db_add_ec2(struct db *db, const struct ec2_row *row, struct err *err)
 {
     return db_run(db,

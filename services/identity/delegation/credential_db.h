@@ -6,9 +6,6 @@
 struct ec2_row {
     const char *id, *digest, *user_id, *project_id, *sealed;
 };
-// RC_FORBIDDEN: the user has no role there. RC_NOT_FOUND: no such project.
-enum rc credential_db_may_enter(struct db *db, const char *user_id, const char *project_id,
-                                struct err *err) CHECKED;
 enum rc credential_db_add_ec2(struct db *db, const struct ec2_row *row, struct err *err) CHECKED;
 // One row: id, digest, user_id, project_id, sealed, blob (sealed NULL: the text itself). user_id
 // NULL: anybody's.

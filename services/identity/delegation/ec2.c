@@ -5,6 +5,7 @@
 #include "common/base/util.h"
 #include "services/identity/delegation/credential_db.h"
 #include "services/identity/secret/secret.h"
+#include "services/identity/tenancy/member_db.h"
 #include "services/identity/token/auth.h"
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,11 @@ static const struct body_spec ec2_body = {
     .fields = ec2_fields, .n_fields = N_ELEMENTS(ec2_fields), .struct_size = sizeof(struct ec2)};
 
 static enum rc
-allow(const struct request *request, struct err *err)
+allow(const struct request *request, const char *rule, struct err *err)
 {
     json_auto_t *target =
         json_pack("{s:{s:{s:s}}}", "target", "credential", "user_id", request_param(request, "id"));
-    return request_allow(request, "identity:ec2_credentials", target, err);
+    return request_allow(request, rule, target, err);
 }
 
 static json_t *
@@ -97,9 +98,10 @@ create(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     enum rc rc = request_auth(request)->trust_id[0]
                      ? fault(err, RC_FORBIDDEN, "a token of a trust cannot make credentials")
-                     : allow(request, err);
+                     : allow(request, "identity:ec2_create_credential", err);
     rc = rc ? rc : request_db(request, &db, err);
-    rc = rc ? rc : credential_db_may_enter(db, user_id, body->tenant_id, err);
+    rc = rc ? rc : member_db_exists(db, "user", user_id, err);
+    rc = rc ? rc : member_db_exists(db, "project", body->tenant_id, err);
     rc = rc ? rc : add_key(request, db, body->tenant_id, access, err);
     return rc ? rc : reply_key(request, db, user_id, access, reply, err);
 }
@@ -109,7 +111,7 @@ list(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = allow(request, err);
+    enum rc rc = allow(request, "identity:ec2_list_credentials", err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : credential_db_list_ec2(db, request_param(request, "id"), &rows, err);
     json_auto_t *items = json_array();
@@ -133,7 +135,7 @@ static enum rc
 show(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = allow(request, err);
+    enum rc rc = allow(request, "identity:ec2_get_credential", err);
     rc = rc ? rc : request_db(request, &db, err);
     return rc ? rc
               : reply_key(request, db, request_param(request, "id"),
@@ -152,7 +154,7 @@ static enum rc
 drop(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = allow(request, err);
+    enum rc rc = allow(request, "identity:ec2_delete_credential", err);
     rc = rc ? rc : request_db(request, &db, err);
     return rc ? rc : drop_key(request, db, err);
 }

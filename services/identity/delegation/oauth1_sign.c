@@ -194,11 +194,17 @@ oauth1_is_good(const struct oauth1_request *request, const char *base_string,
     const EVP_MD *md = !strcmp(request->method, "HMAC-SHA1")     ? EVP_sha1()
                        : !strcmp(request->method, "HMAC-SHA256") ? EVP_sha256()
                                                                  : NULL;
-    if (!md) {
+    bool is_plain = !strcmp(request->method, "PLAINTEXT"); // §3.4.4: the key itself
+    if (!md && !is_plain) {
         return false;
     }
     g_autofree char *first = escape(consumer_secret), *second = escape(token_secret),
                     *key = g_strconcat(first, "&", second, NULL);
+    if (is_plain) {
+        bool is_good = equal_constant_time(key, request->signature);
+        OPENSSL_cleanse(key, strlen(key));
+        return is_good;
+    }
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned size = 0;
     HMAC(md, key, (int)strlen(key), (const unsigned char *)base_string, strlen(base_string), mac,

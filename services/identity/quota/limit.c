@@ -27,7 +27,7 @@ static const struct resource registered_limit = {
     .path = "/v3/registered_limits",
     .table = "registered_limit",
     .not_found_format = "Could not find registered limit for %s.",
-    .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_BULK,
+    .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_BULK | RESOURCE_COMPARISONS,
     .policy_create = "identity:create_registered_limits",
     .policy_update = "identity:update_registered_limit",
     .policy_delete = "identity:delete_registered_limit",
@@ -143,7 +143,7 @@ static const struct resource limit = {
     .path = "/v3/limits",
     .table = "project_limit",
     .not_found_format = "Could not find limit for %s.",
-    .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_BULK,
+    .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_BULK | RESOURCE_COMPARISONS,
     .visible = "r.project_id = $1 OR r.domain_id = $3 OR r.project_id IN (SELECT p.id FROM project "
                "p WHERE p.domain_id = $3)",
     .policy_create = "identity:create_limits",

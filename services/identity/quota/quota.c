@@ -97,6 +97,9 @@ quota_start(struct identity *identity, struct err *err)
                      "strict_tree",
                      model);
     }
+    if (!strcmp(model, "strict_two_level")) {
+        identity->max_tree_depth = MIN(identity->max_tree_depth, TWO_LEVELS);
+    }
     struct db *db = NULL;
     enum rc rc = db_get(identity->db, &db, err);
     return rc ? rc : db_tx(db, start_tx, (void *)conf, err);

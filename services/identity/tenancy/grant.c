@@ -91,6 +91,7 @@ create_grant(struct request *request, struct reply *reply, struct err *err)
     enum rc rc = allow(request, "create", &grant, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : check_parts(request, db, &grant, err);
+    rc = rc ? rc : grant_db_check_role(db, &grant, err);
     return rc ? rc : grant_db_add(db, &grant, err);
 }
 

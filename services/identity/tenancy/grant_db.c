@@ -22,6 +22,29 @@ no_grant(enum rc rc, const struct grant *grant, struct err *err)
     db_s(grant->user_id), db_s(grant->group_id), db_s(grant->target_id), db_b(grant->inherited)
 
 enum rc
+grant_db_check_role(struct db *db, const struct grant *grant, struct err *err)
+{
+    g_autoptr(db_result) row = NULL;
+    enum rc rc = db_run_one(
+        db,
+        "SELECT r.domain_id IS NOT NULL AND (SELECT coalesce(t.domain_id, r.domain_id) FROM "
+        "tenancy t "
+        "WHERE t.id = $2) IS DISTINCT FROM r.domain_id AS is_elsewhere FROM role r WHERE r.id = $1",
+        DB_ARGS(db_s(grant->role_id), db_s(grant->target_id)), &row, err);
+    if (rc || !db_bool(row, 0, "is_elsewhere")) {
+        return rc;
+    }
+    return grant->target_id ? fault(err, RC_FORBIDDEN,
+                                    "Role %.64s is a domain-specific role. It cannot be granted on "
+                                    "%.64s, which is not in its domain.",
+                                    grant->role_id, grant->target_id)
+                            : fault(err, RC_INVALID,
+                                    "Role %.64s is a domain-specific role. Unable to use a "
+                                    "domain-specific role in a system assignment.",
+                                    grant->role_id);
+}
+
+enum rc
 grant_db_add(struct db *db, const struct grant *grant, struct err *err)
 {
     return db_run(db,

@@ -8,6 +8,9 @@ struct grant {
     const char *user_id, *group_id, *target_id, *role_id;
     bool inherited;
 };
+// RC_FORBIDDEN: the role is of a domain, and the target is not in it; RC_INVALID: the system is
+// not.
+enum rc grant_db_check_role(struct db *db, const struct grant *grant, struct err *err) CHECKED;
 enum rc grant_db_add(struct db *db, const struct grant *grant, struct err *err) CHECKED;
 enum rc grant_db_remove(struct db *db, const struct grant *grant,
                         struct err *err) CHECKED; // RC_NOT_FOUND

@@ -7,6 +7,12 @@
 #include <string.h>
 
 static enum rc
+before_update(struct resource_op *op, struct err *err)
+{
+    return identity_keeps(op, "domain_id", RC_INVALID, err);
+}
+
+static enum rc
 before_delete(struct resource_op *op, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
@@ -19,7 +25,7 @@ before_delete(struct resource_op *op, struct err *err)
 
 static const struct attribute attributes[] = {
     {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 64},
-    {"domain_id", ATTR_TEXT, ATTR_CREATE | ATTR_FS | ATTR_NULLABLE, .max = 64},
+    {"domain_id", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_NULLABLE, .max = 64},
     {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK, .max = 65535, .default_json = "\"\""},
     {0},
 };
@@ -39,6 +45,7 @@ static const struct resource group = {
     .default_sort = "name",
     .attributes = attributes,
     .before_create = default_domain,
+    .before_update = before_update,
     .before_delete = before_delete,
 };
 

@@ -91,10 +91,15 @@ member_db_change_tag(struct db *db, const char *project_id, const char *tag, boo
 {
     if (add) {
         enum rc rc = must_change(db,
-                                 "UPDATE tenancy SET tags = (tags - $2::text) || "
-                                 "jsonb_build_array($2::text) WHERE id = $1",
+                                 "UPDATE tenancy SET tags = tags || jsonb_build_array($2::text) "
+                                 "WHERE id = $1 AND NOT tags ? $2::text AND "
+                                 "jsonb_array_length(tags) < 80",
                                  DB_ARGS(db_s(project_id), db_s(tag)), err);
-        return no_project(rc, project_id, err);
+        return rc == RC_NOT_FOUND
+                   ? fault(err, RC_INVALID,
+                           "invalid input for field 'tags': '%.255s' is there, or 80 others are",
+                           tag)
+                   : rc;
     }
     enum rc rc = must_change(
         db, "UPDATE tenancy SET tags = tags - $2::text WHERE id = $1 AND tags ? $2::text",

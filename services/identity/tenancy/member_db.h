@@ -16,6 +16,8 @@ enum rc member_db_tags(struct db *db, const char *project_id, json_t **ret_tags,
 enum rc member_db_may_change(struct db *db, const char *project_id, struct err *err) CHECKED;
 enum rc member_db_set_tags(struct db *db, const char *project_id, json_t *tags,
                            struct err *err) CHECKED;
+// The project is there (member_db_may_change). RC_INVALID: the tag is there already, or 80 others
+// are.
 enum rc member_db_change_tag(struct db *db, const char *project_id, const char *tag, bool add,
                              struct err *err) CHECKED;
 

@@ -16,6 +16,8 @@ static enum rc
 before_update(struct resource_op *op, struct err *err)
 {
     enum rc rc = options_check_update(op, err);
+    rc = rc ? rc : identity_strip_name(op, err);
+    rc = rc ? rc : identity_keeps(op, "domain_id", RC_INVALID, err);
     return rc ? rc : options_check(op, tenancy_options, err);
 }
 
@@ -28,7 +30,7 @@ before_delete(struct resource_op *op, struct err *err)
 
 static const struct attribute attributes[] = {
     {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 255},
-    {"domain_id", ATTR_TEXT, ATTR_CREATE | ATTR_FILTER | ATTR_NULLABLE, .max = 64,
+    {"domain_id", ATTR_TEXT, ATTR_RW | ATTR_FILTER | ATTR_NULLABLE, .max = 64,
      .unless_filtered = "r.domain_id IS NULL"},
     {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535},
     {"options", ATTR_OBJECT, ATTR_RW, .default_json = "{}"},

@@ -1,10 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // Domains and projects. Disabling or deleting one ends every token in it.
 #include "services/identity/identity_resource.h"
+#include "services/identity/tenancy/hierarchy.h"
 #include "services/identity/tenancy/member_db.h"
 #include "services/identity/tenancy/options.h"
 #include "services/identity/tenancy/target.h"
 #include <string.h>
+
+// A tag: Keystone's rules, and no tag twice.
+static enum rc
+check_tags(json_t *tags, struct err *err)
+{
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        const char *tag = json_string_value(json_array_get(tags, i));
+        if (!tag || !tag[0] || g_utf8_strlen(tag, -1) > 255 || strpbrk(tag, "/,")) {
+            return fault(err, RC_INVALID,
+                         "invalid input for field 'tags': a tag has 1 to 255 characters, no comma "
+                         "and no slash");
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (!strcmp(tag, json_string_value(json_array_get(tags, j)))) {
+                return fault(err, RC_INVALID,
+                             "invalid input for field 'tags': '%.255s' is there twice", tag);
+            }
+        }
+    }
+    return RC_OK;
+}
 
 // ---- domains
 
@@ -26,7 +48,9 @@ before_domain_create(struct resource_op *op, struct err *err)
         }
         g_strlcpy(op->id, id, sizeof op->id);
     }
-    return options_check(op, tenancy_options, err);
+    enum rc rc = check_tags(json_object_get(op->values, "tags"), err);
+    rc = rc ? rc : identity_strip_name(op, err);
+    return rc ? rc : options_check(op, tenancy_options, err);
 }
 
 static enum rc
@@ -34,6 +58,8 @@ before_domain_update(struct resource_op *op, struct err *err)
 {
     enum rc rc = options_check_update(op, err);
     rc = rc ? rc : options_check(op, tenancy_options, err);
+    rc = rc ? rc : check_tags(json_object_get(op->values, "tags"), err);
+    rc = rc ? rc : identity_strip_name(op, err);
     return rc == RC_OK && is_being_disabled(op) ? revoke_domain(op, err) : rc;
 }
 
@@ -83,61 +109,16 @@ static const struct resource domain = {
 // ---- projects
 
 static enum rc
-check_tags(json_t *tags, struct err *err)
-{
-    for (size_t i = 0; i < json_array_size(tags); i++) {
-        const char *tag = json_string_value(json_array_get(tags, i));
-        if (!tag || !tag[0] || g_utf8_strlen(tag, -1) > 255 || strpbrk(tag, "/,")) {
-            return fault(err, RC_INVALID,
-                         "invalid input for field 'tags': a tag has 1 to 255 characters, no comma "
-                         "and no slash");
-        }
-    }
-    return RC_OK;
-}
-
-// Without a parent, a project stands directly in its domain; with one, in the parent's domain.
-static enum rc
-place_project(struct resource_op *op, struct err *err)
-{
-    const char *parent_id = json_string_value(json_object_get(op->values, "parent_id"));
-    json_t *domain_id = json_object_get(op->values, "domain_id");
-    if (parent_id) {
-        g_autofree char *parents_domain = NULL;
-        enum rc rc = member_db_domain_of(op->db, parent_id, &parents_domain, err);
-        if (rc) {
-            return rc == RC_NOT_FOUND
-                       ? fault(err, RC_NOT_FOUND, "Could not find project: %.64s.", parent_id)
-                       : rc;
-        }
-        if (json_is_string(domain_id) && strcmp(json_string_value(domain_id), parents_domain)) {
-            return fault(err, RC_INVALID,
-                         "invalid input for field 'parent_id': the parent is in another domain");
-        }
-        const struct auth_context *auth = request_auth(op->request);
-        if (!auth->is_admin && strcmp(auth->domain_id, parents_domain)) {
-            return fault(err, RC_FORBIDDEN,
-                         "You are not authorized to perform the requested action: the parent is in "
-                         "another domain.");
-        }
-        json_object_set_new(op->values, "domain_id", json_string(parents_domain));
-        return RC_OK;
-    }
-    enum rc rc = default_domain(op, err);
-    json_object_set(op->values, "parent_id", json_object_get(op->values, "domain_id"));
-    return rc;
-}
-
-static enum rc
 before_project_create(struct resource_op *op, struct err *err)
 {
     enum rc rc = check_tags(json_object_get(op->values, "tags"), err);
     rc = rc ? rc : options_check(op, tenancy_options, err);
+    rc = rc ? rc : identity_strip_name(op, err);
     if (rc) {
         return rc;
     }
     if (!json_is_true(json_object_get(op->values, "is_domain"))) {
-        return place_project(op, err);
+        return hierarchy_place(op, err);
     }
     if (json_is_string(json_object_get(op->values, "domain_id")) ||
         json_is_string(json_object_get(op->values, "parent_id"))) {
@@ -158,12 +139,29 @@ revoke_project(struct resource_op *op, struct err *err)
                        err);
 }
 
+// Where a project stands never changes; what it is may be said again.
+static enum rc
+check_stays(struct resource_op *op, struct err *err)
+{
+    bool is_domain = json_is_true(json_object_get(op->old, "is_domain"));
+    json_t *given = json_object_get(op->values, "is_domain");
+    if (given && json_is_true(given) != is_domain) {
+        return fault(err, RC_INVALID, "Update of `is_domain` is not allowed.");
+    }
+    json_object_del(op->values, "is_domain");
+    enum rc rc = identity_keeps(op, "parent_id", RC_FORBIDDEN, err);
+    return rc ? rc : identity_keeps(op, "domain_id", RC_INVALID, err);
+}
+
 static enum rc
 before_project_update(struct resource_op *op, struct err *err)
 {
     enum rc rc = options_check_update(op, err);
     rc = rc ? rc : options_check(op, tenancy_options, err);
     rc = rc ? rc : check_tags(json_object_get(op->values, "tags"), err);
+    rc = rc ? rc : identity_strip_name(op, err);
+    rc = rc ? rc : check_stays(op, err);
+    rc = rc ? rc : hierarchy_check_update(op, err);
     return rc == RC_OK && is_being_disabled(op) ? revoke_project(op, err) : rc;
 }
 
@@ -187,9 +185,9 @@ before_project_delete(struct resource_op *op, struct err *err)
 #define TAGS_OF(parameter) "string_to_array((" parameter ")[1], ',')"
 static const struct attribute project_attributes[] = {
     {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 64},
-    {"domain_id", ATTR_TEXT, ATTR_CREATE | ATTR_FS | ATTR_NULLABLE, .max = 64},
-    {"parent_id", ATTR_TEXT, ATTR_CREATE | ATTR_FS | ATTR_NULLABLE, .max = 64},
-    {"is_domain", ATTR_BOOL, ATTR_CREATE | ATTR_FILTER, .default_json = "false",
+    {"domain_id", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_NULLABLE, .max = 64},
+    {"parent_id", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_NULLABLE, .max = 64},
+    {"is_domain", ATTR_BOOL, ATTR_RW | ATTR_FILTER, .default_json = "false",
      .unless_filtered = "NOT r.is_domain"},
     {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535,
      .default_json = "\"\""},
@@ -333,7 +331,8 @@ drop_tag(struct request *request, struct reply *reply, struct err *err)
 #define TAGS "/v3/projects/{id}/tags"
 const struct route tenancy_routes[] = {
     IDENTITY_ROUTES(domain, "/v3/domains", 0),
-    IDENTITY_ROUTES(project, "/v3/projects", 0),
+    SHOWN_ROUTES(project, "/v3/projects", 0, resource_create, hierarchy_show, identity_update,
+                 identity_delete),
     {.method = "GET",
      .path = TAGS,
      .handle = list_tags,

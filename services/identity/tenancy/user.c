@@ -77,6 +77,7 @@ before_update(struct resource_op *op, struct err *err)
 {
     bool has_password = false;
     enum rc rc = check_enabled(op, err);
+    rc = rc ? rc : identity_keeps(op, "domain_id", RC_INVALID, err);
     rc = rc ? rc : hash_given(op, &has_password, err);
     if (rc == RC_OK && has_password) {
         json_object_set_new(op->values, "n_failures", json_integer(0));
@@ -103,7 +104,7 @@ check_query(const struct request *request, struct err *err)
 
 static const struct attribute attributes[] = {
     {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 255},
-    {"domain_id", ATTR_TEXT, ATTR_CREATE | ATTR_FS | ATTR_NULLABLE, .max = 64},
+    {"domain_id", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_NULLABLE, .max = 64},
     {"default_project_id", ATTR_TEXT, ATTR_RW | ATTR_NULLABLE, .max = 64},
     {"enabled", ATTR_BOOL, ATTR_RW | ATTR_FS, .default_json = "true"},
     {"password", ATTR_TEXT, ATTR_RW | ATTR_VIRTUAL | ATTR_HIDDEN | ATTR_NULLABLE | ATTR_BLANK,

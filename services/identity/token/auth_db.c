@@ -40,7 +40,7 @@ auth_db_find_user(struct db *db, const struct named *user, db_result **ret_row, 
         return db_run_one(db, USER "u.name = $1 AND u.domain_id = $2",
                           DB_ARGS(db_s(user->name), db_s(user->domain_id)), ret_row, err);
     }
-    return db_run_one(db, USER "u.name = $1 AND d.is_domain AND d.name = $2",
+    return db_run_one(db, USER "u.name = $1 AND u.domain_id = domain_named($2)",
                       DB_ARGS(db_s(user->name), db_s(user->domain_name)), ret_row, err);
 }
 
@@ -99,8 +99,7 @@ project_call(const char *user_id, const struct named *project, struct db_arg arg
     args[2] = db_s(project->domain_id ? project->domain_id : project->domain_name);
     return (struct db_call){project->domain_id ? PROJECT "t.name = $2 AND t.domain_id = $3"
                                                : PROJECT
-                                "t.name = $2 AND t.domain_id = (SELECT id FROM tenancy "
-                                "WHERE is_domain AND name = $3)",
+                                "t.name = $2 AND t.domain_id = domain_named($3)",
                             args, 3};
 }
 
@@ -135,7 +134,7 @@ auth_db_domain_scope(struct db *db, const char *user_id, const struct named *dom
 {
     return domain->id ? db_run_one(db, DOMAIN "t.id = $2", DB_ARGS(db_s(user_id), db_s(domain->id)),
                                    ret_row, err)
-                      : db_run_one(db, DOMAIN "t.name = $2",
+                      : db_run_one(db, DOMAIN "t.id = domain_named($2)",
                                    DB_ARGS(db_s(user_id), db_s(domain->name)), ret_row, err);
 }
 

@@ -1,93 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/image/data/pipeline.h"
+#include "services/image/data/pipeline_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glib.h>
-#include <openssl/evp.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#define BUFFER_SIZE (1024 * 1024)
-#define N_BUFFERS 4
 #define ALIGNMENT 4096 // of memory, sizes and offsets, for writing past the page cache
-#define STAGE_NICE 5   // the threads that answer requests get the CPU first
-#define N_STAGES 4
+#define MAX_BATCH 4    // buffers that one write takes
+#define MAX_TURN 8     // buffers after which other uploads' stages get the thread
 #define WRITEBACK \
     ((int64_t)8 << 20) // start writing out that early, so that the final sync is short
 
-struct stage {
-    struct pipeline *pipeline;
-    GThread *thread;
-    uint64_t n_done; // buffers this stage is through with
-    EVP_MD_CTX *digest;
+struct batch {
+    struct iovec parts[MAX_BATCH];
+    int n;
 };
-
-struct pipeline {
-    struct pipeline_config config;
-    struct stage stages[N_STAGES];
-    int n_stages; // the last looks into archives
-    GMutex mutex; // guards everything below, but buffers between the slowest n_done and n_full
-    GCond changed;
-    uint64_t n_full; // buffers handed over
-    size_t sizes[N_BUFFERS];
-    bool ended, cancelled, starved;
-    struct err failure; // rc 0: none
-    // The receiving thread's own:
-    uint8_t *filling;
-    size_t fill;
-    int64_t size;
-    // The writing stage's own:
-    struct format_scan *scan;
-    int64_t written, flushed;
-    bool is_direct, never_direct;
-    struct archive_scan *archive; // the archive stage's own; may be NULL
-    uint8_t (*buffers)[BUFFER_SIZE];
-};
-
-typedef void (*consume_fn)(struct stage *stage, const uint8_t *data, size_t size);
-static void consume_write(struct stage *stage, const uint8_t *data, size_t size);
-static void consume_digest(struct stage *stage, const uint8_t *data, size_t size);
-static void consume_archive(struct stage *stage, const uint8_t *data, size_t size);
-static gpointer run_stage(gpointer data);
-static bool has_room(const struct pipeline *pipeline);
+typedef void (*consume_fn)(struct stage *stage, const struct batch *batch);
+static void consume_write(struct stage *stage, const struct batch *batch);
+static void consume_digest(struct stage *stage, const struct batch *batch);
+static void consume_archive(struct stage *stage, const struct batch *batch);
 static void set_direct(struct pipeline *pipeline, bool direct);
 static void hand_over(struct pipeline *pipeline);
 
+enum { STAGE_WRITE, STAGE_MD5, STAGE_HASH, STAGE_ARCHIVE };
 static const struct {
-    const char *name;
     consume_fn consume;
-    const EVP_MD *(*digest)(void);
+    int n_batch;
 } kinds[N_STAGES] = {
-    {"image-write", consume_write, NULL},
-    {"image-md5", consume_digest, EVP_md5},
-    {"image-sha512", consume_digest, EVP_sha512},
-    {"image-archive", consume_archive, NULL},
+    [STAGE_WRITE] = {consume_write, MAX_BATCH},
+    [STAGE_MD5] = {consume_digest, 1},
+    [STAGE_HASH] = {consume_digest, 1},
+    [STAGE_ARCHIVE] = {consume_archive, 1},
 };
 
 struct pipeline *
 pipeline_new(const struct pipeline_config *config)
 {
     struct pipeline *pipeline = g_new0(struct pipeline, 1);
-    pipeline->buffers = g_aligned_alloc(N_BUFFERS, BUFFER_SIZE, ALIGNMENT);
     pipeline->config = *config;
     pipeline->scan = format_scan_new();
-    pipeline->n_stages = config->archive ? N_STAGES : N_STAGES - 1;
+    pipeline->n_stages = config->archive ? N_STAGES : STAGE_ARCHIVE;
     pipeline->archive = config->archive ? archive_scan_new(config->archive) : NULL;
-    g_mutex_init(&pipeline->mutex);
-    g_cond_init(&pipeline->changed);
+    g_cond_init(&pipeline->idle);
     for (int i = 0; i < pipeline->n_stages; i++) {
-        struct stage *stage = &pipeline->stages[i];
-        stage->pipeline = pipeline;
-        if (kinds[i].digest) {
-            stage->digest = EVP_MD_CTX_new();
-            int done = EVP_DigestInit_ex(stage->digest, kinds[i].digest(), NULL);
-            g_assert(done == 1);
-        }
-        stage->thread = g_thread_new(kinds[i].name, run_stage, stage);
+        pipeline->stages[i].pipeline = pipeline;
     }
+    pipeline->stages[STAGE_MD5].digest = digest_new(EVP_md5());
+    pipeline->stages[STAGE_HASH].digest = digest_new(config->hash->evp());
+    g_mutex_lock(&config->all->mutex);
+    pipelines_join(pipeline);
+    g_mutex_unlock(&config->all->mutex);
     return pipeline;
 }
 
@@ -95,21 +59,21 @@ enum rc
 pipeline_put(struct pipeline *pipeline, const void *data, size_t size, size_t *ret_taken,
              struct err *err)
 {
+    GMutex *mutex = &pipeline->config.all->mutex;
     size_t taken = 0;
-    g_mutex_lock(&pipeline->mutex);
+    g_mutex_lock(mutex);
     while (taken < size && pipeline->failure.rc == RC_OK) {
-        if (!pipeline->filling && !has_room(pipeline)) {
-            pipeline->starved = taken == 0;
+        // To have taken something is to be asked again at once: nobody starves by that.
+        if (!pipeline->filling && !pipelines_take(pipeline)) {
             break;
         }
-        pipeline->filling = pipeline->buffers[pipeline->n_full % N_BUFFERS];
-        size_t n = MIN(size - taken, BUFFER_SIZE - pipeline->fill);
-        g_mutex_unlock(&pipeline->mutex);
+        size_t n = MIN(size - taken, PIPELINE_BUFFER_SIZE - pipeline->fill);
+        g_mutex_unlock(mutex);
         memcpy(pipeline->filling + pipeline->fill, (const uint8_t *)data + taken, n);
-        g_mutex_lock(&pipeline->mutex);
+        g_mutex_lock(mutex);
         pipeline->fill += n;
         taken += n;
-        if (pipeline->fill == BUFFER_SIZE) {
+        if (pipeline->fill == PIPELINE_BUFFER_SIZE) {
             hand_over(pipeline);
         }
     }
@@ -125,46 +89,39 @@ pipeline_put(struct pipeline *pipeline, const void *data, size_t size, size_t *r
     } else {
         *ret_taken = taken;
     }
-    g_mutex_unlock(&pipeline->mutex);
+    g_mutex_unlock(mutex);
     return rc;
 }
 
-static void
-hex_digest(EVP_MD_CTX *digest, char *ret_hex)
+static bool
+is_busy(const struct pipeline *pipeline)
 {
-    static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    int done = EVP_DigestFinal_ex(digest, bytes, &size);
-    g_assert(done == 1);
-    for (unsigned i = 0; i < size; i++) {
-        ret_hex[2 * i] = digits[bytes[i] >> 4];
-        ret_hex[2 * i + 1] = digits[bytes[i] & 15];
+    for (int i = 0; i < pipeline->n_stages; i++) {
+        if (pipeline->stages[i].is_queued) {
+            return true;
+        }
     }
-    ret_hex[2 * size] = 0;
+    return false;
 }
 
 static void
-join(struct pipeline *pipeline)
+wait_idle(struct pipeline *pipeline)
 {
-    for (int i = 0; i < N_STAGES; i++) {
-        if (pipeline->stages[i].thread) {
-            g_thread_join(g_steal_pointer(&pipeline->stages[i].thread));
-        }
+    while (is_busy(pipeline)) {
+        g_cond_wait(&pipeline->idle, &pipeline->config.all->mutex);
     }
 }
 
 enum rc
 pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, struct err *err)
 {
-    g_mutex_lock(&pipeline->mutex);
+    GMutex *mutex = &pipeline->config.all->mutex;
+    g_mutex_lock(mutex);
     if (pipeline->fill > 0) {
         hand_over(pipeline);
     }
-    pipeline->ended = true;
-    g_cond_broadcast(&pipeline->changed);
-    g_mutex_unlock(&pipeline->mutex);
-    join(pipeline);
+    wait_idle(pipeline);
+    g_mutex_unlock(mutex);
     if (pipeline->failure.rc != RC_OK) {
         *err = pipeline->failure;
         return err->rc;
@@ -179,19 +136,22 @@ pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, s
     if (pipeline->archive) {
         archive_scan_verdict(pipeline->archive, &ret_result->archive);
     }
-    hex_digest(pipeline->stages[1].digest, ret_result->md5);
-    hex_digest(pipeline->stages[2].digest, ret_result->sha512);
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
+    digest_to_hex(pipeline->stages[STAGE_MD5].digest, hex);
+    g_strlcpy(ret_result->md5, hex, sizeof ret_result->md5);
+    digest_to_hex(pipeline->stages[STAGE_HASH].digest, hex);
+    g_strlcpy(ret_result->hash, hex, sizeof ret_result->hash);
     return RC_OK;
 }
 
 void
 pipeline_cancel(struct pipeline *pipeline)
 {
-    g_mutex_lock(&pipeline->mutex);
-    pipeline->cancelled = true;
+    g_mutex_lock(&pipeline->config.all->mutex);
+    pipeline->is_cancelled = true;
     pipeline->config.wake = NULL;
-    g_cond_broadcast(&pipeline->changed);
-    g_mutex_unlock(&pipeline->mutex);
+    pipelines_wake(pipeline);
+    g_mutex_unlock(&pipeline->config.all->mutex);
 }
 
 void
@@ -201,20 +161,20 @@ pipeline_free(struct pipeline *pipeline)
         return;
     }
     pipeline_cancel(pipeline);
-    join(pipeline);
-    for (int i = 0; i < N_STAGES; i++) {
-        EVP_MD_CTX_free(pipeline->stages[i].digest);
-    }
+    g_mutex_lock(&pipeline->config.all->mutex);
+    wait_idle(pipeline);
+    pipelines_leave(pipeline);
+    g_mutex_unlock(&pipeline->config.all->mutex);
+    EVP_MD_CTX_free(pipeline->stages[STAGE_MD5].digest);
+    EVP_MD_CTX_free(pipeline->stages[STAGE_HASH].digest);
     format_scan_free(pipeline->scan);
     archive_scan_free(pipeline->archive);
-    g_mutex_clear(&pipeline->mutex);
-    g_cond_clear(&pipeline->changed);
-    g_aligned_free(pipeline->buffers);
+    g_cond_clear(&pipeline->idle);
     g_free(pipeline);
 }
 
-static uint64_t
-slowest(const struct pipeline *pipeline)
+uint64_t
+pipeline_slowest(const struct pipeline *pipeline)
 {
     uint64_t n = pipeline->stages[0].n_done;
     for (int i = 1; i < pipeline->n_stages; i++) {
@@ -223,78 +183,75 @@ slowest(const struct pipeline *pipeline)
     return n;
 }
 
-static bool
-has_room(const struct pipeline *pipeline)
+bool
+pipeline_stage_writes(const struct stage *stage)
 {
-    return pipeline->n_full - slowest(pipeline) < N_BUFFERS;
+    return stage == &stage->pipeline->stages[STAGE_WRITE];
 }
 
 static void
 hand_over(struct pipeline *pipeline)
 {
-    pipeline->sizes[pipeline->n_full % N_BUFFERS] = pipeline->fill;
+    pipeline->sizes[pipeline->n_full % MAX_HELD] = pipeline->fill;
+    pipeline->ring[pipeline->n_full % MAX_HELD] = g_steal_pointer(&pipeline->filling);
     pipeline->n_full++;
     pipeline->fill = 0;
-    pipeline->filling = NULL;
-    g_cond_broadcast(&pipeline->changed);
-}
-
-// Room, or a failure to be told: both are reasons for the receiver to come again.
-static void
-wake_receiver(struct pipeline *pipeline)
-{
-    if (pipeline->starved && pipeline->config.wake &&
-        (has_room(pipeline) || pipeline->failure.rc != RC_OK)) {
-        pipeline->starved = false;
-        pipeline->config.wake(pipeline->config.context);
+    for (int i = 0; i < pipeline->n_stages; i++) {
+        pipelines_queue(&pipeline->stages[i]);
     }
 }
 
-// True with the next buffer; false when there will be none.
+// The buffers that this stage takes at once: full ones, or one that is not. False: none.
 static bool
-next_buffer(struct stage *stage, const uint8_t **ret_data, size_t *ret_size)
+next_batch(const struct stage *stage, int n_max, struct batch *ret_batch)
 {
-    struct pipeline *pipeline = stage->pipeline;
-    while (stage->n_done == pipeline->n_full && !pipeline->ended && !pipeline->cancelled) {
-        g_cond_wait(&pipeline->changed, &pipeline->mutex);
+    const struct pipeline *pipeline = stage->pipeline;
+    bool goes_on = !pipeline->is_cancelled && pipeline->failure.rc == RC_OK;
+    ret_batch->n = 0;
+    for (uint64_t i = stage->n_done; goes_on && i < pipeline->n_full && ret_batch->n < n_max; i++) {
+        size_t size = pipeline->sizes[i % MAX_HELD];
+        if (size < PIPELINE_BUFFER_SIZE && ret_batch->n > 0) {
+            break;
+        }
+        ret_batch->parts[ret_batch->n++] = (struct iovec){pipeline->ring[i % MAX_HELD], size};
     }
-    if (pipeline->cancelled || pipeline->failure.rc != RC_OK || stage->n_done == pipeline->n_full) {
-        return false;
-    }
-    *ret_data = pipeline->buffers[stage->n_done % N_BUFFERS];
-    *ret_size = pipeline->sizes[stage->n_done % N_BUFFERS];
-    return true;
+    return ret_batch->n > 0;
 }
 
-static gpointer
-run_stage(gpointer data)
+void
+pipeline_run_stage(struct stage *stage)
 {
-    struct stage *stage = data;
     struct pipeline *pipeline = stage->pipeline;
-    consume_fn consume = kinds[stage - pipeline->stages].consume;
-    const uint8_t *buffer;
-    size_t size;
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), STAGE_NICE);
-    g_mutex_lock(&pipeline->mutex);
-    while (next_buffer(stage, &buffer, &size)) {
-        g_mutex_unlock(&pipeline->mutex);
-        consume(stage, buffer, size);
-        g_mutex_lock(&pipeline->mutex);
-        stage->n_done++;
-        wake_receiver(pipeline);
+    GMutex *mutex = &pipeline->config.all->mutex;
+    int kind = (int)(stage - pipeline->stages), n_turn = 0;
+    struct batch batch;
+    g_mutex_lock(mutex);
+    while (n_turn < MAX_TURN && next_batch(stage, kinds[kind].n_batch, &batch)) {
+        g_mutex_unlock(mutex);
+        kinds[kind].consume(stage, &batch);
+        g_mutex_lock(mutex);
+        stage->n_done += (uint64_t)batch.n;
+        n_turn += batch.n;
+        pipelines_give_back(pipeline);
     }
-    g_mutex_unlock(&pipeline->mutex);
-    return NULL;
+    stage->is_queued = false;
+    if (next_batch(stage, 1, &batch)) {
+        pipelines_queue(stage);
+    } else {
+        g_cond_broadcast(&pipeline->idle);
+    }
+    g_mutex_unlock(mutex);
 }
 
 static void
 fail_pipeline(struct pipeline *pipeline, const struct err *failure)
 {
-    g_mutex_lock(&pipeline->mutex);
+    g_mutex_lock(&pipeline->config.all->mutex);
     if (pipeline->failure.rc == RC_OK) {
         pipeline->failure = *failure;
+        pipelines_wake(pipeline); // to be told
     }
-    g_mutex_unlock(&pipeline->mutex);
+    g_mutex_unlock(&pipeline->config.all->mutex);
 }
 
 // Whole buffers go past the page cache: an image is written once, and copying it into pages costs
@@ -313,69 +270,101 @@ set_direct(struct pipeline *pipeline, bool direct)
     }
 }
 
-// As pwrite.
+// As pwritev.
 static ssize_t
-write_some(struct pipeline *pipeline, const uint8_t *data, size_t size)
+write_some(struct pipeline *pipeline, const struct iovec *parts, int n_parts)
 {
-    bool is_aligned = (uintptr_t)data % ALIGNMENT == 0 && size % ALIGNMENT == 0 &&
-                      pipeline->written % ALIGNMENT == 0;
-    set_direct(pipeline, is_aligned && (pipeline->is_direct || size == BUFFER_SIZE));
-    ssize_t n = pwrite(pipeline->config.fd, data, size, pipeline->written);
+    bool is_aligned = (uintptr_t)parts->iov_base % ALIGNMENT == 0 &&
+                      parts->iov_len % ALIGNMENT == 0 && pipeline->written % ALIGNMENT == 0;
+    bool is_whole = parts->iov_len == PIPELINE_BUFFER_SIZE;
+    set_direct(pipeline, is_aligned && (pipeline->is_direct || is_whole));
+    ssize_t n = pwritev(pipeline->config.fd, parts, n_parts, pipeline->written);
     if (n < 0 && errno == EINVAL && pipeline->is_direct) {
         pipeline->never_direct = true;
         set_direct(pipeline, false);
-        n = pwrite(pipeline->config.fd, data, size, pipeline->written);
+        n = pwritev(pipeline->config.fd, parts, n_parts, pipeline->written);
     }
     return n;
 }
 
 static void
-consume_write(struct stage *stage, const uint8_t *data, size_t size)
+advance(struct iovec **parts, int *n_parts, size_t n)
 {
-    struct pipeline *pipeline = stage->pipeline;
-    struct err err = {0};
-    if (!format_scan_feed(pipeline->scan, data, size)) {
-        struct format_verdict verdict;
-        format_scan_verdict(pipeline->scan, &verdict);
-        rc_ignore(fault(&err, RC_INVALID, "the image is refused: %s", verdict.reason));
-        fail_pipeline(pipeline, &err);
-        return;
+    while (*n_parts > 0 && n >= (*parts)->iov_len) {
+        n -= (*parts)->iov_len;
+        (*parts)++;
+        (*n_parts)--;
     }
-    while (size > 0) {
-        ssize_t n = write_some(pipeline, data, size);
+    if (*n_parts > 0) {
+        (*parts)->iov_base = (uint8_t *)(*parts)->iov_base + n;
+        (*parts)->iov_len -= n;
+    }
+}
+
+static enum rc
+write_all(struct pipeline *pipeline, struct batch batch, struct err *err)
+{
+    struct iovec *parts = batch.parts;
+    while (batch.n > 0) {
+        ssize_t n = write_some(pipeline, parts, batch.n);
         if (n < 0 && errno != EINTR) {
             enum rc rc = errno == ENOSPC || errno == EDQUOT ? RC_TOO_LARGE : RC_UNAVAILABLE;
-            rc_ignore(fault(&err, rc, "Image storage media failed: %s", g_strerror(errno)));
-            fail_pipeline(pipeline, &err);
-            return;
+            return fault(err, rc, "Image storage media failed: %s", g_strerror(errno));
         }
         n = MAX(n, 0);
-        data += n;
-        size -= (size_t)n;
         pipeline->written += n;
+        advance(&parts, &batch.n, (size_t)n);
     }
     if (!pipeline->is_direct && pipeline->written - pipeline->flushed >= WRITEBACK) {
         sync_file_range(pipeline->config.fd, pipeline->flushed,
                         pipeline->written - pipeline->flushed, SYNC_FILE_RANGE_WRITE);
         pipeline->flushed = pipeline->written;
     }
+    return RC_OK;
 }
 
 static void
-consume_digest(struct stage *stage, const uint8_t *data, size_t size)
-{
-    EVP_DigestUpdate(stage->digest, data, size);
-}
-
-static void
-consume_archive(struct stage *stage, const uint8_t *data, size_t size)
+consume_write(struct stage *stage, const struct batch *batch)
 {
     struct pipeline *pipeline = stage->pipeline;
-    if (!archive_scan_feed(pipeline->archive, data, size)) {
-        struct archive_verdict verdict;
-        struct err err = {0};
-        archive_scan_verdict(pipeline->archive, &verdict);
-        rc_ignore(fault(&err, RC_INVALID, "the image is refused: %s", verdict.reason));
+    struct err err = {0};
+    enum rc rc = RC_OK;
+    for (int i = 0; rc == RC_OK && i < batch->n; i++) {
+        if (!format_scan_feed(pipeline->scan, batch->parts[i].iov_base, batch->parts[i].iov_len)) {
+            struct format_verdict verdict;
+            format_scan_verdict(pipeline->scan, &verdict);
+            rc = fault(&err, RC_INVALID, "the image is refused: %s", verdict.reason);
+        }
+    }
+    if (rc == RC_OK) {
+        rc = write_all(pipeline, *batch, &err);
+    }
+    if (rc != RC_OK) {
         fail_pipeline(pipeline, &err);
+    }
+}
+
+static void
+consume_digest(struct stage *stage, const struct batch *batch)
+{
+    for (int i = 0; i < batch->n; i++) {
+        EVP_DigestUpdate(stage->digest, batch->parts[i].iov_base, batch->parts[i].iov_len);
+    }
+}
+
+static void
+consume_archive(struct stage *stage, const struct batch *batch)
+{
+    struct pipeline *pipeline = stage->pipeline;
+    for (int i = 0; i < batch->n; i++) {
+        if (!archive_scan_feed(pipeline->archive, batch->parts[i].iov_base,
+                               batch->parts[i].iov_len)) {
+            struct archive_verdict verdict;
+            struct err err = {0};
+            archive_scan_verdict(pipeline->archive, &verdict);
+            rc_ignore(fault(&err, RC_INVALID, "the image is refused: %s", verdict.reason));
+            fail_pipeline(pipeline, &err);
+            return;
+        }
     }
 }

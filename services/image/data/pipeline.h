@@ -1,19 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of one upload on their way: the receiving thread fills a ring of buffers and never
-// waits; one thread each writes the file (and watches the format), computes md5, computes sha512,
-// and looks into archives where they are expected. Memory is bounded by the ring.
+// The bytes of uploads on their way. The receiving thread fills buffers and never waits; a few
+// threads, shared by all uploads, write the file (and watch the format), compute md5 and the hash,
+// and look into archives where they are expected: each of these steps takes an upload's buffers in
+// order, and all work at once. Buffers are shared too: all uploads together never take more than
+// one fixed sum, however many there are, and every upload can always go on with one.
 #pragma once
+#include "common/base/digest.h"
 #include "common/base/err.h"
 #include "services/image/format/archive.h"
 #include <stddef.h>
 #include <stdint.h>
 
+#define PIPELINE_BUFFER_SIZE ((size_t)256 * 1024)
+
+// What the uploads of a process share.
+struct pipelines;
+// memory: bytes of all buffers; raised to one buffer for each of the n_max pipelines at once.
+struct pipelines *pipelines_new(int64_t memory, int n_max);
+void pipelines_free(struct pipelines *all); // every pipeline is freed before; NULL is fine
+int64_t pipelines_memory(const struct pipelines *all); // bytes of buffers that exist now
+
 struct pipeline;
 struct pipeline_config {
+    struct pipelines *all;
+    const struct digest_algo *hash;
     int fd;           // where the bytes go; borrowed, must outlive the pipeline
     int64_t max_size; // one byte more: RC_TOO_LARGE
     // Called, from another thread, when room appeared after pipeline_put had taken nothing. Not
-    // after pipeline_cancel.
+    // after pipeline_cancel. It must not call the pipeline.
     void (*wake)(void *context);
     void *context;
     const struct archive_limits *archive; // NULL: what is packed is not looked into
@@ -25,7 +39,8 @@ enum rc pipeline_put(struct pipeline *pipeline, const void *data, size_t size, s
                      struct err *err) CHECKED;
 struct pipeline_result {
     int64_t size;
-    char md5[33], sha512[129];
+    char md5[33];
+    char hash[DIGEST_HEX_MAX + 1]; // by the configured algorithm
     struct format_verdict verdict;
     struct archive_verdict archive; // kind ARCHIVE_NONE when not looked for; layers: the pipeline's
 };
@@ -33,4 +48,4 @@ struct pipeline_result {
 enum rc pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result,
                         struct err *err) CHECKED;
 void pipeline_cancel(struct pipeline *pipeline); // does not block
-void pipeline_free(struct pipeline *pipeline);   // cancels, waits for the threads
+void pipeline_free(struct pipeline *pipeline);   // cancels, waits for what still reads its buffers

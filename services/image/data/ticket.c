@@ -2,6 +2,7 @@
 // Download tickets for hosts that have no token: "<expiry in µs>.<HMAC-SHA256 over image id and
 // expiry>", the key from the database, so that every process of this service accepts what another
 // one made.
+#include "common/base/digest.h"
 #include "services/image/access.h"
 #include "services/image/api.h"
 
@@ -74,8 +75,9 @@ ticket_create(struct request *request, struct reply *reply, struct err *err)
     char expires_at[32];
     iso8601_format(expires_us, false, expires_at);
     g_autofree char *url = ticket_url(request, row->id, expires_us);
-    reply->json = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:I, s:I, s:s?, s:s}", "id", row->id,
-                            "url", url, "size", (json_int_t)row->size, "sha512", row->sha512,
+    reply->json = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:s?, s:s}", "id",
+                            row->id, "url", url, "size", (json_int_t)row->size, "os_hash_algo",
+                            digest_algo_of(row->sha512)->name, "os_hash_value", row->sha512,
                             "disk_format", row->disk_format, "container_format",
                             row->container_format, "min_disk", (json_int_t)row->min_disk, "min_ram",
                             (json_int_t)row->min_ram, "name", row->name, "expires_at", expires_at);

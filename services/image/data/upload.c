@@ -95,6 +95,8 @@ upload_start(struct upload *upload, struct db *db, image_row **image, const stru
     if (rc == RC_OK) {
         const struct archive_limits limits = {upload->service->unpacked_cap, MAX_ARCHIVE_MEMBERS};
         const struct pipeline_config config = {
+            .all = upload->service->pipelines,
+            .hash = upload->service->hash,
             .fd = upload->fd,
             .max_size = MIN(room, upload->service->size_cap),
             .archive = archive_is_expected(upload->image->container_format) ? &limits : NULL,
@@ -163,7 +165,7 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         .owner = image->owner,
         .name = image->name,
         .md5 = result->md5,
-        .sha512 = result->sha512,
+        .sha512 = result->hash,
         .size = result->size,
         .virtual_size = upload_virtual_size(result),
         .format = disk_format_name(result->verdict.format),
@@ -179,7 +181,7 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         return rc;
     }
     const struct blob_source source = {
-        .fd = upload->fd, .sha512 = result->sha512, .size = result->size, .is_temp = true};
+        .fd = upload->fd, .sha512 = result->hash, .size = result->size, .is_temp = true};
     g_autoptr(GArray) recipe = NULL;
     if (result->archive.layers && result->archive.compression == COMPRESSION_NONE) {
         rc = recipe_make(&source, result->archive.layers, &recipe, err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/data/upload_db.h"
 
+#include "common/base/digest.h"
 #include "common/db/lease.h"
 #include "common/db/usage.h"
 #include "services/image/catalog/image_fsm.h"
@@ -146,13 +147,14 @@ activate(struct db *db, const struct upload_facts *facts, bool *ret_first, struc
     enum rc rc = db_run(
         db,
         "UPDATE image SET status = 'active', size = $3, virtual_size = $4, checksum = $5, "
-        "os_hash_algo = 'sha512', os_hash_value = $6, blob = $6, updated_at = now(), disk_format = "
+        "os_hash_algo = $8, os_hash_value = $6, blob = $6, updated_at = now(), disk_format = "
         "COALESCE($7::jsonb->>'disk_format', disk_format), container_format = "
         "COALESCE($7::jsonb->>'container_format', container_format), properties = properties || "
         "COALESCE($7::jsonb->'properties', '{}'), " NO_STAGED
         " WHERE id = $1::uuid AND upload_id = $2::uuid AND status IN ('saving', 'importing')",
         DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id), db_i(facts->size),
-                virtual_size, db_s(facts->md5), db_s(facts->sha512), db_s(facts->adopted)),
+                virtual_size, db_s(facts->md5), db_s(facts->sha512), db_s(facts->adopted),
+                db_s(digest_algo_of(facts->sha512)->name)),
         &result, err);
     if (rc == RC_OK) {
         *ret_first = db_n_affected(result) == 1;

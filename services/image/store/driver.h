@@ -2,7 +2,6 @@
 // What a kind of store is: one row. The functions mean what store.h says of those of the same name.
 #pragma once
 #include "services/image/store/store.h"
-#include <openssl/evp.h>
 
 struct store_driver {
     const char *kind;
@@ -29,8 +28,6 @@ struct store_driver {
 extern const struct store_driver file_driver, s3_driver;
 
 bool blob_name_is_valid(const char *name);
-// Ends a SHA-512: the name of the bytes that it has seen.
-void blob_name_of(EVP_MD_CTX *digest, char ret_name[SHA512_LEN + 1]);
 // Reads the source's bytes in order, and at the end whether they were what it names: RC_INTERNAL.
 enum rc blob_source_read(const struct blob_source *source, blob_sink sink, void *context,
                          struct err *err) CHECKED;

@@ -263,9 +263,11 @@ again(int fd)
 }
 
 static bool
-remove_part_of(void *sha512, int fd, const char *name)
+remove_part_of(void *context, int fd, const char *name)
 {
-    if (!strncmp(name, sha512, SHA512_LEN)) {
+    const char *sha512 = context;
+    size_t len = strlen(sha512);
+    if (!strncmp(name, sha512, len) && name[len] == '.') {
         unlinkat(fd, name, 0);
     }
     return true;
@@ -328,8 +330,10 @@ file_each(void *self, int64_t min_age_s,
 static bool
 note_part(void *names, int fd, const char *name)
 {
-    if (strlen(name) > SHA512_LEN && name[SHA512_LEN] == '.') {
-        g_hash_table_add(names, g_strndup(name, SHA512_LEN));
+    const char *end = strchr(name, '.');
+    g_autofree char *digest = end ? g_strndup(name, (gsize)(end - name)) : NULL;
+    if (digest && blob_name_is_valid(digest)) {
+        g_hash_table_add(names, g_steal_pointer(&digest));
     }
     return true;
 }

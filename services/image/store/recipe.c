@@ -4,7 +4,6 @@
 #include "services/image/format/archive_cut.h"
 #include "services/image/store/driver.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 // ---- cutting
@@ -66,8 +65,8 @@ take_bytes(void *context, const void *data, size_t size, struct err *err)
             continue;
         }
         if (in_layer) {
-            blob_name_of(cutting->layer,
-                         g_array_index(cutting->recipe, struct recipe_piece, cutting->at).part);
+            digest_to_hex(cutting->layer,
+                          g_array_index(cutting->recipe, struct recipe_piece, cutting->at).part);
         }
         cutting->at++;
         begin_piece(cutting);
@@ -78,8 +77,8 @@ take_bytes(void *context, const void *data, size_t size, struct err *err)
 static void
 name_rest(struct cutting *cutting)
 {
-    char name[SHA512_LEN + 1];
-    blob_name_of(cutting->rest, name);
+    char name[2 * EVP_MAX_MD_SIZE + 1];
+    digest_to_hex(cutting->rest, name);
     for (guint i = 0; i < cutting->recipe->len; i++) {
         struct recipe_piece *piece = &g_array_index(cutting->recipe, struct recipe_piece, i);
         if (!is_layer(cutting, i)) {

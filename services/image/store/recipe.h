@@ -3,11 +3,12 @@
 // archives share, and one blob of all that lies between them. Whether a blob is, its rows say
 // (recipe_db.h), and it is the same in every store.
 #pragma once
+#include "common/base/digest.h"
 #include "services/image/store/store.h"
 
 struct recipe_piece {
-    char part[SHA512_LEN + 1]; // the blob that has the bytes
-    int64_t first, size;       // which of them
+    char part[DIGEST_HEX_MAX + 1]; // the blob that has the bytes
+    int64_t first, size;           // which of them
     int64_t part_size;
 };
 // A recipe is a GArray of these, in the order of the whole; its references are counted.

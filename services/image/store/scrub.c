@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/store/scrub.h"
 
+#include "common/base/digest.h"
 #include "common/log/log.h"
 #include "services/image/image.h"
 #include "services/image/store/blob.h"
@@ -54,16 +55,16 @@ sum_bytes(void *context, const void *data, size_t size, struct err *err)
 static enum rc
 verify(struct image_service *image, const struct scrub *scrub, struct err *err)
 {
-    struct reading reading = {image, EVP_MD_CTX_new(), monotonic_ms(), 0};
+    const struct digest_algo *algo = digest_algo_of(scrub->place.sha512);
+    struct reading reading = {image, digest_new(algo->evp()), monotonic_ms(), 0};
     struct store *store = stores_find(image->stores, scrub->place.store);
-    char name[SHA512_LEN + 1];
-    EVP_DigestInit_ex(reading.digest, EVP_sha512(), NULL);
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
     enum rc rc = scrub->size ? store_get(store, scrub->place.sha512, 0, scrub->size - 1, sum_bytes,
                                          &reading, err)
                              : RC_OK;
-    blob_name_of(reading.digest, name);
+    digest_to_hex(reading.digest, hex);
     EVP_MD_CTX_free(reading.digest);
-    return rc == RC_OK && strcmp(name, scrub->place.sha512)
+    return rc == RC_OK && strcmp(hex, scrub->place.sha512)
                ? fault(err, RC_INTERNAL, "the bytes are not those of the name")
                : rc;
 }

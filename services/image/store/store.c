@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/store/store.h"
 
+#include "common/base/digest.h"
 #include "services/image/store/driver.h"
 
 #include <dirent.h>
@@ -307,25 +308,14 @@ stores_temp_list(struct stores *stores)
 bool
 blob_name_is_valid(const char *name)
 {
-    return strlen(name) == SHA512_LEN && strspn(name, "0123456789abcdef") == SHA512_LEN;
-}
-
-void
-blob_name_of(EVP_MD_CTX *digest, char ret_name[SHA512_LEN + 1])
-{
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    EVP_DigestFinal_ex(digest, bytes, &size);
-    for (unsigned i = 0; i < size && i < SHA512_LEN / 2; i++) {
-        g_snprintf(ret_name + (size_t)2 * i, 3, "%02x", bytes[i]);
-    }
+    return digest_is_valid(name);
 }
 
 static enum rc
 check_digest(EVP_MD_CTX *digest, const struct blob_source *source, struct err *err)
 {
-    char name[SHA512_LEN + 1];
-    blob_name_of(digest, name);
+    char name[2 * EVP_MAX_MD_SIZE + 1];
+    digest_to_hex(digest, name);
     return !strcmp(name, source->sha512)
                ? RC_OK
                : fault(err, RC_INTERNAL, "the bytes read are not those of blob '%.16s…'",
@@ -378,9 +368,9 @@ blob_source_read(const struct blob_source *source, blob_sink sink, void *context
     g_autofree uint8_t *buffer = g_malloc(READ_SIZE);
     const struct blob_range whole = {0, source->size};
     const struct blob_range *ranges = source->n_ranges ? source->ranges : &whole;
-    const struct range_reader reader = {source->fd, buffer, EVP_MD_CTX_new(), sink, context};
+    const struct range_reader reader = {
+        source->fd, buffer, digest_new(digest_algo_of(source->sha512)->evp()), sink, context};
     enum rc rc = leave_direct(source->fd, err);
-    EVP_DigestInit_ex(reader.digest, EVP_sha512(), NULL);
     for (unsigned i = 0; rc == RC_OK && i < MAX(source->n_ranges, 1); i++) {
         rc = read_range(&reader, ranges[i], err);
     }

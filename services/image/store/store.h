@@ -9,8 +9,6 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define SHA512_LEN 128
-
 struct stores;
 struct store;
 // RC_INVALID names the setting; RC_UNAVAILABLE: a directory cannot be made or written.
@@ -41,7 +39,8 @@ enum rc stores_temp_open(struct stores *stores, const char *upload_id, int *ret_
 void stores_temp_remove(struct stores *stores, const char *upload_id); // none there is fine
 GPtrArray *stores_temp_list(struct stores *stores);                    // names; owned texts
 
-// ---- blobs. Everything here may block.
+// ---- blobs, named by the digest of their bytes: of any algorithm in common/base/digest.h, each
+// kind beside the others, whatever new ones are made with. Everything here may block.
 struct blob_range {
     int64_t offset, size;
 };

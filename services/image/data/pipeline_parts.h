@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What pipeline.c (an upload) and pipelines.c (what all share) know of each other.
+#pragma once
+#include "services/image/data/pipeline.h"
+#include <glib.h>
+
+#define MAX_HELD \
+    8 // buffers of one upload: enough for the disk, the sums and the network to overlap
+#define N_STAGES 4
+
+struct stage {
+    struct pipeline *pipeline;
+    uint64_t n_done; // buffers that this stage is through with
+    bool is_queued;  // a thread has it, or will
+    EVP_MD_CTX *digest;
+};
+
+struct pipeline {
+    struct pipeline_config config; // hash, fd and limits never change; wake: the mutex
+    struct stage stages[N_STAGES];
+    int n_stages; // the last looks into archives
+    // The shared mutex guards everything to the next heading, but not bytes: those of a buffer are
+    // the receiver's until it is handed over, then the stages' to read until all are through.
+    GCond idle;              // a stage is not queued any more
+    int n_held;              // buffers, `filling` too
+    uint64_t n_full;         // buffers handed over
+    uint64_t n_free;         // of these, given back
+    uint8_t *filling;        // NULL: none
+    uint8_t *ring[MAX_HELD]; // of buffer i at i % MAX_HELD
+    size_t sizes[MAX_HELD];
+    bool is_cancelled;
+    bool is_starved;    // pipeline_put found no buffer: wake is owed
+    bool is_waiting;    // starved, and in the shared queue
+    struct err failure; // rc 0: none
+    // The receiving thread's own:
+    size_t fill;
+    int64_t size;
+    // The writing stage's own:
+    struct format_scan *scan;
+    int64_t written, flushed;
+    bool is_direct, never_direct;
+    struct archive_scan *archive; // the archive stage's own; may be NULL
+};
+
+struct pipelines {
+    GMutex mutex;     // guards what follows, and pipelines as said there
+    int n_max;        // buffers
+    int n_used;       // buffers that pipelines hold
+    int n_owed;       // pipelines that hold none: one is kept for each
+    GQueue waiting;   // pipelines that want one more than what they hold, in order
+    GPtrArray *spare; // buffers nobody holds
+    GThreadPool *sums, *writes;
+};
+
+// ---- pipelines.c; the mutex is held
+void pipelines_join(struct pipeline *pipeline);
+void pipelines_leave(struct pipeline *pipeline); // gives back what it holds
+// A buffer to fill, or none: then the pipeline is woken when it has one.
+bool pipelines_take(struct pipeline *pipeline);
+// Gives back the buffers that all stages are through with; who starved for them is woken.
+void pipelines_give_back(struct pipeline *pipeline);
+void pipelines_wake(struct pipeline *pipeline); // if it is starved
+// A thread will run pipeline_run_stage, unless that is so already.
+void pipelines_queue(struct stage *stage);
+
+// ---- pipeline.c
+void pipeline_run_stage(struct stage *stage); // without the mutex
+bool pipeline_stage_writes(const struct stage *stage);
+uint64_t pipeline_slowest(const struct pipeline *pipeline);

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all uploads share. A pipeline without a buffer has one kept for it, so a client that sends
+// nothing for a while holds up nobody but itself: what it has is at most what is its own.
+#include "services/image/data/pipeline_parts.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define N_WRITERS 4
+#define MIN_SUMMERS 2          // md5 and the hash of one upload at once
+#define STAGE_NICE 10          // the threads that answer requests get the CPU first
+#define MAX_SPARE 16           // buffers kept when nobody wants them
+#define WAKE_AT (MAX_HELD / 2) // an upload that held all it may is woken when it has room for a few
+
+// Linux keeps a nice value and a class for each thread.
+static void
+give_way(void)
+{
+    static _Thread_local bool done;
+    if (!done) {
+        const struct sched_param none = {0};
+        done = true;
+        setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), STAGE_NICE);
+        sched_setscheduler(0, SCHED_BATCH, &none);
+    }
+}
+
+static void
+run(gpointer stage, gpointer context)
+{
+    give_way();
+    pipeline_run_stage(stage);
+}
+
+struct pipelines *
+pipelines_new(int64_t memory, int n_max)
+{
+    struct pipelines *all = g_new0(struct pipelines, 1);
+    int n_summers = MAX((int)g_get_num_processors(), MIN_SUMMERS);
+    g_mutex_init(&all->mutex);
+    all->n_max = (int)MAX(memory / (int64_t)PIPELINE_BUFFER_SIZE, n_max);
+    all->spare = g_ptr_array_new();
+    all->sums = g_thread_pool_new(run, NULL, n_summers, TRUE, NULL);
+    all->writes = g_thread_pool_new(run, NULL, N_WRITERS, TRUE, NULL);
+    return all;
+}
+
+// Straight from the kernel and back to it: buffers come and go with the load.
+static uint8_t *
+buffer_new(void)
+{
+    void *buffer = mmap(NULL, PIPELINE_BUFFER_SIZE, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (buffer == MAP_FAILED) {
+        g_error("out of memory for an upload's buffer"); // as GLib does
+    }
+    return buffer;
+}
+
+static void
+trim(struct pipelines *all, guint n_keep)
+{
+    while (all->spare->len > n_keep) {
+        munmap(g_ptr_array_steal_index_fast(all->spare, all->spare->len - 1), PIPELINE_BUFFER_SIZE);
+    }
+}
+
+void
+pipelines_free(struct pipelines *all)
+{
+    if (!all) {
+        return;
+    }
+    g_thread_pool_free(all->sums, FALSE, TRUE);
+    g_thread_pool_free(all->writes, FALSE, TRUE);
+    trim(all, 0);
+    g_ptr_array_unref(all->spare);
+    g_mutex_clear(&all->mutex);
+    g_free(all);
+}
+
+int64_t
+pipelines_memory(const struct pipelines *all)
+{
+    struct pipelines *mutable = (struct pipelines *)all;
+    g_mutex_lock(&mutable->mutex);
+    int64_t n = all->n_used + (int64_t)all->spare->len;
+    g_mutex_unlock(&mutable->mutex);
+    return n * (int64_t)PIPELINE_BUFFER_SIZE;
+}
+
+void
+pipelines_join(struct pipeline *pipeline)
+{
+    pipeline->config.all->n_owed++;
+}
+
+static void
+release(struct pipeline *pipeline, uint8_t *buffer)
+{
+    struct pipelines *all = pipeline->config.all;
+    g_ptr_array_add(all->spare, buffer);
+    all->n_used--;
+    pipeline->n_held--;
+    all->n_owed += pipeline->n_held == 0;
+}
+
+static bool
+is_one_to_spare(const struct pipelines *all)
+{
+    return all->n_used + all->n_owed < all->n_max;
+}
+
+static void
+grant(struct pipeline *pipeline)
+{
+    struct pipelines *all = pipeline->config.all;
+    all->n_owed -= pipeline->n_held == 0;
+    pipeline->n_held++;
+    all->n_used++;
+    pipeline->filling = all->spare->len
+                            ? g_ptr_array_steal_index_fast(all->spare, all->spare->len - 1)
+                            : buffer_new();
+}
+
+static void
+forget_waiting(struct pipeline *pipeline)
+{
+    if (pipeline->is_waiting) {
+        g_queue_remove(&pipeline->config.all->waiting, pipeline);
+        pipeline->is_waiting = false;
+    }
+}
+
+static bool
+take_now(struct pipeline *pipeline)
+{
+    struct pipelines *all = pipeline->config.all;
+    bool may = pipeline->n_held == 0 || (pipeline->n_held < MAX_HELD && is_one_to_spare(all) &&
+                                         g_queue_is_empty(&all->waiting));
+    if (may) {
+        grant(pipeline);
+    }
+    return may;
+}
+
+static void
+wait_in_line(struct pipeline *pipeline)
+{
+    pipeline->is_waiting = true;
+    g_queue_push_tail(&pipeline->config.all->waiting, pipeline);
+}
+
+bool
+pipelines_take(struct pipeline *pipeline)
+{
+    if (take_now(pipeline)) {
+        return true;
+    }
+    pipeline->is_starved = true;
+    if (pipeline->n_held < MAX_HELD && !pipeline->is_waiting) {
+        wait_in_line(pipeline);
+    }
+    return false;
+}
+
+void
+pipelines_wake(struct pipeline *pipeline)
+{
+    forget_waiting(pipeline);
+    if (pipeline->is_starved && pipeline->config.wake) {
+        pipeline->config.wake(pipeline->config.context);
+    }
+    pipeline->is_starved = false;
+}
+
+// Its own buffers came back: enough of them, or the one that is kept for it.
+static void
+feed_owner(struct pipeline *pipeline)
+{
+    if (!pipeline->is_starved || pipeline->filling || pipeline->n_held > WAKE_AT ||
+        (pipeline->is_waiting && pipeline->n_held > 0)) {
+        return;
+    }
+    if (take_now(pipeline)) {
+        pipelines_wake(pipeline);
+    } else {
+        wait_in_line(pipeline);
+    }
+}
+
+static void
+feed_waiting(struct pipelines *all)
+{
+    while (is_one_to_spare(all) && !g_queue_is_empty(&all->waiting)) {
+        struct pipeline *next = g_queue_peek_head(&all->waiting);
+        grant(next);
+        pipelines_wake(next);
+    }
+}
+
+void
+pipelines_give_back(struct pipeline *pipeline)
+{
+    uint64_t n_through = pipeline_slowest(pipeline);
+    if (pipeline->n_free == n_through) {
+        return;
+    }
+    for (; pipeline->n_free < n_through; pipeline->n_free++) {
+        release(pipeline, pipeline->ring[pipeline->n_free % MAX_HELD]);
+    }
+    feed_owner(pipeline);
+    feed_waiting(pipeline->config.all);
+    trim(pipeline->config.all, MAX_SPARE);
+}
+
+void
+pipelines_leave(struct pipeline *pipeline)
+{
+    struct pipelines *all = pipeline->config.all;
+    forget_waiting(pipeline);
+    for (; pipeline->n_free < pipeline->n_full; pipeline->n_free++) {
+        release(pipeline, pipeline->ring[pipeline->n_free % MAX_HELD]);
+    }
+    if (pipeline->filling) {
+        release(pipeline, g_steal_pointer(&pipeline->filling));
+    }
+    all->n_owed--;
+    feed_waiting(all);
+    trim(all, MAX_SPARE);
+}
+
+void
+pipelines_queue(struct stage *stage)
+{
+    struct pipelines *all = stage->pipeline->config.all;
+    if (!stage->is_queued) {
+        stage->is_queued = true;
+        g_thread_pool_push(pipeline_stage_writes(stage) ? all->writes : all->sums, stage, NULL);
+    }
+}

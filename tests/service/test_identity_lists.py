@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists as Keystone gives them: every comparison, pages and truncation; and what belongs to a user's credentials."""
+
+import json
+import uuid
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from tests.lib.stack import Stack
+
+SERVICES = ["identity"]
+
+
+@pytest.fixture(scope="module")
+def few():
+    with Stack(["identity"], settings={"identity": {"service": {"list_limit": 3}}}) as stack:
+        yield stack
+
+
+def pages(stack, path):
+    """Every page from this one on; each but the last says that there is more."""
+    found = []
+    while path:
+        status, _, body = stack.request("GET", "identity", path, token=stack.admin_token())
+        assert status == 200, body
+        found.append(body)
+        assert ("truncated" in body) == bool(body["links"]["next"])
+        link = urlsplit(body["links"]["next"] or "")
+        path = f"{link.path}?{link.query}" if link.query else None
+    return found
+
+
+def test_a_list_without_limit_is_cut_where_the_operator_says(few):
+    made = {few.request("POST", "identity", "/v3/regions", {"region": {"id": f"r{i}"}}, token=few.admin_token())[0] for i in range(7)}
+    assert made == {201}
+    found = pages(few, "/v3/regions")
+    assert [len(page["regions"]) for page in found] == [3, 3, 2] and found[0]["truncated"] is True
+    ids = [region["id"] for page in found for region in page["regions"]]
+    assert sorted(ids) == sorted(["RegionOne", *(f"r{i}" for i in range(7))]) and len(set(ids)) == 8
+    assert [len(page["regions"]) for page in pages(few, "/v3/regions?limit=5")] == [5, 3]
+
+
+def test_pages_keep_filters_and_order(stack):
+    token, tag = stack.admin_token(), uuid.uuid4().hex[:8]
+    for i in range(5):
+        assert stack.request("POST", "identity", "/v3/groups", {"group": {"name": f"{tag}-{i}"}}, token=token)[0] == 201
+    found = pages(stack, f"/v3/groups?name__startswith={tag}&limit=2&sort_key=name&sort_dir=desc")
+    assert [[g["name"][-1] for g in page["groups"]] for page in found] == [["4", "3"], ["2", "1"], ["0"]]
+    assert "truncated" not in stack.request("GET", "identity", f"/v3/groups?name__startswith={tag}&limit=5", token=token)[2]
+
+
+@pytest.mark.parametrize("query,status", [("limit=x", 400), ("limit=-1", 400), ("limit=0", 200), ("marker=" + "0" * 32, 404)])
+def test_wrong_pages(stack, query, status):
+    assert stack.request("GET", "identity", "/v3/users?" + query, token=stack.admin_token())[0] == status
+
+
+@pytest.fixture(scope="module")
+def things(stack):
+    token = stack.admin_token()
+
+    def make(path, singular, **fields):
+        status, _, body = stack.request("POST", "identity", path, {singular: fields}, token=token)
+        assert status == 201, body
+        return body[singular]["id"]
+    service = make("/v3/services", "service", type="Type-One_%x", name="Some Name")
+    return {
+        "services": ("type", service, "Type-One_%x"),
+        "endpoints": ("interface", make("/v3/endpoints", "endpoint", service_id=service, interface="admin", url="http://x"), "admin"),
+        "policies": ("type", make("/v3/policies", "policy", type="Type-One_%x", blob="{}"), "Type-One_%x"),
+        "credentials": ("type", make("/v3/credentials", "credential", type="Type-One_%x", blob="x"), "Type-One_%x"),
+        "projects": ("parent_id", make("/v3/projects", "project", name=uuid.uuid4().hex, domain_id="default"), "default"),
+        "roles": ("name", make("/v3/roles", "role", name="Type-One_%x"), "Type-One_%x"),
+    }
+
+
+@pytest.mark.parametrize("plural", ["services", "endpoints", "policies", "credentials", "projects", "roles"])
+@pytest.mark.parametrize("comparison,part,case", [
+    ("contains", slice(1, -1), True), ("icontains", slice(1, -1), False), ("startswith", slice(0, 3), True), ("istartswith", slice(0, 3), False),
+    ("endswith", slice(-3, None), True), ("iendswith", slice(-3, None), False), ("iexact", slice(None), False),
+])
+def test_comparisons(stack, things, plural, comparison, part, case):
+    field, wanted, value = things[plural]
+
+    def found(text):
+        query = f"{field}__{comparison}={quote(text)}"
+        return wanted in {x["id"] for x in stack.request("GET", "identity", f"/v3/{plural}?{query}", token=stack.admin_token())[2][plural]}
+    assert found(value[part]) and not found(value[part] + "-not")
+    assert found(value[part].swapcase()) == (not case)
+
+
+def test_comparisons_all_count_and_what_is_none_is_ignored(stack, things):
+    def n(query):
+        return len(stack.request("GET", "identity", "/v3/services?" + query, token=stack.admin_token())[2]["services"])
+    assert n("type__contains=One&type__contains=Type") == 1 and n("type__contains=One&type__contains=Two") == 0
+    assert n("type__sounds=x") == n("type__=x") == n("__contains=x") == n("blob__contains=x") == n("")
+
+
+# ---- credentials
+
+def test_a_credential_can_be_given_away_by_an_administrator_only(stack):
+    person, other = stack.person(), stack.person()
+    body = {"credential": {"type": "cert", "blob": "x", "user_id": person.user_id}}
+    status, _, made = stack.request("POST", "identity", "/v3/credentials", body, token=person.token)
+    assert status == 201
+    path = "/v3/credentials/" + made["credential"]["id"]
+
+    def give(to, token):
+        return stack.request("PATCH", "identity", path, {"credential": {"user_id": to, "blob": "y"}}, token=token)
+    assert give(person.user_id, person.token)[0] == 200
+    assert give(other.user_id, person.token)[0] == 403
+    status, _, made = give(other.user_id, stack.admin_token())
+    assert status == 200 and made["credential"]["user_id"] == other.user_id and made["credential"]["blob"] == "y"
+    assert give(uuid.uuid4().hex, stack.admin_token())[0] == 400
+    assert stack.request("GET", "identity", path, token=person.token)[0] in (403, 404)
+
+
+def test_ec2_keys_need_no_role_on_their_project_but_are_no_use_without(stack):
+    person = stack.person()
+    domain = {"name": "e-" + uuid.uuid4().hex[:8], "domain_id": "default"}
+    project = stack.request("POST", "identity", "/v3/projects", {"project": domain}, token=stack.admin_token())[2]["project"]["id"]
+    path = f"/v3/users/{person.user_id}/credentials/OS-EC2"
+    status, _, made = stack.request("POST", "identity", path, {"tenant_id": project}, token=person.token)
+    assert status == 201
+    access = made["credential"]["access"]
+    assert stack.request("GET", "identity", f"{path}/{access}", token=person.token)[0] == 200
+    assert stack.request("POST", "identity", path, {"tenant_id": uuid.uuid4().hex}, token=person.token)[0] == 404
+    assert stack.request("GET", "identity", path, token=stack.person().token)[0] == 403
+    blob = {"credentials": {"access": access, "signature": "x", "host": "h", "verb": "GET", "path": "/", "params": {}}}
+    assert stack.request("POST", "identity", "/v3/ec2tokens", blob, token=stack.admin_token())[0] == 401
+    assert json.dumps(made).count("secret") == 1 and stack.request("DELETE", "identity", f"{path}/{access}", token=person.token)[0] == 204
+
+
+def test_access_rules_are_shown_as_they_were_given(stack):
+    person = stack.person()
+    rules = [{"path": f"/v2.0/{i}", "service": "network", "method": method} for i, method in enumerate(["PUT", "GET", "POST", "DELETE", "GET"])]
+    path = f"/v3/users/{person.user_id}"
+    body = {"application_credential": {"name": "c", "access_rules": rules}}
+    status, _, made = stack.request("POST", "identity", path + "/application_credentials", body, token=person.token)
+    assert status == 201
+
+    def plain(found):
+        return [{k: rule[k] for k in ("path", "service", "method")} for rule in found]
+    assert plain(made["application_credential"]["access_rules"]) == rules
+    assert plain(stack.request("GET", "identity", path + "/access_rules", token=person.token)[2]["access_rules"]) == rules

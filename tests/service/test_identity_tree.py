@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of projects, tags, domains' own roles and lists, as Keystone has them."""
+
+import uuid
+
+import pytest
+
+SERVICES = ["identity"]
+
+
+class World:
+    def __init__(self, stack):
+        self.stack, self.admin = stack, stack.admin_token()
+        self.domain = self.make("domains", name=self.name())["id"]
+
+    @staticmethod
+    def name():
+        return "t-" + uuid.uuid4().hex[:12]
+
+    def call(self, method, path, body=None, **more):
+        return self.stack.request(method, "identity", "/v3" + path, body, **{"token": self.admin, **more})
+
+    def make(self, plural, **fields):
+        status, _, body = self.call("POST", "/" + plural, {plural[:-1]: fields})
+        assert status == 201, body
+        return body[plural[:-1]]
+
+    def project(self, parent=None, **fields):
+        return self.make("projects", name=self.name(), **({"parent_id": parent} if parent else {"domain_id": self.domain}), **fields)["id"]
+
+    def patch(self, project, **fields):
+        return self.call("PATCH", f"/projects/{project}", {"project": fields})
+
+    def show(self, project, query, token=None):
+        status, _, body = self.call("GET", f"/projects/{project}?{query}", token=token or self.admin)
+        assert status == 200, body
+        return body["project"]
+
+
+@pytest.fixture(scope="module")
+def world(stack):
+    return World(stack)
+
+
+@pytest.fixture(scope="module")
+def tree(world):
+    """a above b above c and d."""
+    a = world.project()
+    b = world.project(a)
+    return a, b, world.project(b), world.project(b)
+
+
+def login(world, person, project):
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": {"id": person.user_id, "password": person.password}}},
+                     "scope": {"project": {"id": project}}}}
+    status, headers, body = world.call("POST", "/auth/tokens", body, token=None)
+    assert status == 201, body
+    return headers["X-Subject-Token"]
+
+
+def test_parents_and_subtree_as_ids(world, tree):
+    a, b, c, d = tree
+    assert world.show(c, "parents_as_ids")["parents"] == {b: {a: {world.domain: None}}}
+    assert world.show(a, "subtree_as_ids")["subtree"] == {b: {c: None, d: None}}
+    assert world.show(c, "subtree_as_ids&parents_as_ids=0") == {**world.show(c, "x=1"), "subtree": None}
+    assert world.show(world.domain, "parents_as_ids")["parents"] is None
+
+
+def test_parents_and_subtree_as_lists_show_where_one_has_a_role(world, tree):
+    a, b, c, d = tree
+    person = world.stack.person()
+    member = world.call("GET", "/roles?name=member")[2]["roles"][0]["id"]
+    for project in (a, c, d):
+        assert world.call("PUT", f"/projects/{project}/users/{person.user_id}/roles/{member}")[0] == 204
+    shown = world.show(c, "parents_as_list&include_limits", login(world, person, c))["parents"]
+    assert [p["project"]["id"] for p in shown] == [a] and shown[0]["project"]["limits"] == []
+    assert shown[0]["project"]["links"]["self"].endswith("/v3/projects/" + a)
+    assert world.show(b, "subtree_as_list")["subtree"] == []  # the administrator has no role there
+    status, _, body = world.call("GET", f"/projects/{a}?subtree_as_list", token=login(world, person, a))
+    assert status == 200 and {p["project"]["id"] for p in body["project"]["subtree"]} == {c, d}
+
+
+@pytest.mark.parametrize("query", ["parents_as_list&parents_as_ids", "subtree_as_list=1&subtree_as_ids=1"])
+def test_both_forms_at_once_are_refused(world, tree, query):
+    assert world.call("GET", f"/projects/{tree[0]}?{query}")[0] == 400
+
+
+def test_a_parent_of_an_enabled_project_stays_enabled(world):
+    a = world.project()
+    b = world.project(a)
+    assert world.patch(a, enabled=False)[0] == 403
+    assert world.patch(b, enabled=False)[0] == 200 and world.patch(a, enabled=False)[0] == 200
+    assert world.patch(b, enabled=True)[0] == 403
+    status, _, body = world.call("POST", "/projects", {"project": {"name": world.name(), "parent_id": a}})
+    assert status == 400 and a in body["error"]["message"]
+    assert world.patch(a, enabled=True)[0] == 200 and world.patch(b, enabled=True)[0] == 200
+    assert world.call("DELETE", f"/projects/{a}")[0] == 403
+
+
+def test_nothing_is_enabled_or_made_in_a_disabled_domain(world):
+    domain = world.make("domains", name=world.name())["id"]
+    project = world.make("projects", name=world.name(), domain_id=domain, enabled=False)["id"]
+    assert world.call("PATCH", f"/domains/{domain}", {"domain": {"enabled": False}})[0] == 200
+    assert world.patch(project, enabled=True)[0] == 403
+    assert world.call("POST", "/projects", {"project": {"name": world.name(), "domain_id": domain}})[0] == 400
+
+
+def test_six_projects_deep_is_too_deep(world):
+    parent = None
+    for _ in range(5):
+        parent = world.project(parent)
+    status, _, body = world.call("POST", "/projects", {"project": {"name": world.name(), "parent_id": parent}})
+    assert status == 403 and parent in body["error"]["message"]
+
+
+@pytest.mark.parametrize("fields,status", [
+    ({"parent_id": "same", "domain_id": "same", "is_domain": False}, 200), ({"parent_id": "default"}, 403), ({"domain_id": "default"}, 400),
+    ({"is_domain": True}, 400), ({"name": "   "}, 400), ({"tags": ["x", "y", "x"]}, 400),
+])
+def test_a_project_stays_where_it_is(world, fields, status):
+    project = world.project()
+    fields = {key: world.domain if value == "same" else value for key, value in fields.items()}
+    assert world.patch(project, **fields)[0] == status
+
+
+def test_a_missing_parent_or_domain_is_400(world):
+    for field in ("parent_id", "domain_id"):
+        status, _, body = world.call("POST", "/projects", {"project": {"name": world.name(), field: uuid.uuid4().hex}})
+        assert status == 400 and field in body["error"]["message"]
+
+
+def test_blanks_around_a_name_do_not_count(world):
+    name = world.name()
+    assert world.make("projects", name=f"  {name} ", domain_id=world.domain)["name"] == name
+    assert world.call("POST", "/projects", {"project": {"name": name + " ", "domain_id": world.domain}})[0] == 409
+
+
+def test_no_tag_is_there_twice(world):
+    project = world.project()
+    tags = f"/projects/{project}/tags"
+    assert world.call("PUT", tags, {"tags": ["a", "b"]})[0] == 200
+    assert world.call("PUT", tags, {"tags": ["a", "b", "a"]})[0] == 400
+    assert world.call("PUT", tags + "/a")[0] == 400 and world.call("PUT", tags + "/c")[0] == 201
+    assert world.call("PUT", tags, {"tags": [f"t{i}" for i in range(80)]})[0] == 200
+    assert world.call("PUT", tags + "/one-more")[0] == 400
+    for plural in ("projects", "domains"):
+        assert world.call("POST", f"/{plural}", {plural[:-1]: {"name": world.name(), "tags": ["a", "a"]}})[0] == 400
+
+
+def test_a_domains_own_role_is_granted_on_its_projects_only(world):
+    other = world.make("domains", name=world.name())["id"]
+    own, foreign = (world.make("roles", name=world.name(), domain_id=d)["id"] for d in (world.domain, other))
+    project = world.project()
+    user = world.make("users", name=world.name(), domain_id=world.domain)["id"]
+    assert world.call("PUT", f"/projects/{project}/users/{user}/roles/{own}")[0] == 204
+    for path in ("/projects/{p}/users/{u}/roles/{r}", "/OS-INHERIT/projects/{p}/users/{u}/roles/{r}/inherited_to_projects"):
+        assert world.call("PUT", path.format(p=project, u=user, r=foreign))[0] == 403
+    assert world.call("PUT", f"/system/users/{user}/roles/{own}")[0] == 400
+    assert world.call("PATCH", f"/roles/{own}", {"role": {"domain_id": other}})[0] == 400
+
+
+def test_a_domains_own_role_shows_in_tokens_by_what_it_implies(world):
+    role = world.make("roles", name=world.name(), domain_id=world.domain)["id"]
+    reader = world.call("GET", "/roles?name=reader")[2]["roles"][0]["id"]
+    project, person = world.project(), world.stack.person()
+    assert world.call("PUT", f"/projects/{project}/users/{person.user_id}/roles/{role}")[0] == 204
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": {"id": person.user_id, "password": person.password}}},
+                     "scope": {"project": {"id": project}}}}
+    assert world.call("POST", "/auth/tokens", body, token=None)[0] == 401
+    assert world.call("PUT", f"/roles/{role}/implies/{reader}")[0] == 201
+    status, _, body = world.call("POST", "/auth/tokens", body, token=None)
+    assert status == 201 and [r["name"] for r in body["token"]["roles"]] == ["reader"]
+
+
+@pytest.mark.parametrize("name", ["admin", "manager", "member", "reader", "service"])
+def test_a_default_role_changes_only_after_its_option_is_off(world, name):
+    role = world.call("GET", f"/roles?name={name}")[2]["roles"][0]
+    path = f"/roles/{role['id']}"
+    assert role["options"] == {"immutable": True}
+    assert world.call("PATCH", path, {"role": {"description": "x"}})[0] == 403 and world.call("DELETE", path)[0] == 403
+    assert world.call("PATCH", path, {"role": {"options": {"immutable": False}}})[0] == 200
+    assert world.call("PATCH", path, {"role": {"description": "x"}})[0] == 200
+    assert world.call("PATCH", path, {"role": {"options": {"immutable": True}}})[0] == 200
+
+
+@pytest.mark.parametrize("given,found", [("exact", True), ("upper", True), ("other", False)])
+def test_a_domains_name_in_other_case_is_the_domain_when_it_is_the_only_one(world, given, found):
+    name = world.name()
+    domain = world.make("domains", name=name)["id"]
+    user = world.make("users", name="u", domain_id=domain, password="secret-of-u")
+    wanted = {"exact": name, "upper": name.upper(), "other": name.upper()}[given]
+    if given == "other":
+        world.make("domains", name=name.capitalize())
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "u", "domain": {"name": wanted}, "password": "secret-of-u"}}}}}
+    status, _, body = world.call("POST", "/auth/tokens", body, token=None)
+    assert status == (201 if found else 401) and (not found or body["token"]["user"]["id"] == user["id"])

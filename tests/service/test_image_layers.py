@@ -229,7 +229,7 @@ def test_a_host_gets_the_same_bytes_by_a_ticket(stack, owner):
     image = stored(stack, owner, data)
     ticket = stack.call("POST", "image", f"/internal/v1/images/{image['id']}/ticket", {"project_id": owner.project_id}, token=stack.service_token())
     with urllib.request.urlopen(ticket["url"], timeout=30) as reply:
-        assert reply.read() == data and ticket["sha512"] == sha512(data)
+        assert reply.read() == data and ticket["os_hash_value"] == sha512(data)
 
 
 def test_nothing_is_left_when_every_image_is_gone(stack, s3):

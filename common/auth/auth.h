@@ -62,14 +62,19 @@ void auth_context_unref(struct auth_context *context);
 // ---- policy (oslo.policy language: role:x, rule:y, project_id:%(project_id)s,
 // user_id:%(user_id)s, is_admin:True, system_scope:all, domain_id:%(…)s, "literal":%(…)s, @, !,
 // and, or, not, parentheses)
+// Tokens of these kinds are refused whatever the rule says, also one of the operator's
+// (oslo.policy's scope_types).
+enum policy_scope { POLICY_NO_DOMAIN = 1, POLICY_NO_SYSTEM = 2 };
 struct policy_rule {
     const char *name;
     const char *rule;
     const char *help;
+    unsigned refused_scopes; // enum policy_scope
 };
 struct policy;
 // defaults: ended by name NULL. overrides_path: JSON or "name": "rule" lines; NULL or missing:
-// none. Every rule is compiled here.
+// none. Every rule is compiled here; one
+// that refers to a rule which is not there is refused.
 enum rc policy_new(const struct policy_rule *defaults, const char *overrides_path,
                    struct policy **ret_policy, struct err *err) CHECKED;
 void policy_free(struct policy *policy);

@@ -40,6 +40,7 @@ store_tx(struct db *db, void *argument, struct err *err)
         return RC_OK;
     }
     rc = rc ? rc : quota_store(db, store->limits, known, err);
+    rc = rc ? rc : quota_collect(db, store->cursor, err);
     return rc ? rc
               : db_run(db, "UPDATE feed_cursor SET cursor = $1::bigint WHERE id = 1",
                        DB_ARGS(db_i(store->cursor)), NULL, err);

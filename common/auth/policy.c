@@ -8,7 +8,8 @@
 #define FILE_MAX (1u << 20)
 
 struct policy {
-    GHashTable *rules; // name → struct expr
+    GHashTable *rules;   // name → struct expr
+    GHashTable *refused; // name → enum policy_scope flags; of rules that have some
 };
 
 static void
@@ -22,6 +23,7 @@ policy_free(struct policy *policy)
 {
     if (policy) {
         g_hash_table_unref(policy->rules);
+        g_hash_table_unref(policy->refused);
         g_free(policy);
     }
 }
@@ -141,7 +143,11 @@ link_expr(struct policy *policy, struct expr *expr, GHashTable *open, GHashTable
     }
     struct expr *rule = g_hash_table_lookup(policy->rules, expr->name);
     expr->rule = rule;
-    if (!rule || g_hash_table_contains(done, rule)) {
+    if (!rule) {
+        return fault(err, RC_INVALID, "a policy refers to rule '%s', which is not there",
+                     expr->name);
+    }
+    if (g_hash_table_contains(done, rule)) {
         return RC_OK;
     }
     if (!g_hash_table_add(open, rule)) {
@@ -179,6 +185,10 @@ fill(struct policy *policy, const struct policy_rule *defaults, const char *path
     enum rc rc = RC_OK;
     for (const struct policy_rule *rule = defaults; rule && rule->name && rc == RC_OK; rule++) {
         rc = add_rule(policy, rule->name, rule->rule, err);
+        if (rule->refused_scopes) {
+            g_hash_table_insert(policy->refused, (gpointer)rule->name,
+                                GUINT_TO_POINTER(rule->refused_scopes));
+        }
     }
     if (rc == RC_OK && path && path[0]) {
         rc = add_file(policy, path, err);
@@ -192,6 +202,7 @@ policy_new(const struct policy_rule *defaults, const char *overrides_path,
 {
     struct policy *policy = g_new0(struct policy, 1);
     policy->rules = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_rule);
+    policy->refused = g_hash_table_new(g_str_hash, g_str_equal);
     enum rc rc = fill(policy, defaults, overrides_path, err);
     if (rc) {
         policy_free(policy);
@@ -201,10 +212,18 @@ policy_new(const struct policy_rule *defaults, const char *overrides_path,
     return RC_OK;
 }
 
+static bool
+is_refused_scope(const struct policy *policy, const char *rule, const struct auth_context *auth)
+{
+    unsigned refused = GPOINTER_TO_UINT(g_hash_table_lookup(policy->refused, rule));
+    return (auth->domain_id && auth->domain_id[0] && (refused & POLICY_NO_DOMAIN)) ||
+           (auth->is_system && (refused & POLICY_NO_SYSTEM));
+}
+
 bool
 policy_allows(const struct policy *policy, const char *rule, const struct auth_context *auth,
               json_t *target)
 {
     const struct expr *expr = g_hash_table_lookup(policy->rules, rule);
-    return expr && auth && expr_is_met(expr, auth, target);
+    return expr && auth && !is_refused_scope(policy, rule, auth) && expr_is_met(expr, auth, target);
 }

@@ -47,5 +47,5 @@ quota_set(struct db *db, struct client *client, const char *identity_url,
     if (rc == RC_OK && !json_is_array(events)) {
         return fault(err, RC_BAD_GATEWAY, "identity's reply to %s has no limits", url);
     }
-    return rc ? rc : quota_store(db, events, 0, err);
+    return rc ? rc : quota_store_told(db, events, err);
 }

@@ -15,9 +15,13 @@ idempotency_claim(struct db *db, const char *project_id, const char *key, const 
         return fault(err, RC_INVALID, "header Idempotency-Key is longer than 255 bytes");
     }
     // The upsert waits for a rival's transaction, so its answer is final. A key of more than a day
-    // ago counts as new.
+    // ago counts as new, and each claim takes some such keys away.
     g_autoptr(db_result) result = NULL;
     enum rc rc = db_run(db,
+                        "WITH old AS (DELETE FROM idempotency_key o USING (SELECT project_id, key "
+                        "FROM idempotency_key WHERE created_at < now() - interval '1 day' AND "
+                        "(project_id, key) <> ($1, $2) ORDER BY created_at LIMIT 10 FOR UPDATE "
+                        "SKIP LOCKED) l WHERE o.project_id = l.project_id AND o.key = l.key) "
                         "INSERT INTO idempotency_key AS k (project_id, key, request_hash, "
                         "resource_id) VALUES ($1, $2, $3, $4) "
                         "ON CONFLICT (project_id, key) DO UPDATE SET "

@@ -139,6 +139,30 @@ quota_store(struct db *db, json_t *events, int64_t after, struct err *err)
         DB_ARGS(db_s(text), db_i(after)), NULL, err);
 }
 
+// The feed moves the cursor under its lock: what it stored meanwhile is seen, and what it has
+// stored and collected is not stored again.
+static enum rc
+store_told(struct db *db, void *events, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc =
+        db_run(db, "SELECT cursor FROM feed_cursor WHERE id = 1 FOR SHARE", DB_NONE, &rows, err);
+    return rc ? rc : quota_store(db, events, db_n_rows(rows) ? db_int(rows, 0, "cursor") : 0, err);
+}
+
+enum rc
+quota_store_told(struct db *db, json_t *events, struct err *err)
+{
+    return db_tx(db, store_told, events, err);
+}
+
+enum rc
+quota_collect(struct db *db, int64_t cursor, struct err *err)
+{
+    return db_run(db, "DELETE FROM quota_limit WHERE value IS NULL AND n <= $1::bigint",
+                  DB_ARGS(db_i(cursor)), NULL, err);
+}
+
 enum rc
 quota_forget(struct db *db, struct err *err)
 {

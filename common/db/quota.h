@@ -46,6 +46,11 @@ enum rc quota_room(struct db *db, const struct quota_resource *resource, const c
 // Limits as identity tells them: [{"project_id", "resource", "value" or null, "n"}], those with n
 // above `after`. What is known by a later n stays.
 enum rc quota_store(struct db *db, json_t *events, int64_t after, struct err *err) CHECKED;
+// The same for what identity answered to a change, ahead of the feed. Not inside db_tx.
+enum rc quota_store_told(struct db *db, json_t *events, struct err *err) CHECKED;
+// Inside db_tx, with the feed's cursor locked: rows that say "back to the default" and that no
+// event to come can be older than.
+enum rc quota_collect(struct db *db, int64_t cursor, struct err *err) CHECKED;
 // Identity began anew: nothing that it said before counts.
 enum rc quota_forget(struct db *db, struct err *err) CHECKED;
 

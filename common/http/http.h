@@ -100,7 +100,6 @@ struct http_config {
     int port;
     int n_threads;            // 0: number of cores
     int n_workers;            // slow pool; 0: 8
-    bool workers_give_way;    // workers run at a lower priority than HTTP threads
     int max_queue;            // waiting slow requests; 0: 64
     size_t max_body;          // bytes of a buffered body; 0: 1 MiB; larger: 413
     int idle_timeout_s;       // 0: 60

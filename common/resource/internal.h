@@ -16,6 +16,8 @@ const char *attribute_column(const struct attribute *attribute);
 enum rc resource_allow_list(const struct request *request, const char *policy,
                             struct err *err) CHECKED;
 bool requester_sees_all(const struct request *request);
+// Also, for Keystone's things, a reader of the system: it changes nothing.
+bool requester_reads_all(const struct request *request, const struct resource *resource);
 enum rc resource_not_found(const struct resource *resource, const char *id, struct err *err);
 
 // sql.c: text made of the resource's constant fragments only; values are always parameters.

@@ -314,7 +314,7 @@ list_query_init(struct list_query *query, struct request *request)
     *query = (struct list_query){
         .request = request,
         .resource = resource_of(request),
-        .admin = requester_sees_all(request),
+        .admin = requester_reads_all(request, resource_of(request)),
         .fields = g_ptr_array_new(),
         .where = g_string_new(NULL),
         .owned = g_ptr_array_new_with_free_func(g_free),
@@ -377,7 +377,7 @@ resource_item(struct request *request, struct db *db, const struct resource *res
         return resource_not_found(resource, id, err);
     }
     const struct auth_context *auth = request_auth(request);
-    bool admin = requester_sees_all(request), links = resource->style & RESOURCE_LINKS;
+    bool admin = requester_reads_all(request, resource), links = resource->style & RESOURCE_LINKS;
     g_autofree char *base = g_strconcat(request_base_url(request), resource->path, NULL);
     g_autoptr(GPtrArray) fields = g_ptr_array_new();
     const char *name, *value;
@@ -429,7 +429,8 @@ resource_show(struct request *request, struct reply *reply, struct err *err)
     rc = rc == RC_OK
              ? resource_item(request, db, resource, request_param(request, "id"), &item, err)
              : rc;
-    if (resource->policy_get && (rc == RC_OK || rc == RC_NOT_FOUND)) {
+    bool tells = rc == RC_NOT_FOUND && (resource->style & RESOURCE_MISSING_FIRST);
+    if (resource->policy_get && (rc == RC_OK || rc == RC_NOT_FOUND) && !tells) {
         struct err denied;
         enum rc allowed = allow_item(request, resource, item, &denied);
         if (allowed != RC_OK) {

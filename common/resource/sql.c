@@ -47,6 +47,14 @@ requester_sees_all(const struct request *request)
     return auth && (auth->is_admin || auth->is_service);
 }
 
+bool
+requester_reads_all(const struct request *request, const struct resource *resource)
+{
+    const struct auth_context *auth = request_auth(request);
+    return requester_sees_all(request) || ((resource->style & RESOURCE_LINKS) && auth &&
+                                           auth->is_system && auth_has_role(auth, "reader"));
+}
+
 enum rc
 resource_allow_list(const struct request *request, const char *policy, struct err *err)
 {

@@ -263,7 +263,6 @@ start_http(struct service *service, struct err *err)
         .identity_url = conf_text(conf, "identity", "url"),
         .routes = tables,
         .error_body = def->error_body ? def->error_body : health_error_body,
-        .workers_give_way = def->workers_give_way,
         .version_service = def->version_service,
         .version_min = def->version_min,
         .version_max = def->version_max,

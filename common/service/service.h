@@ -37,10 +37,7 @@ struct service_def {
     error_body_fn error_body;
     const char *const *service_types; // in the catalog, NULL-terminated (http_config)
     enum rc (*admit)(struct request *request, struct err *err); // http_config; NULL: nothing more
-    // Slow rows compute (hash) rather than wait: their workers give way to the threads that answer
-    // the others.
-    bool workers_give_way;
-    const char *version_service; // microversions, or ""
+    const char *version_service;                                // microversions, or ""
     uint16_t version_min, version_max;
     const struct migration *migrations;
     // After the parts are up, before requests are accepted. ret_context becomes request_context.

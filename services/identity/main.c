@@ -68,7 +68,6 @@ static const struct service_def identity = {
     .routes = routes,
     .policies = identity_policies,
     .error_body = identity_error_body,
-    .workers_give_way = true,
     .version_service = "",
     .migrations = service_migrations,
     .start = identity_start,

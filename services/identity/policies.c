@@ -5,7 +5,8 @@
 
 // clang-format off
 #define ADMIN "rule:admin_required"
-#define READER "rule:admin_required or (role:reader and system_scope:all)"
+#define SYSTEM_READER "(role:reader and system_scope:all)"
+#define READER "rule:admin_required or " SYSTEM_READER
 #define IN_DOMAIN(role, thing) "(role:" role " and domain_id:%(target." thing ".domain_id)s)"
 #define READER_OR_DOMAIN(thing) READER " or " IN_DOMAIN("reader", thing)
 #define ADMIN_OR_MANAGER(thing) ADMIN " or " IN_DOMAIN("manager", thing)
@@ -21,9 +22,9 @@
 #define READ_ROLES READER " or (role:manager and not domain_id:None)"
 #define TRUST_PARTY OF_TRUSTOR " or user_id:%(target.trust.trustee_user_id)s"
 #define OF_TRUSTOR "user_id:%(target.trust.trustor_user_id)s"
-// What admins write and system readers read.
-#define READ(...) {"identity:" __VA_ARGS__, READER, ""}
-#define WRITE(...) {"identity:" __VA_ARGS__, ADMIN, ""}
+// What admins write and system readers read: things of the whole cloud, so nothing for a domain's token.
+#define READ(...) {"identity:" __VA_ARGS__, READER, "", POLICY_NO_DOMAIN}
+#define WRITE(...) {"identity:" __VA_ARGS__, ADMIN, "", POLICY_NO_DOMAIN}
 #define CRUD(one, many) \
     READ("list_" many), READ("get_" one), WRITE("create_" one), WRITE("update_" one), WRITE("delete_" one)
 #define DOMAIN_CRUD(one, many) \
@@ -39,6 +40,8 @@ const struct policy_rule identity_policies[] = {
     {"service_role", "role:service", "another service"},
     {"service_or_admin", "rule:admin_required or rule:service_role", ""},
     {"owner", "user_id:%(user_id)s", ""},
+    {"admin_or_token_subject", "rule:admin_required or rule:token_subject", ""},
+    {"service_admin_or_token_subject", "rule:service_or_admin or rule:token_subject", ""},
     {"admin_or_owner", "rule:admin_required or rule:owner", ""},
     {"token_subject", "user_id:%(target.token.user_id)s", "the token's own user"},
     {"domain_managed_target_role", "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s",
@@ -50,16 +53,18 @@ const struct policy_rule identity_policies[] = {
     {"identity:get_closing", READER, "GET /accounts/v1/closings/{id} of others"},
     {"identity:list_closings", READER, "GET /accounts/v1/closings of others"},
     {"identity:set_limits", "rule:service_or_admin", "POST /internal/v1/limits"},
-    {"identity:revocation_list", "rule:service_or_admin", ""}, {"identity:list_revoke_events", "rule:service_or_admin", ""},
+    {"identity:revocation_list", "rule:service_or_admin", "", POLICY_NO_DOMAIN}, {"identity:list_revoke_events", "rule:service_or_admin", "", POLICY_NO_DOMAIN},
 
-    READ("list_domains"), WRITE("create_domain"), WRITE("update_domain"), WRITE("delete_domain"),
+    {"identity:list_domains", LIST_IN_DOMAIN, ""}, WRITE("create_domain"), WRITE("update_domain"), WRITE("delete_domain"),
     {"identity:get_domain", READER " or token.domain.id:%(target.domain.id)s or token.project.domain.id:%(target.domain.id)s", ""},
 
     DOMAIN_CRUD("project", "projects"),
     {"identity:get_project", READER_OR_DOMAIN("project") " or project_id:%(target.project.id)s", ""},
     {"identity:list_user_projects", READER_OR_DOMAIN("user") " or " SELF, ""},
     {"identity:list_project_tags", READER_OR_DOMAIN("project") " or project_id:%(target.project.id)s", ""},
-    {"identity:update_project_tags", ADMIN_OR_MANAGER("project"), ""},
+    {"identity:get_project_tag", READER_OR_DOMAIN("project") " or project_id:%(target.project.id)s", ""},
+    {"identity:update_project_tags", ADMIN_OR_MANAGER("project"), ""}, {"identity:delete_project_tags", ADMIN_OR_MANAGER("project"), ""},
+    {"identity:create_project_tag", ADMIN_OR_MANAGER("project"), ""}, {"identity:delete_project_tag", ADMIN_OR_MANAGER("project"), ""},
 
     DOMAIN_CRUD("user", "users"),
     {"identity:get_user", READER " or (role:reader and token.domain.id:%(target.user.domain_id)s) or " SELF, ""},
@@ -72,7 +77,7 @@ const struct policy_rule identity_policies[] = {
     {"identity:add_user_to_group", ADMIN " or " BOTH("manager", "group", "user.domain_id"), ""},
     {"identity:remove_user_from_group", ADMIN " or " BOTH("manager", "group", "user.domain_id"), ""},
 
-    {"identity:list_roles", READ_ROLES, ""}, {"identity:get_role", READ_ROLES, ""},
+    {"identity:list_roles", READ_ROLES, ""}, {"identity:get_role", READER " or (role:manager and rule:domain_managed_target_role)", ""},
     WRITE("create_role"), WRITE("update_role"), WRITE("delete_role"),
     READ("list_domain_roles"), READ("get_domain_role"), WRITE("create_domain_role"), WRITE("update_domain_role"), WRITE("delete_domain_role"),
     READ("get_implied_role"), READ("list_implied_roles"), READ("check_implied_role"), READ("list_role_inference_rules"),
@@ -93,29 +98,30 @@ const struct policy_rule identity_policies[] = {
     {"identity:create_credential", "rule:admin_required or user_id:%(user_id)s", ""},
     {"identity:update_credential", ADMIN " or " OF_USER("credential"), ""},
     {"identity:delete_credential", ADMIN " or " OF_USER("credential"), ""},
-    {"identity:get_application_credential", READER " or " SELF, ""}, {"identity:list_application_credentials", READER " or " SELF, ""},
-    {"identity:create_application_credential", SELF, ""},
-    {"identity:delete_application_credential", ADMIN " or " SELF, ""},
-    {"identity:get_access_rule", READER " or " SELF, ""}, {"identity:list_access_rules", READER " or " SELF, ""},
-    {"identity:delete_access_rule", "(role:admin and system_scope:all) or " SELF, ""},
+    {"identity:get_application_credential", READER " or " SELF, "", POLICY_NO_DOMAIN}, {"identity:list_application_credentials", READER " or " SELF, "", POLICY_NO_DOMAIN},
+    {"identity:create_application_credential", SELF, "", POLICY_NO_DOMAIN | POLICY_NO_SYSTEM},
+    {"identity:delete_application_credential", ADMIN " or " SELF, "", POLICY_NO_DOMAIN},
+    {"identity:get_access_rule", SYSTEM_READER " or " SELF, "", POLICY_NO_DOMAIN}, {"identity:list_access_rules", SYSTEM_READER " or " SELF, "", POLICY_NO_DOMAIN},
+    {"identity:delete_access_rule", "(role:admin and system_scope:all) or " SELF, "", POLICY_NO_DOMAIN},
     READ("list_trusts"),
-    {"identity:list_trusts_for_trustor", READER " or " OF_TRUSTOR, ""},
-    {"identity:list_trusts_for_trustee", READER " or user_id:%(target.trust.trustee_user_id)s", ""},
-    {"identity:create_trust", OF_TRUSTOR, ""},
-    {"identity:get_trust", READER " or " TRUST_PARTY, ""},
-    {"identity:delete_trust", ADMIN " or " OF_TRUSTOR, ""},
+    {"identity:list_trusts_for_trustor", READER " or " OF_TRUSTOR, "", POLICY_NO_DOMAIN},
+    {"identity:list_trusts_for_trustee", READER " or user_id:%(target.trust.trustee_user_id)s", "", POLICY_NO_DOMAIN},
+    {"identity:create_trust", OF_TRUSTOR, "", POLICY_NO_DOMAIN | POLICY_NO_SYSTEM},
+    {"identity:get_trust", READER " or " TRUST_PARTY, "", POLICY_NO_DOMAIN},
+    {"identity:delete_trust", ADMIN " or " OF_TRUSTOR, "", POLICY_NO_DOMAIN},
+    {"identity:get_security_compliance_domain_config", "", "what the cloud asks of passwords"},
     READ("get_domain_config"), READ("get_domain_config_default"), WRITE("create_domain_config"), WRITE("update_domain_config"), WRITE("delete_domain_config"),
     CRUD("consumer", "consumers"), CRUD("endpoint_group", "endpoint_groups"),
     WRITE("add_endpoint_to_project"), READ("check_endpoint_in_project"), WRITE("remove_endpoint_from_project"),
     WRITE("add_endpoint_group_to_project"), READ("get_endpoint_group_in_project"), WRITE("remove_endpoint_group_from_project"),
     READ("list_endpoints_for_project"), READ("list_endpoint_groups_for_project"),
     READ("list_projects_for_endpoint"), READ("list_projects_associated_with_endpoint_group"), READ("list_endpoints_associated_with_endpoint_group"),
-    {"identity:ec2_get_credential", READER " or " OF_USER("credential"), ""}, {"identity:ec2_list_credentials", READER " or " OF_USER("credential"), ""},
-    {"identity:ec2_create_credential", ADMIN " or (role:member and " OF_USER("credential") ")", ""},
+    {"identity:ec2_get_credential", READER " or " OF_USER("credential"), "", POLICY_NO_DOMAIN}, {"identity:ec2_list_credentials", READER " or " OF_USER("credential"), "", POLICY_NO_DOMAIN},
+    {"identity:ec2_create_credential", ADMIN " or (role:member and " OF_USER("credential") ")", "", POLICY_NO_DOMAIN},
     WRITE("create_registered_limits"), WRITE("update_registered_limit"), WRITE("delete_registered_limit"),
-    {"identity:authorize_request_token", ADMIN, ""}, {"identity:get_access_token", ADMIN, ""}, {"identity:list_access_tokens", ADMIN, ""},
-    {"identity:get_access_token_role", ADMIN, ""}, {"identity:list_access_token_roles", ADMIN, ""},
-    {"identity:ec2_delete_credential", ADMIN " or (role:member and " OF_USER("credential") ")", "also OAuth access tokens"},
+    {"identity:authorize_request_token", ADMIN, "", POLICY_NO_DOMAIN | POLICY_NO_SYSTEM}, {"identity:get_access_token", ADMIN, "", POLICY_NO_DOMAIN | POLICY_NO_SYSTEM}, {"identity:list_access_tokens", ADMIN, "", POLICY_NO_DOMAIN | POLICY_NO_SYSTEM},
+    {"identity:get_access_token_role", ADMIN, "", POLICY_NO_DOMAIN | POLICY_NO_SYSTEM}, {"identity:list_access_token_roles", ADMIN, "", POLICY_NO_DOMAIN | POLICY_NO_SYSTEM},
+    {"identity:ec2_delete_credential", ADMIN " or (role:member and " OF_USER("credential") ")", "also OAuth access tokens", POLICY_NO_DOMAIN},
     {"identity:ec2tokens_validate", "rule:service_or_admin", "POST /v3/ec2tokens"},
     {"identity:s3tokens_validate", "rule:service_or_admin", "POST /v3/s3tokens"},
     {"identity:create_limit_request", ADMIN " or (role:member and project_id:%(project_id)s)", "POST /accounts/v1/limit-requests, withdraw"},

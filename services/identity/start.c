@@ -7,9 +7,11 @@
 #include "services/identity/account/close_api.h"
 #include "services/identity/catalog/catalog_cache.h"
 #include "services/identity/delegation/oauth1_db.h"
+#include "services/identity/quota/limit_db.h"
 #include "services/identity/quota/quota.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/token/feed_db.h"
+#include "services/identity/token/hasher.h"
 #include "services/identity/token/scope_cache.h"
 
 #define CATCH_UP_MS 400
@@ -60,6 +62,7 @@ keep_house(void *identity)
     rc = rc ? rc : keys_renew(identity, &err);
     rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
     rc = rc ? rc : feed_db_prune(db, TOKEN_LIFE_MAX_S + 3600, &err);
+    rc = rc ? rc : limit_db_collect(db, &err);
     rc = rc ? rc : accounts_prune(db, &err);
     rc = rc ? rc : user_disable_inactive(identity, db, &err);
     rc = rc ? rc : oauth1_db_prune(db, &err);
@@ -96,6 +99,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     struct identity *identity = the_identity;
     read_settings(identity, service_conf(service));
     make_client(identity, service_conf(service));
+    hasher_start((int)conf_int(service_conf(service), "password", "hashers"));
     enum rc rc = compliance_init(&identity->compliance, service_conf(service), err);
     rc = rc ? rc : accounts_check_settings(service_conf(service), err);
     rc = rc ? rc : reseal_check(identity, err);

@@ -39,6 +39,7 @@ const struct policy_rule image_policies[] = {
     {"modify_member", "role:admin or (role:member and project_id:%(member_id)s)", "accept or reject a shared image"},
     {"deactivate", "role:admin or (" MEMBER ")", "stop downloads of an image"},
     {"reactivate", "role:admin or (" MEMBER ")", "allow downloads of an image again"},
+    {"tasks_api_access", "role:admin", "use the tasks API"},
     {"forget_project", "role:service or role:admin", "end all sharing with a closed project"},
     {"make_ticket", "role:service or role:admin", "make a download ticket for another service's host"},
     {"metadef_admin", "role:admin", "who defines metadata"},

@@ -11,6 +11,7 @@ extern const struct route file_routes[]; // upload and download
 extern const struct route ticket_routes[];
 extern const struct route layers_routes[]; // what an image archive is made of
 extern const struct route import_routes[];
+extern const struct route tasks_routes[];
 extern const struct route metadef_routes[];       // namespaces, resource types, schemas
 extern const struct route metadef_items_routes[]; // what is in a namespace
 

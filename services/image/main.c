@@ -146,9 +146,9 @@ healthy(void *context, char *ret_detail, size_t size)
 }
 
 static const struct route *const routes[] = {
-    discovery_routes, stores_routes,  images_routes,        members_routes,
-    file_routes,      import_routes,  ticket_routes,        layers_routes,
-    usage_routes,     metadef_routes, metadef_items_routes, NULL,
+    discovery_routes, stores_routes,        images_routes, members_routes, file_routes,
+    import_routes,    tasks_routes,         ticket_routes, layers_routes,  usage_routes,
+    metadef_routes,   metadef_items_routes, NULL,
 };
 static const struct fsm *const life_cycles[] = {&image_fsm, NULL};
 

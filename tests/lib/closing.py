@@ -12,9 +12,9 @@ from tests.lib.compute import flavor, image
 from tests.lib.stack import wait_until
 
 PASSWORD = "a-good-password"
-# What stays on purpose: history and the trail, usage and statements, and the mark that a POST was done.
+# What stays on purpose: history and the trail, usage and statements, and (for a day) that a POST was done and that tokens changed.
 KEPT = {
-    "identity": {"audit", "account", "closing", "closing_project"},
+    "identity": {"audit", "account", "closing", "closing_project", "scope_change"},
     "compute": {"quota_limit", "server", "instance_action", "usage_interval", "usage_fact", "idempotency_key"},
     "network": {"quota_limit", "usage_interval", "usage_fact", "idempotency_key"},
     "image": {"quota_limit", "image", "usage_interval", "usage_fact", "idempotency_key"},

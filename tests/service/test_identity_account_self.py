@@ -124,6 +124,7 @@ def test_a_repeated_opening_gives_the_same_project(stack):
     def open_one(name, key, token=person.token):
         return stack.request("POST", "identity", "/accounts/v1/projects", {"name": name}, token=token, headers={"Idempotency-Key": key})
     answers, name = [], "again-" + person.user_id[:8]
+    stack.sql("identity", "INSERT INTO idempotency_key SELECT 'x', n::text, 'h', 'i', now() - interval '25 hours' FROM generate_series(1, 3) n")
     threads = [threading.Thread(target=lambda: answers.append(open_one(name, "k1"))) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -134,6 +135,7 @@ def test_a_repeated_opening_gives_the_same_project(stack):
     assert project["name"] == name and project["roles"] == ["member"] and project["is_owner"]
     assert open_one("other", "k1")[0] == 409 and open_one("other", "k2")[0] == 403, "the limit of two"
     assert open_one(name, "k1")[2]["project"] == project and open_one(name, "x" * 256)[0] == 400
+    assert stack.sql("identity", "SELECT 1 FROM idempotency_key WHERE project_id = 'x'") == [], "keys of yesterday stay for ever"
     another = account(stack)
     status, _, body = open_one(name, "k1", another.token)
     assert status == 201 and body["project"]["id"] != project["id"], "another account's key"

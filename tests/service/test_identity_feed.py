@@ -76,6 +76,27 @@ def test_limits_reach_the_service_schema_and_go_back_to_the_default(stack):
     for value, want in ((7, [7]), ((1 << 31) - 1, [(1 << 31) - 1]), (None, [])):
         set_limit(value)
         wait_until(lambda: stored() == want, 5, f"the limit does not become {want}")
+    wait_until(lambda: not stack.sql("image", "SELECT 1 FROM quota_limit WHERE project_id = %s", person.project_id), 5, "the cleared row stays")
+
+
+def test_limits_that_were_taken_back_are_not_told_for_ever(stack):
+    gone, there, admin = stack.person(), stack.person(), stack.admin_token()
+
+    def told(person):
+        events = [e for e in stack.call("GET", "identity", "/internal/v1/feed?after=0")["events"] if e["kind"] == "limit"]
+        return [e["value"] for e in events if e["project_id"] == person.project_id]
+    for value in (7, None):
+        for person in (gone, there):
+            body = {"limits": [{"project_id": person.project_id, "service": "image", "resource": "image_size_total", "value": value}]}
+            stack.call("POST", "identity", "/internal/v1/limits", body, admin)
+    stack.call("DELETE", "identity", f"/v3/projects/{gone.project_id}", token=admin)
+    assert told(gone) == told(there) == [None]
+    stack.sql("identity", "UPDATE feed_event SET created_at = now() - interval '25 hours' WHERE body ->> 'project_id' = ANY(%s)",
+              [gone.project_id, there.project_id])
+    stack.kill("identity")
+    stack.start("identity")  # keeps house first
+    wait_until(lambda: told(gone) == [], 5, "it is told still")
+    assert told(there) == [None], "a reader that was away must hear it"
 
 
 def test_a_service_is_well_only_when_it_knows_identitys_keys(stack):

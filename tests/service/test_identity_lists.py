@@ -125,7 +125,11 @@ def test_ec2_keys_need_no_role_on_their_project_but_are_no_use_without(stack):
     access = made["credential"]["access"]
     assert stack.request("GET", "identity", f"{path}/{access}", token=person.token)[0] == 200
     assert stack.request("POST", "identity", path, {"tenant_id": uuid.uuid4().hex}, token=person.token)[0] == 404
-    assert stack.request("GET", "identity", path, token=stack.person().token)[0] == 403
+    other = stack.person()
+    assert stack.request("GET", "identity", path, token=other.token)[0] == 403
+    assert stack.request("GET", "identity", f"/v3/users/{other.user_id}/credentials/OS-EC2/{access}", token=other.token)[0] == 403
+    assert stack.request("DELETE", "identity", f"{path}/{access}", token=other.token)[0] == 403
+    assert stack.request("GET", "identity", f"{path}/{uuid.uuid4().hex}", token=other.token)[0] == 404
     blob = {"credentials": {"access": access, "signature": "x", "host": "h", "verb": "GET", "path": "/", "params": {}}}
     assert stack.request("POST", "identity", "/v3/ec2tokens", blob, token=stack.admin_token())[0] == 401
     assert json.dumps(made).count("secret") == 1 and stack.request("DELETE", "identity", f"{path}/{access}", token=person.token)[0] == 204
@@ -143,3 +147,57 @@ def test_access_rules_are_shown_as_they_were_given(stack):
         return [{k: rule[k] for k in ("path", "service", "method")} for rule in found]
     assert plain(made["application_credential"]["access_rules"]) == rules
     assert plain(stack.request("GET", "identity", path + "/access_rules", token=person.token)[2]["access_rules"]) == rules
+
+
+def test_somebody_elses_application_credential_is_refused_under_any_path(stack):
+    person, other = stack.person(), stack.person()
+    made = stack.request("POST", "identity", f"/v3/users/{person.user_id}/application_credentials",
+                         {"application_credential": {"name": "c"}}, token=person.token)[2]["application_credential"]["id"]
+    for user, known, status in ((person, made, 403), (other, made, 403), (other, uuid.uuid4().hex, 404)):
+        path = f"/v3/users/{user.user_id}/application_credentials/{known}"
+        for method in ("GET", "DELETE"):
+            assert stack.request(method, "identity", path, token=other.token)[0] == status, (path, method)
+
+
+def test_what_is_asked_of_passwords_is_told_to_everybody(stack):
+    path, token = "/v3/domains/default/config/security_compliance", stack.person().token
+    wanted = {"password_regex": None, "password_regex_description": None}
+    assert stack.request("GET", "identity", path, token=token)[2] == {"config": {"security_compliance": wanted}}
+    assert stack.request("GET", "identity", path + "/password_regex", token=token)[2] == {"config": {"password_regex": None}}
+    assert stack.request("HEAD", "identity", path, token=token)[0] == 200
+    assert stack.request("GET", "identity", path + "/lockout_duration", token=token)[0] == 403
+    assert stack.request("GET", "identity", path, token=None)[0] == 401
+    assert stack.request("GET", "identity", path.replace("default", "0" * 32), token=token)[0] == 403
+    assert stack.request("PATCH", "identity", path, {"config": {"security_compliance": {"password_regex": "x"}}}, token=stack.admin_token())[0] == 403
+    assert stack.request("GET", "identity", "/v3/domains/default/config", token=token)[0] == 403
+
+
+def test_a_region_may_go_while_a_limit_names_it(stack):
+    token, region = stack.admin_token(), "r-" + uuid.uuid4().hex[:8]
+    assert stack.request("POST", "identity", "/v3/regions", {"region": {"id": region}}, token=token)[0] == 201
+    service = stack.request("POST", "identity", "/v3/services", {"service": {"type": "t", "name": "n"}}, token=token)[2]["service"]["id"]
+    body = {"registered_limits": [{"service_id": service, "region_id": region, "resource_name": "x", "default_limit": 1}]}
+    status, _, made = stack.request("POST", "identity", "/v3/registered_limits", body, token=token)
+    assert status == 201
+    assert stack.request("DELETE", "identity", "/v3/regions/" + region, token=token)[0] == 204
+    path = "/v3/registered_limits/" + made["registered_limits"][0]["id"]
+    assert stack.request("GET", "identity", path, token=token)[2]["registered_limit"]["region_id"] == region
+    assert stack.request("DELETE", "identity", path, token=token)[0] == 204
+
+
+@pytest.mark.parametrize("path,status", [("/v3/roles/", 404), ("/v3/domains/", 404), ("/v3/projects/", 403), ("/v3/users/", 403), ("/v3/services/", 403)])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_what_is_not_there_is_told_as_keystone_tells_it(stack, path, status, method):
+    assert stack.request(method, "identity", path + uuid.uuid4().hex, token=stack.person().token)[0] == status
+
+
+def test_a_reader_of_the_system_reads_everybodys_credentials(stack):
+    person, reader = stack.person(), stack.person()
+    role = stack.request("GET", "identity", "/v3/roles?name=reader", token=stack.admin_token())[2]["roles"][0]["id"]
+    assert stack.request("PUT", "identity", f"/v3/system/users/{reader.user_id}/roles/{role}", token=stack.admin_token())[0] == 204
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": {"id": reader.user_id, "password": reader.password}}}, "scope": {"system": {"all": True}}}}
+    token = stack.request("POST", "identity", "/v3/auth/tokens", body)[1]["X-Subject-Token"]
+    made = stack.request("POST", "identity", "/v3/credentials", {"credential": {"type": "cert", "blob": "x"}}, token=person.token)[2]["credential"]["id"]
+    assert made in {c["id"] for c in stack.request("GET", "identity", "/v3/credentials", token=token)[2]["credentials"]}
+    assert stack.request("GET", "identity", "/v3/credentials/" + made, token=token)[0] == 200
+    assert stack.request("DELETE", "identity", "/v3/credentials/" + made, token=token)[0] in (403, 404)

@@ -88,6 +88,11 @@ def test_a_default_and_a_limit_that_race_do_not_pass_each_other(levels):
         assert sorted(answers.values()) == [200, 403], answers
 
 
+def test_no_project_is_made_below_a_project(levels):
+    status, body = levels.ask("POST", "/projects", {"project": {"name": "deep", "domain_id": levels.domain, "parent_id": levels.project}})
+    assert status == 403 and "Max hierarchy depth reached" in body["error"]["message"]
+
+
 def test_a_model_that_the_limits_break_is_refused_at_start(stack, levels):
     conf = stack.cloud.dir("etc") / "haneul-identity.conf"
     text = conf.read_text()

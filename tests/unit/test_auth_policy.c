@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const member[] = {"member", "reader", NULL};
 static const char *const admin[] = {"Admin", NULL};
@@ -39,12 +40,12 @@ static const struct {
     {"project_id:%(missing)s", "nnn"}, {"domain_id:%(empty)s", "nnn"}, {"project_id:%(empty)s", "nnn"},
     {"user_domain_id:d1", "yny"}, {"system_scope:all", "nyn"}, {"is_admin:True", "nyn"}, {"is_admin:1", "nnn"},
     {"'p1':%(project_id)s", "yyy"}, {"\"p 2\":%(project_id)s", "nnn"}, {"5:%(size)s", "yyy"}, {"None:%(missing)s", "nnn"},
-    {"rule:is_member", "ynn"}, {"not rule:is_member", "nyy"}, {"rule:no_such_rule", "nnn"}, {"unknown_attribute:u1", "nnn"},
+    {"rule:is_member", "ynn"}, {"not rule:is_member", "nyy"}, {"unknown_attribute:u1", "nnn"},
     {"role:admin or rule:owner", "yyn"}, {"NOT role:admin AND role:member", "ynn"},
 };
 static const char *const malformed[] = {
     "role:", ":x", "role", "role:a role:b", "role:a and", "or role:a", "(role:a", "role:a)", "not", "()", "'x:%(a)s",
-    "project_id:%(x", "rule:a or", "role:a andrule:b",
+    "project_id:%(x", "rule:a or", "role:a andrule:b", "rule:no_such_rule", "role:a or not rule:no_such_rule",
 };
 // clang-format on
 
@@ -83,7 +84,8 @@ START_TEST(a_malformed_rule_is_refused_by_name)
     struct policy *policy = NULL;
     struct err err;
     ck_assert_msg(policy_new(defaults, NULL, &policy, &err) == RC_INVALID, "%s", malformed[_i]);
-    ck_assert_ptr_nonnull(strstr(err.message, "'broken'"));
+    ck_assert_ptr_nonnull(
+        strstr(err.message, strstr(malformed[_i], "no_such") ? "'no_such_rule'" : "'broken'"));
 }
 END_TEST
 
@@ -147,6 +149,34 @@ START_TEST(a_file_overrides_the_defaults)
 }
 END_TEST
 
+START_TEST(a_refused_scope_is_refused_whatever_the_rule_says)
+{
+    static const struct policy_rule defaults[] = {{"plain", "@", "", 0},
+                                                  {"no_domain", "!", "", POLICY_NO_DOMAIN},
+                                                  {"no_system", "@", "", POLICY_NO_SYSTEM},
+                                                  {0}};
+    const struct auth_context project = {.project_id = "p", .domain_id = "", .roles = none},
+                              domain = {.project_id = "", .domain_id = "d", .roles = none},
+                              system = {.domain_id = "", .roles = none, .is_system = true};
+    char path[] = "/tmp/policy-XXXXXX";
+    int fd = mkstemp(path);
+    ck_assert_int_eq(write(fd, "no_domain: '@'\n", 15), 15);
+    close(fd);
+    struct policy *policy = NULL;
+    struct err err;
+    ck_assert_int_eq(policy_new(defaults, path, &policy, &err), RC_OK);
+    remove(path);
+    ck_assert(policy_allows(policy, "plain", &domain, NULL));
+    ck_assert(policy_allows(policy, "plain", &system, NULL));
+    ck_assert(policy_allows(policy, "no_domain", &project, NULL));
+    ck_assert(!policy_allows(policy, "no_domain", &domain, NULL));
+    ck_assert(policy_allows(policy, "no_domain", &system, NULL));
+    ck_assert(policy_allows(policy, "no_system", &domain, NULL));
+    ck_assert(!policy_allows(policy, "no_system", &system, NULL));
+    policy_free(policy);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -157,6 +187,7 @@ main(void)
     tcase_add_test(tcase, deep_nesting_and_circles_are_refused);
     tcase_add_test(tcase, without_a_target_the_owner_is_oneself);
     tcase_add_test(tcase, a_file_overrides_the_defaults);
+    tcase_add_test(tcase, a_refused_scope_is_refused_whatever_the_rule_says);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

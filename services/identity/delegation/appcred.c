@@ -213,12 +213,30 @@ list(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
+// Under one's own path, somebody else's credential is refused as it is under its owner's.
+static enum rc
+refuse_others(const struct request *request, struct db *db, const char *rule, struct err *err)
+{
+    const char *id = request_param(request, "credential_id");
+    g_autofree char *owner_id = NULL;
+    struct err ignored;
+    if (appcred_db_owner(db, id, &owner_id, &ignored) == RC_OK) {
+        json_auto_t *target =
+            json_pack("{s:s, s:{s:{s:s}}}", "user_id", owner_id, "target", "user", "id", owner_id);
+        enum rc rc = request_allow(request, rule, target, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    return fault(err, RC_NOT_FOUND, "Could not find Application Credential: %.64s.", id);
+}
+
 static enum rc
 show(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     g_autofree char *item = NULL;
-    enum rc rc = allow(request, "identity:list_application_credentials", err);
+    enum rc rc = allow(request, "identity:get_application_credential", err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc
             : appcred_db_find(db, request_param(request, "id"),
@@ -227,7 +245,9 @@ show(struct request *request, struct reply *reply, struct err *err)
     if (rc == RC_OK) {
         reply->text = g_strdup_printf("{\"application_credential\":%s}", item);
     }
-    return rc;
+    return rc == RC_NOT_FOUND
+               ? refuse_others(request, db, "identity:get_application_credential", err)
+               : rc;
 }
 
 static enum rc
@@ -246,6 +266,9 @@ drop(struct request *request, struct reply *reply, struct err *err)
     enum rc rc = allow(request, "identity:delete_application_credential", err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : db_tx(db, drop_tx, request, err);
+    if (rc == RC_NOT_FOUND) {
+        return refuse_others(request, db, "identity:delete_application_credential", err);
+    }
     return rc ? rc : feed_catch_up(identity_of(request), err);
 }
 

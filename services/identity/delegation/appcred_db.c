@@ -123,6 +123,13 @@ appcred_db_list(struct db *db, const char *user_id, const char *name, const char
 }
 
 enum rc
+appcred_db_owner(struct db *db, const char *id, char **ret_user_id, struct err *err)
+{
+    return db_run_text(db, "SELECT user_id AS value FROM application_credential WHERE id = $1",
+                       DB_ARGS(db_s(id)), ret_user_id, err);
+}
+
+enum rc
 appcred_db_drop(struct db *db, const char *user_id, const char *id, char **ret_audit_id,
                 struct err *err)
 {

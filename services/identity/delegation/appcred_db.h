@@ -24,6 +24,8 @@ enum rc appcred_db_find(struct db *db, const char *user_id, const char *id, cons
 // name NULL: all.
 enum rc appcred_db_list(struct db *db, const char *user_id, const char *name, const char *base_url,
                         char **ret_text, struct err *err) CHECKED;
+enum rc appcred_db_owner(struct db *db, const char *id, char **ret_user_id,
+                         struct err *err) CHECKED; // RC_NOT_FOUND
 enum rc appcred_db_drop(struct db *db, const char *user_id, const char *id, char **ret_audit_id,
                         struct err *err) CHECKED;
 // As tokens show it: id, name, restricted, access_rules (when there are some). RC_NOT_FOUND.

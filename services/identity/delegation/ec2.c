@@ -131,32 +131,42 @@ list(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
+// Whose the key is, by the policy; which path it is asked under does not matter, as in Keystone.
+// What is not there is 404 for everybody.
+static enum rc
+allow_key(const struct request *request, struct db *db, const char *rule, char **ret_owner_id,
+          struct err *err)
+{
+    g_autoptr(db_result) row = NULL;
+    enum rc rc = credential_db_find_ec2(db, NULL, request_param(request, "access"), &row, err);
+    if (rc) {
+        return rc;
+    }
+    const char *owner_id = db_text(row, 0, "user_id");
+    json_auto_t *target = json_pack("{s:{s:{s:s}}}", "target", "credential", "user_id", owner_id);
+    *ret_owner_id = g_strdup(owner_id);
+    return request_allow(request, rule, target, err);
+}
+
 static enum rc
 show(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = allow(request, "identity:ec2_get_credential", err);
-    rc = rc ? rc : request_db(request, &db, err);
-    return rc ? rc
-              : reply_key(request, db, request_param(request, "id"),
-                          request_param(request, "access"), reply, err);
-}
-
-static enum rc
-drop_key(const struct request *request, struct db *db, struct err *err)
-{
-    enum rc rc = credential_db_drop_ec2(db, request_param(request, "id"),
-                                        request_param(request, "access"), err);
-    return rc ? rc : feed_catch_up(identity_of(request), err);
+    g_autofree char *owner_id = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : allow_key(request, db, "identity:ec2_get_credential", &owner_id, err);
+    return rc ? rc : reply_key(request, db, owner_id, request_param(request, "access"), reply, err);
 }
 
 static enum rc
 drop(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    enum rc rc = allow(request, "identity:ec2_delete_credential", err);
-    rc = rc ? rc : request_db(request, &db, err);
-    return rc ? rc : drop_key(request, db, err);
+    g_autofree char *owner_id = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : allow_key(request, db, "identity:ec2_delete_credential", &owner_id, err);
+    rc = rc ? rc : credential_db_drop_ec2(db, owner_id, request_param(request, "access"), err);
+    return rc ? rc : feed_catch_up(identity_of(request), err);
 }
 
 #define EC2 "/v3/users/{id}/credentials/OS-EC2"

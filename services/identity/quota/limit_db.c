@@ -192,6 +192,18 @@ limit_db_events(struct db *db, const char *limits_json, json_t **ret_events, str
         DB_ARGS(db_s(limits_json)), ret_events, err);
 }
 
+enum rc
+limit_db_collect(struct db *db, struct err *err)
+{
+    return db_run(
+        db,
+        "DELETE FROM feed_event e WHERE e.kind = 'limit' AND e.body -> 'value' = "
+        "'null'::jsonb AND e.created_at < now() - interval '1 day' AND e.body ->> "
+        "'project_id' <> '' AND NOT EXISTS (SELECT FROM tenancy t WHERE t.id = e.body ->> "
+        "'project_id')",
+        DB_NONE, NULL, err);
+}
+
 // ---- start
 
 #define NAMES                                                                                \

@@ -33,6 +33,10 @@ enum rc limit_db_check_defaults(struct db *db, const char *limits_json, struct e
 enum rc limit_db_events(struct db *db, const char *limits_json, json_t **ret_events,
                         struct err *err) CHECKED;
 
+// Forgets that limits were taken back from projects that are gone for a day and more: what a reader
+// that never heard it still has is about nothing.
+enum rc limit_db_collect(struct db *db, struct err *err) CHECKED;
+
 // names: JSON array of {service, name, alias, default_limit, description}.
 enum rc limit_db_register(struct db *db, const char *names_json, struct err *err) CHECKED;
 // Limits that an older version had only as events become rows.

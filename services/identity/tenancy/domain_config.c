@@ -78,6 +78,7 @@ find_option(const char *group, const char *option)
 // ---- what the path names
 
 enum level { WHOLE, GROUP, OPTION };
+#define DEFAULT_DOMAIN "default"
 static const enum level whole = WHOLE, by_group = GROUP, by_option = OPTION;
 struct place {
     const char *group, *option; // NULL: all
@@ -315,13 +316,50 @@ delete_config(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
+// What the cloud asks of passwords, for everybody with a token: of all domains the same, and told
+// for the default one, as in Keystone.
+static enum rc
+show_compliance(struct request *request, const char *option, struct reply *reply, struct err *err)
+{
+    const struct conf *conf = service_conf(identity_of(request)->service);
+    static const char *const readable[] = {"password_regex", "password_regex_description"};
+    enum rc rc =
+        request_allow(request, "identity:get_security_compliance_domain_config", NULL, err);
+    if (rc || strcmp(request_param(request, "id"), DEFAULT_DOMAIN)) {
+        return rc ? rc
+                  : fault(err, RC_FORBIDDEN,
+                          "Invalid domain specific configuration: security_compliance can be read "
+                          "for the default domain only.");
+    }
+    json_auto_t *all = json_object();
+    for (size_t i = 0; i < N_ELEMENTS(readable); i++) {
+        const char *value = conf_text(conf, "security_compliance", readable[i]);
+        json_object_set_new(all, readable[i], value[0] ? json_string(value) : json_null());
+    }
+    json_t *one = option ? json_object_get(all, option) : NULL;
+    if (option && !one) {
+        return fault(err, RC_FORBIDDEN,
+                     "Invalid domain specific configuration: of security_compliance only "
+                     "password_regex and password_regex_description can be read.");
+    }
+    reply->json = option ? json_pack("{s:{s:O}}", "config", option, one)
+                         : json_pack("{s:{s:O}}", "config", "security_compliance", all);
+    return RC_OK;
+}
+
 static enum rc
 show_config(struct request *request, struct reply *reply, struct err *err)
 {
+    const enum level level = *(const enum level *)request_route(request)->data;
+    if (level != WHOLE && !strcmp(request_param(request, "group"), "security_compliance")) {
+        return show_compliance(request, level == OPTION ? request_param(request, "option") : NULL,
+                               reply, err);
+    }
     struct place place;
     struct db *db = NULL;
     json_auto_t *config = NULL;
-    enum rc rc = place_of(request, &place, err);
+    enum rc rc = request_allow(request, "identity:get_domain_config", NULL, err);
+    rc = rc ? rc : place_of(request, &place, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : domain_config_db_get(db, request_param(request, "id"), &config, err);
     if (rc) {
@@ -362,7 +400,6 @@ show_default(struct request *request, struct reply *reply, struct err *err)
     {.method = "GET",                                                                   \
      .path = CONFIG path_,                                                              \
      .handle = show_config,                                                             \
-     .policy = "identity:get_domain_config",                                            \
      .status = 200,                                                                     \
      .data = &level_,                                                                   \
      .summary = "show a domain's options"},                                             \

@@ -92,7 +92,7 @@ static const struct resource domain = {
     .path = "/v3/domains",
     .table = "domain",
     .not_found_format = "Could not find domain: %s.",
-    .style = KEYSTONE_STYLE,
+    .style = KEYSTONE_STYLE | RESOURCE_MISSING_FIRST,
     .list_scope = "$3::text = '' OR r.id = $3",
     .policy_list = "identity:list_domains",
     .policy_get = "identity:get_domain",
@@ -227,6 +227,7 @@ static const struct resource project = {
 
 struct tagging {
     struct request *request;
+    const char *rule;
     json_t *tags; // the new list; NULL: one tag is added or dropped
     bool drop;
 };
@@ -252,20 +253,19 @@ write_tags(struct tagging *tagging, struct err *err)
 {
     struct db *db = NULL;
     const struct target target = {.project_id = request_param(tagging->request, "id")};
-    enum rc rc = target_allow(tagging->request, "identity:update_project_tags", &target, err);
+    enum rc rc = target_allow(tagging->request, tagging->rule, &target, err);
     rc = rc ? rc : check_tags(tagging->tags, err);
     rc = rc ? rc : request_db(tagging->request, &db, err);
     return rc ? rc : db_tx(db, tag_tx, tagging, err);
 }
 
 static enum rc
-list_tags(struct request *request, struct reply *reply, struct err *err)
+read_tags(struct request *request, const char *rule, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     json_t *tags = NULL;
     const char *id = request_param(request, "id");
-    enum rc rc = target_allow(request, "identity:list_project_tags",
-                              &(struct target){.project_id = id}, err);
+    enum rc rc = target_allow(request, rule, &(struct target){.project_id = id}, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : member_db_tags(db, id, &tags, err);
     if (rc == RC_OK) {
@@ -277,9 +277,15 @@ list_tags(struct request *request, struct reply *reply, struct err *err)
 }
 
 static enum rc
+list_tags(struct request *request, struct reply *reply, struct err *err)
+{
+    return read_tags(request, "identity:list_project_tags", reply, err);
+}
+
+static enum rc
 show_tag(struct request *request, struct reply *reply, struct err *err)
 {
-    enum rc rc = list_tags(request, reply, err);
+    enum rc rc = read_tags(request, "identity:get_project_tag", reply, err);
     const char *wanted = request_param(request, "tag");
     json_auto_t *root = g_steal_pointer(&reply->json);
     json_t *tags = json_object_get(root, "tags");
@@ -294,20 +300,21 @@ show_tag(struct request *request, struct reply *reply, struct err *err)
 static enum rc
 set_tags(struct request *request, struct reply *reply, struct err *err)
 {
-    struct tagging tagging = {request, json_object_get(request_json(request), "tags"), false};
+    struct tagging tagging = {request, "identity:update_project_tags",
+                              json_object_get(request_json(request), "tags"), false};
     if (!json_is_array(tagging.tags) || json_array_size(tagging.tags) > 80) {
         return fault(err, RC_INVALID,
                      "invalid input for field 'tags': it is not a list of at most 80 tags");
     }
     enum rc rc = write_tags(&tagging, err);
-    return rc ? rc : list_tags(request, reply, err);
+    return rc ? rc : read_tags(request, tagging.rule, reply, err);
 }
 
 static enum rc
 clear_tags(struct request *request, struct reply *reply, struct err *err)
 {
     json_auto_t *none = json_array();
-    struct tagging tagging = {request, none, false};
+    struct tagging tagging = {request, "identity:delete_project_tags", none, false};
     return write_tags(&tagging, err);
 }
 
@@ -316,7 +323,7 @@ add_tag(struct request *request, struct reply *reply, struct err *err)
 {
     json_auto_t *one = json_pack("[s]", request_param(request, "tag"));
     enum rc rc = check_tags(one, err);
-    struct tagging tagging = {request, NULL, false};
+    struct tagging tagging = {request, "identity:create_project_tag", NULL, false};
     reply_header_format(reply, "Location", "%s%s", request_base_url(request), request_url(request));
     return rc ? rc : write_tags(&tagging, err);
 }
@@ -324,7 +331,7 @@ add_tag(struct request *request, struct reply *reply, struct err *err)
 static enum rc
 drop_tag(struct request *request, struct reply *reply, struct err *err)
 {
-    struct tagging tagging = {request, NULL, true};
+    struct tagging tagging = {request, "identity:delete_project_tag", NULL, true};
     return write_tags(&tagging, err);
 }
 

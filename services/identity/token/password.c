@@ -2,6 +2,7 @@
 // bcrypt ($2b$, cost 12) by libcrypt, as Keystone's default scheme; its hashes can be taken over.
 #include "common/base/util.h"
 #include "services/identity/identity.h"
+#include "services/identity/token/hasher.h"
 #include <crypt.h>
 #include <string.h>
 
@@ -33,14 +34,13 @@ password_hash(const char *password, char **ret_hash, struct err *err)
     }
     char random[16], salt[CRYPT_GENSALT_OUTPUT_SIZE];
     random_bytes(random, sizeof random);
-    g_autofree struct crypt_data *data = g_new0(struct crypt_data, 1);
-    const char *hash = crypt_gensalt_rn("$2b$", COST, random, sizeof random, salt, sizeof salt)
-                           ? crypt_r(password, salt, data)
-                           : NULL;
+    g_autofree char *hash = crypt_gensalt_rn("$2b$", COST, random, sizeof random, salt, sizeof salt)
+                                ? hasher_run(password, salt)
+                                : NULL;
     if (!hash || hash[0] == '*') {
         return fault(err, RC_INTERNAL, "cannot hash a password");
     }
-    *ret_hash = g_strdup(hash);
+    *ret_hash = g_steal_pointer(&hash);
     return RC_OK;
 }
 
@@ -48,7 +48,6 @@ bool
 password_matches(const char *password, const char *hash)
 {
     bool is_known = hash && password && password[0] && strlen(password) <= MAX_BYTES;
-    g_autofree struct crypt_data *data = g_new0(struct crypt_data, 1);
-    const char *got = crypt_r(is_known ? password : "x", is_known ? hash : nobodys_hash, data);
+    g_autofree char *got = hasher_run(is_known ? password : "x", is_known ? hash : nobodys_hash);
     return is_known && got && got[0] != '*' && equal_constant_time(got, hash);
 }

@@ -54,6 +54,25 @@ static const struct image_attribute member_attributes[] = {
     {"status", RULE_WRITE, "{\"type\": \"string\", \"enum\": [\"pending\", \"accepted\", \"rejected\"]}", "The status of this image member"},
     {"schema", RULE_READONLY, "{\"type\": \"string\"}", "A member schema url"},
 };
+// What lists of tasks tell, then what only the task itself does.
+static const struct image_attribute task_attributes[] = {
+    {"id", RULE_CREATE, "{\"type\": \"string\", \"pattern\": \"" UUID_PATTERN "\"}", "An identifier for the task"},
+    {"type", RULE_CREATE, "{\"type\": \"string\", \"enum\": [\"import\", \"api_image_import\"]}", "What began the task"},
+    {"status", RULE_CREATE, "{\"type\": \"string\", \"enum\": [\"pending\", \"processing\", \"success\", \"failure\"]}", "How far the task is"},
+    {"owner", RULE_CREATE, "{\"type\": \"string\"}", "The project that the task is of"},
+    {"image_id", RULE_CREATE, "{\"type\": \"string\"}", "The image that the task is about"},
+    {"request_id", RULE_CREATE, "{\"type\": \"string\"}", "The request that began the task"},
+    {"user_id", RULE_CREATE, "{\"type\": \"string\"}", "The user who began the task"},
+    {"expires_at", RULE_CREATE, "{\"type\": [\"null\", \"string\"]}", "When the task is forgotten"},
+    {"created_at", RULE_CREATE, "{\"type\": \"string\"}", "Date and time of the task's beginning"},
+    {"updated_at", RULE_CREATE, "{\"type\": \"string\"}", "Date and time of the task's last change"},
+    {"self", RULE_READONLY, "{\"type\": \"string\"}", "A task self url"},
+    {"schema", RULE_READONLY, "{\"type\": \"string\"}", "A task schema url"},
+    {"input", RULE_CREATE, "{\"type\": [\"null\", \"object\"]}", "What the task was asked to do"},
+    {"result", RULE_CREATE, "{\"type\": [\"null\", \"object\"]}", "What came of the task"},
+    {"message", RULE_CREATE, "{\"type\": \"string\"}", "Why the task failed"},
+};
+#define N_TASK_STUB (N_ELEMENTS(task_attributes) - 3)
 // clang-format on
 static const char *const reserved[] = {"location", "deleted", "deleted_at"};
 
@@ -229,22 +248,35 @@ collection_of(const char *name, json_t *item)
         "{first}", "rel", "next", "href", "{next}", "rel", "describedby", "href", "{schema}");
 }
 
+static json_t *
+image_item_schema(void)
+{
+    return json_pack("{s:s, s:o, s:{s:s}, s:[{s:s,s:s},{s:s,s:s},{s:s,s:s}]}", "name", "image",
+                     "properties", properties_of(attributes, N_ELEMENTS(attributes)),
+                     "additionalProperties", "type", "string", "links", "rel", "self", "href",
+                     "{self}", "rel", "enclosure", "href", "{file}", "rel", "describedby", "href",
+                     "{schema}");
+}
+
+static json_t *
+plain_schema(const char *name, const struct image_attribute *table, size_t n)
+{
+    return json_pack("{s:s, s:o}", "name", name, "properties", properties_of(table, n));
+}
+
 json_t *
 image_schema(const char *name)
 {
-    if (!strcmp(name, "image")) {
-        return json_pack("{s:s, s:o, s:{s:s}, s:[{s:s,s:s},{s:s,s:s},{s:s,s:s}]}", "name", "image",
-                         "properties", properties_of(attributes, N_ELEMENTS(attributes)),
-                         "additionalProperties", "type", "string", "links", "rel", "self", "href",
-                         "{self}", "rel", "enclosure", "href", "{file}", "rel", "describedby",
-                         "href", "{schema}");
-    }
-    if (!strcmp(name, "member")) {
-        return json_pack("{s:s, s:o}", "name", "member", "properties",
-                         properties_of(member_attributes, N_ELEMENTS(member_attributes)));
-    }
-    if (!strcmp(name, "images")) {
-        return collection_of(name, image_schema("image"));
-    }
-    return strcmp(name, "members") ? NULL : collection_of(name, image_schema("member"));
+    return !strcmp(name, "image")    ? image_item_schema()
+           : !strcmp(name, "images") ? collection_of(name, image_item_schema())
+           : !strcmp(name, "member")
+               ? plain_schema("member", member_attributes, N_ELEMENTS(member_attributes))
+           : !strcmp(name, "members")
+               ? collection_of(
+                     name, plain_schema("member", member_attributes, N_ELEMENTS(member_attributes)))
+           : !strcmp(name, "task")
+               ? plain_schema("task", task_attributes, N_ELEMENTS(task_attributes))
+           : !strcmp(name, "tasks")
+               ? collection_of(name, plain_schema("task", task_attributes, N_TASK_STUB))
+               : NULL;
 }

@@ -25,5 +25,5 @@ enum rc image_attribute_check(const char *name, json_t *value, bool create,
 // Tags without doubles, bounded. RC_INVALID, RC_TOO_LARGE.
 enum rc image_tags_check(json_t *tags, json_t **ret_tags, struct err *err) CHECKED;
 
-// "image", "images", "member", "members"; NULL: unknown. New reference.
+// "image", "member", "task" or their plurals; NULL: unknown. New reference.
 json_t *image_schema(const char *name);

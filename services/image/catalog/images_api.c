@@ -6,6 +6,7 @@
 #include "services/image/catalog/attributes.h"
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/catalog/image_sql.h"
+#include "services/image/catalog/images.h"
 
 #include <string.h>
 
@@ -37,10 +38,10 @@ take_attribute(json_t *values, const char *name, json_t *value, struct err *err)
     return rc;
 }
 
-static enum rc
-values_from_body(struct request *request, json_t **ret_values, struct err *err)
+enum rc
+image_values_from(const struct request *request, json_t *body, json_t **ret_values, struct err *err)
 {
-    json_t *body = request_json(request), *value;
+    json_t *value;
     const char *name;
     if (!json_is_object(body)) {
         return fault(err, RC_INVALID, "Body expected in request: a JSON object.");
@@ -66,8 +67,8 @@ values_from_body(struct request *request, json_t **ret_values, struct err *err)
     return RC_OK;
 }
 
-static enum rc
-allow_create(const struct request *request, json_t *values, struct err *err)
+enum rc
+image_allow_create(const struct request *request, json_t *values, struct err *err)
 {
     const char *owner = json_string_value(json_object_get(values, "owner"));
     const char *visibility = json_string_value(json_object_get(values, "visibility"));
@@ -118,9 +119,9 @@ images_create(struct request *request, struct reply *reply, struct err *err)
 {
     json_auto_t *values = NULL;
     struct db *db = NULL;
-    enum rc rc = values_from_body(request, &values, err);
+    enum rc rc = image_values_from(request, request_json(request), &values, err);
     if (rc == RC_OK) {
-        rc = allow_create(request, values, err);
+        rc = image_allow_create(request, values, err);
     }
     if (rc == RC_OK) {
         rc = request_db(request, &db, err);

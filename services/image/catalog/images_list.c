@@ -3,6 +3,7 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/catalog/attributes.h"
+#include "services/image/page.h"
 
 #include <string.h>
 
@@ -267,29 +268,6 @@ read_option(struct image_list *list, const char *name, const char *value, struct
     return RC_OK;
 }
 
-static json_t *
-link_of(const struct request *request, const char *marker)
-{
-    g_autofree char *query = request_page_query(request, marker);
-    return json_sprintf("/v2/images%s", query);
-}
-
-static char *
-page_text(const struct request *request, const char *items, const char *last)
-{
-    json_auto_t *first_json = link_of(request, NULL);
-    g_autofree char *first_text = json_dumps(first_json, JSON_ENCODE_ANY);
-    g_autofree char *next_member = NULL;
-    if (last) {
-        json_auto_t *next_json = link_of(request, last);
-        g_autofree char *next_text = json_dumps(next_json, JSON_ENCODE_ANY);
-        next_member = g_strdup_printf("\"next\": %s, ", next_text);
-    }
-    return g_strdup_printf(
-        "{\"images\": [%s], \"first\": %s, %s\"schema\": \"/v2/schemas/images\"}", items,
-        first_text, next_member ? next_member : "");
-}
-
 enum rc
 images_nameless(struct request *request, struct reply *reply, struct err *err)
 {
@@ -328,7 +306,9 @@ images_list(struct request *request, struct reply *reply, struct err *err)
         rc = image_db_list(db, &list, &items, &last, err);
     }
     if (rc == RC_OK) {
-        reply->text = page_text(request, items, last);
+        g_autofree char *links = page_links(request, "/v2/images", last);
+        reply->text = g_strdup_printf("{\"images\": [%s], %s, \"schema\": \"/v2/schemas/images\"}",
+                                      items, links);
     }
     return rc;
 }

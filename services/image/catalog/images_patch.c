@@ -49,6 +49,13 @@ choose_dialect(struct request *request, struct reply *reply, bool *ret_is_v20, s
     return fault(err, RC_MEDIA_TYPE, "Content-Type must be one of " PATCH_V20 ", " PATCH_V21);
 }
 
+static bool
+is_position(const char *text)
+{
+    int64_t position;
+    return !strcmp(text, "-") || parse_int64(text, 0, INT32_MAX, &position);
+}
+
 // One segment of a JSON pointer (RFC 6901), unescaped.
 static enum rc
 name_from_pointer(const char *pointer, char **ret_name, struct err *err)
@@ -56,6 +63,10 @@ name_from_pointer(const char *pointer, char **ret_name, struct err *err)
     if (!pointer || pointer[0] != '/') {
         return fault(err, RC_INVALID, "Pointer `%.200s` does not start with \"/\".",
                      pointer ? pointer : "");
+    }
+    // Of one location: refused with the reason that all of them are.
+    if (g_str_has_prefix(pointer, "/locations/") && is_position(pointer + strlen("/locations/"))) {
+        pointer = "/locations";
     }
     g_autoptr(GString) name = g_string_new(NULL);
     for (const char *c = pointer + 1; *c; c++) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Interoperable import: glance-direct makes staged data the image's, web-download fetches it from a
 // URL, glance-download from another region, copy-image brings it to more stores. Tasks tell how it
-// went.
+// went (tasks_api.c).
 #include "services/image/access.h"
 #include "services/image/api.h"
+#include "services/image/data/import.h"
 #include "services/image/data/job.h"
 #include "services/image/format/archive.h"
 #include "services/image/store/location_db.h"
@@ -31,6 +32,8 @@ struct import {
     const struct import_body *body;
     image_row *image;
     GPtrArray *stores; // names, sorted, each once; borrowed from the table of stores
+    bool must_all;     // one store that fails fails all
+    struct task task;  // id, type and, unless it is the request's body, input
 };
 
 static gint
@@ -144,19 +147,17 @@ start_job(struct import *import, enum upload_kind kind, struct job *job, int64_t
 {
     struct image_service *service = image_service_of(import->request);
     const image_row *image = import->image;
-    json_auto_t *input = input_of(import);
+    json_auto_t *input = import->task.input ? json_incref(import->task.input) : input_of(import);
     enum rc rc = upload_new(service, kind, names_of(import->stores), &job->upload, err);
     if (rc == RC_OK) {
         job->upload->row.size = size;
-        // "all_stores_must_succeed" is true unless said otherwise.
-        job->upload->must_all = import->body->all_stores_must_succeed ||
-                                !(request_body_present(import->request) & MUST_SUCCEED_BIT);
-        struct task task = {.image_id = image->id,
-                            .owner = image->owner,
-                            .user_id = request_auth(import->request)->user_id,
-                            .request_id = request_id(import->request),
-                            .input = input};
-        uuid_new(task.id);
+        job->upload->must_all = import->must_all;
+        struct task task = import->task;
+        task.image_id = image->id;
+        task.owner = image->owner;
+        task.user_id = request_auth(import->request)->user_id;
+        task.request_id = request_id(import->request);
+        task.input = input;
         rc = begin_job(import, job, &task, err);
     }
     if (rc != RC_OK) {
@@ -223,9 +224,8 @@ check_queued(const image_row *image, const char *method, struct err *err)
 }
 
 static enum rc
-import_from_url(struct import *import, struct err *err)
+fetch_url(struct import *import, const char *url, struct err *err)
 {
-    const char *url = json_string_value(json_object_get(import->body->method, "uri"));
     enum rc rc = fetch_check_url(image_service_of(import->request), url ? url : "", err);
     if (rc == RC_OK) {
         rc = check_queued(import->image, "web-download", err);
@@ -236,6 +236,34 @@ import_from_url(struct import *import, struct err *err)
     struct job *job = job_new();
     job->fetch = fetch_new(url);
     return start_job(import, UPLOAD_FETCH, job, -1, err);
+}
+
+static enum rc
+import_from_url(struct import *import, struct err *err)
+{
+    return fetch_url(import, json_string_value(json_object_get(import->body->method, "uri")), err);
+}
+
+enum rc
+import_begin_url(const struct import_order *order, image_row **image, char ret_task_id[UUID_SIZE],
+                 struct err *err)
+{
+    struct image_service *service = image_service_of(order->request);
+    g_autoptr(GPtrArray) stores = g_ptr_array_new();
+    g_ptr_array_add(stores, (gpointer)store_name(stores_default(service->stores)));
+    struct import import = {.request = order->request,
+                            .db = order->db,
+                            .image = g_steal_pointer(image),
+                            .stores = stores,
+                            .must_all = true,
+                            .task = {.type = "import", .input = order->input}};
+    uuid_new(import.task.id);
+    enum rc rc = fetch_url(&import, order->url, err);
+    image_row_free(import.image);
+    if (rc == RC_OK) {
+        g_strlcpy(ret_task_id, import.task.id, UUID_SIZE);
+    }
+    return rc;
 }
 
 static enum rc
@@ -331,7 +359,15 @@ images_import(struct request *request, struct reply *reply, struct err *err)
 {
     g_autoptr(GPtrArray) stores = g_ptr_array_new();
     const struct method *method = NULL;
-    struct import import = {.request = request, .body = request_body(request), .stores = stores};
+    const struct import_body *body = request_body(request);
+    struct import import = {.request = request,
+                            .body = body,
+                            .stores = stores,
+                            // True unless said otherwise.
+                            .must_all = body->all_stores_must_succeed ||
+                                        !(request_body_present(request) & MUST_SUCCEED_BIT),
+                            .task = {.type = "api_image_import"}};
+    uuid_new(import.task.id);
     enum rc rc = find_method(import.body, &method, err);
     if (rc == RC_OK) {
         rc = request_db(request, &import.db, err);
@@ -360,30 +396,10 @@ images_import(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
-static enum rc
-tasks_list(struct request *request, struct reply *reply, struct err *err)
-{
-    g_autoptr(image_row) image = NULL;
-    g_autofree char *items = NULL;
-    struct db *db;
-    enum rc rc = request_db(request, &db, err);
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "get_image", &image, err);
-    }
-    if (rc == RC_OK) {
-        rc = task_db_list(db, image->id, &items, err);
-    }
-    if (rc == RC_OK) {
-        reply->text = g_strdup_printf("{\"tasks\": %s}", items);
-    }
-    return rc;
-}
-
 // clang-format off
 const struct route import_routes[] = {
     {.method = "POST", .path = "/v2/images/{image_id}/import", .handle = images_import, .status = 202, .flags = ROUTE_SLOW, .body = &body_spec,
      .summary = "import staged data, or data from a URL"},
-    {.method = "GET", .path = "/v2/images/{image_id}/tasks", .handle = tasks_list, .status = 200, .summary = "list an image's imports"},
     {0},
 };
 // clang-format on

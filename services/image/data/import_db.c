@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is staged, and the tasks of imports.
-#include "services/image/catalog/image_sql.h"
+// What is staged.
 #include "services/image/data/upload_db.h"
 
 void
@@ -37,20 +36,4 @@ import_db_staged(struct db *db, const char *image_id, struct staged *staged, str
         };
     }
     return rc;
-}
-
-enum rc
-task_db_list(struct db *db, const char *image_id, char **ret_json, struct err *err)
-{
-    return db_run_text(
-        db,
-        "SELECT COALESCE(jsonb_agg(jsonb_build_object('id', id, 'type', 'api_image_import', "
-        "'status', status, 'owner', owner, 'user_id', user_id, 'request_id', request_id, "
-        "'image_id', image_id, 'input', input, 'result', NULL, 'message', message, 'expires_at', "
-        "NULL, 'deleted', false, 'deleted_at', NULL, 'created_at', " SQL_TIME(
-            "created_at") ", "
-                          "'updated_at', " SQL_TIME(
-                              "updated_at") ") ORDER BY created_at, id), '[]')::text AS items "
-                                            "FROM image_task WHERE image_id = $1::uuid",
-        DB_ARGS(db_s(image_id)), ret_json, err);
 }

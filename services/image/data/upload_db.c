@@ -57,9 +57,11 @@ task_add(struct db *db, const struct upload_begin *what, struct err *err)
     return db_run(
         db,
         "INSERT INTO image_task (id, image_id, upload_id, status, owner, user_id, request_id, "
-        "input) VALUES ($1::uuid, $2::uuid, $3::uuid, 'processing', $4, $5, $6, $7::jsonb)",
+        "input, type) VALUES ($1::uuid, $2::uuid, $3::uuid, 'processing', $4, $5, $6, $7::jsonb, "
+        "$8)",
         DB_ARGS(db_s(task->id), db_s(task->image_id), db_s(what->upload->upload_id),
-                db_s(task->owner), db_s(task->user_id), db_s(task->request_id), db_s(input)),
+                db_s(task->owner), db_s(task->user_id), db_s(task->request_id), db_s(input),
+                db_s(task->type)),
         NULL, err);
 }
 

@@ -14,6 +14,7 @@ struct upload_row {
 };
 struct task {
     char id[UUID_SIZE];
+    const char *type; // "import" or "api_image_import"
     const char *image_id, *owner, *user_id, *request_id;
     json_t *input;
 };
@@ -75,4 +76,3 @@ struct staged { // owned texts; file NULL: nothing is staged
 void staged_clear(struct staged *staged);
 enum rc import_db_staged(struct db *db, const char *image_id, struct staged *ret_staged,
                          struct err *err) CHECKED;
-enum rc task_db_list(struct db *db, const char *image_id, char **ret_json, struct err *err) CHECKED;

@@ -3,6 +3,7 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/metadef/metadef.h"
+#include "services/image/page.h"
 
 #include <string.h>
 
@@ -281,13 +282,6 @@ namespaces_show(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
-static json_t *
-link_of(const struct request *request, const char *marker)
-{
-    g_autofree char *query = request_page_query(request, marker);
-    return json_sprintf("/v2/metadefs/namespaces%s", query);
-}
-
 static enum rc
 namespaces_list(struct request *request, struct reply *reply, struct err *err)
 {
@@ -314,12 +308,10 @@ namespaces_list(struct request *request, struct reply *reply, struct err *err)
         rc = metadef_db_list(db, &list, &items, &last, err);
     }
     if (rc == RC_OK) {
-        reply->json =
-            json_pack("{s:o, s:o, s:s}", "namespaces", json_loads(items, 0, NULL), "first",
-                      link_of(request, NULL), "schema", "/v2/schemas/metadefs/namespaces");
-        if (last) {
-            json_object_set_new(reply->json, "next", link_of(request, last));
-        }
+        g_autofree char *links = page_links(request, "/v2/metadefs/namespaces", last);
+        reply->text = g_strdup_printf(
+            "{\"namespaces\": %s, %s, \"schema\": \"/v2/schemas/metadefs/namespaces\"}", items,
+            links);
     }
     return rc;
 }

@@ -2,6 +2,7 @@
 #include "services/image/store/sweep.h"
 
 #include "common/log/log.h"
+#include "services/image/catalog/task_db.h"
 #include "services/image/store/location_db.h"
 
 #define ADOPT_AGE_S 600
@@ -123,6 +124,9 @@ sweep_all(struct image_service *image, struct err *err)
     }
     if (rc == RC_OK) {
         rc = sweep_db_staged(db, image->stage_ttl_s, &n_staged, err);
+    }
+    if (rc == RC_OK) {
+        rc = task_db_sweep(db, err);
     }
     if (rc == RC_OK) {
         rc = sweep_temps(image, db, err);

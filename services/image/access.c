@@ -77,8 +77,9 @@ struct viewer
 viewer_of(const struct request *request)
 {
     const struct auth_context *auth = request_auth(request);
+    // Images are of projects: as in Glance, a token of the system is nobody's administrator here.
     return (struct viewer){.project_id = auth ? auth->project_id : "",
-                           .is_admin = auth && auth->is_admin};
+                           .is_admin = auth && auth->is_admin && !auth->is_system};
 }
 
 enum rc

@@ -28,7 +28,7 @@ FROM generate_series(FIRST + 1, LAST) n
 FILL_MEMBERS = """
 INSERT INTO image_member (image_id, member_id, status)
 SELECT lpad(to_hex(n), 32, '0')::uuid, md5(m::text || 'm' || n / 5), CASE WHEN m = 1 THEN 'pending' ELSE 'accepted' END
-FROM generate_series(FIRST + 1, LAST) n, generate_series(1, 5) m WHERE n % 2 = 0
+FROM generate_series(FIRST + 1, LAST) n, generate_series(1, 10) m WHERE n % 2 = 0
 """
 FILL_MINE = """INSERT INTO image_member (image_id, member_id, status)
 SELECT lpad(to_hex(n), 32, '0')::uuid, 'MINE', CASE WHEN n % 4 = 0 THEN 'accepted' ELSE 'pending' END FROM generate_series(102, 140, 2) n"""

@@ -11,7 +11,7 @@ run="postgresql postgresql-client rabbitmq-server ovn-central ovn-host openvswit
  qemu-system-x86 qemu-utils genisoimage ethtool iproute2 util-linux procps kmod openssh-client curl ca-certificates"
 guest="busybox mtools fdisk syslinux syslinux-common cpio dosfstools e2fsprogs binutils dpkg-dev"
 clients="python3 python3-openstackclient python3-openstacksdk"
-tests="check python3-pytest python3-pytest-xdist python3-aiosmtpd python3-psycopg2 python3-pika iputils-ping zstd"
+tests="check python3-pytest python3-pytest-xdist python3-aiosmtpd python3-psycopg2 python3-pika python3-swift iputils-ping zstd"
 wanted="$build $run $guest $clients $tests"
 
 if [ "${1:-}" = --list ]; then

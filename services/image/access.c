@@ -77,14 +77,18 @@ struct viewer
 viewer_of(const struct request *request)
 {
     const struct auth_context *auth = request_auth(request);
+    // Images are of projects: as in Glance, a token of the system is nobody's administrator here.
     return (struct viewer){.project_id = auth ? auth->project_id : "",
-                           .is_admin = auth && auth->is_admin};
+                           .is_admin = auth && auth->is_admin && !auth->is_system};
 }
 
 enum rc
 image_allow(const struct request *request, const char *rule, const image_row *image,
             const char *member_id, struct err *err)
 {
+    if (request_auth(request)->is_system) {
+        return fault(err, RC_NOT_FOUND, "No image found with ID %s", image->id);
+    }
     if (!member_id && image->is_member) {
         member_id = request_project(request);
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lib import hostile
 from tests.lib.s3 import MIN_PART, S3
 from tests.lib.stack import free_ports, wait_until
 
@@ -25,6 +26,7 @@ STREAM = {"Content-Type": "application/octet-stream"}
 REMOTE = S3(free_ports(["s3"])["s3"])
 SETTINGS = {"image": {"stores": {"enabled": "local:file, archive:s3"}, "store:archive": REMOTE.settings()}}
 KINDS = ["upload", "import", "delete", "copy"]
+BASE = hostile.tar([hostile.member("base", random.Random(1).randbytes(400_000))])  # every archive's lowest layer
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,18 +37,22 @@ def s3():
 
 @pytest.fixture(scope="module")
 def owner(stack):
+    """With an image of another's that shares a layer with every archive."""
+    other = stack.person()
+    Acting(stack, other, "delete", "local", hostile.docker([BASE, hostile.LAYERS[0]]), "docker")
+    Acting(stack, other, "delete", "archive", hostile.oci([BASE], pack=bytes, kind="application/vnd.oci.image.layer.v1.tar"), "docker")
     return stack.person()
 
 
 class Acting(threading.Thread):
     """One operation on one image; whatever breaks is the kill."""
 
-    def __init__(self, stack, owner, kind, store, data):
+    def __init__(self, stack, owner, kind, store, data, container="bare"):
         super().__init__()
         self.stack, self.owner, self.kind, self.store, self.data = stack, owner, kind, store, data
         self.other = "local" if store == "archive" else "archive"
         self.stored = self.deleted = False
-        self.image = stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": "bare"}, token=owner.token)["id"]
+        self.image = stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": container}, token=owner.token)["id"]
         if kind == "import":
             assert self._put("stage") == 204
         elif kind != "upload":
@@ -87,8 +93,9 @@ def settle(stack, owner):
 
 def leftovers(stack, s3):
     images = Path(stack.cloud.dir("images"))
-    rows = stack.sql("image", "SELECT i.blob, l.store FROM image i JOIN image_location l ON l.image_id = i.id WHERE i.blob IS NOT NULL")
-    wanted = {store: {r["blob"] for r in rows if r["store"] == store} for store in ("local", "archive")}
+    rows = stack.sql("image", "SELECT i.blob, l.store, COALESCE(p.part, i.blob) AS part FROM image i JOIN image_location l ON l.image_id = i.id "
+                              "LEFT JOIN blob_part p ON p.sha512 = i.blob WHERE i.blob IS NOT NULL")
+    wanted = {store: {r["part"] for r in rows if r["store"] == store} for store in ("local", "archive")}
     staged = {r["f"] for r in stack.sql("image", "SELECT staged_file::text AS f FROM image WHERE staged_file IS NOT NULL")}
     found = {
         "local": {p.name for p in (images / "blobs").glob("*/*")} ^ wanted["local"],
@@ -96,7 +103,8 @@ def leftovers(stack, s3):
         "parts": {p.name for p in (images / "part").iterdir()} | set(s3.uploads),
         "temps": {p.name for p in (images / "tmp").iterdir()} ^ staged,
         "rows": {(r["sha512"], r["store"]) for r in stack.sql("image", "SELECT sha512, store FROM blob_location WHERE state = 'present'")}
-                ^ {(r["blob"], r["store"]) for r in rows},
+                ^ {(r[which], r["store"]) for r in rows for which in ("blob", "part")},
+        "blobs": {r["sha512"] for r in stack.sql("image", "SELECT sha512 FROM blob")} ^ {r[which] for r in rows for which in ("blob", "part")},
         "others": {r["state"] for r in stack.sql("image", "SELECT state FROM blob_location WHERE state <> 'present'")},
         "leases": {r["s"] for r in stack.sql("image", "SELECT status AS s FROM image WHERE upload_id IS NOT NULL OR status IN ('saving', 'importing')")},
         "tasks": {r["s"] for r in stack.sql("image", "SELECT status AS s FROM image_task WHERE status = 'processing'")},
@@ -118,7 +126,7 @@ def check_sums(stack, owner):
     n_staged = sum(i["status"] == "uploading" for i in images)
     assert usage["image_size_total"]["usage"] == total >> 20 and usage["image_stage_total"]["usage"] == staged >> 20
     assert usage["image_count_total"]["usage"] == len(images) and usage["image_count_uploading"]["usage"] == n_staged
-    opened = stack.sql("image", "SELECT resource_id, quantity FROM usage_interval WHERE to_us IS NULL")
+    opened = stack.sql("image", "SELECT resource_id, quantity FROM usage_interval WHERE to_us IS NULL AND project_id = %s", owner.project_id)
     assert {(o["resource_id"], o["quantity"]) for o in opened} == {(i["id"], i["size"]) for i in images if i["status"] == "active"}
 
 
@@ -126,10 +134,12 @@ def check_sums(stack, owner):
 def test_kill_at_a_random_moment(stack, owner, s3, number):
     random.seed(SEED + number)
     kind, store = KINDS[number % len(KINDS)], ["local", "archive"][number // len(KINDS) % 2]
-    data = random.randbytes(random.choice([1000, 3_000_000, 2 * MIN_PART + 5]))
+    data, container = random.randbytes(random.choice([1000, 3_000_000, 2 * MIN_PART + 5])), random.choice(["bare", "docker"])
+    if container == "docker":
+        data = hostile.docker([BASE, hostile.tar([hostile.member("more", data)])])
     moment = random.uniform(0, 0.4)
-    print(f"seed {SEED + number}: {kind} of {len(data)} bytes in {store}, killed after {moment:.3f} s")
-    acting = Acting(stack, owner, kind, store, data)
+    print(f"seed {SEED + number}: {kind} of {len(data)} bytes, {container}, in {store}, killed after {moment:.3f} s")
+    acting = Acting(stack, owner, kind, store, data, container)
     acting.start()
     time.sleep(moment)  # the moment is the case
     stack.kill("image")

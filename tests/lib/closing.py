@@ -76,7 +76,8 @@ def wait_closed(stack, closing, timeout=90):
 def wait_nothing_left(stack, projects, user_id):
     """Limits go by the feed, a moment later."""
     wait_until(lambda: not leftovers(stack, projects, user_id), 5, None)
-    assert leftovers(stack, projects, user_id) == {}
+    found = leftovers(stack, projects, user_id)
+    assert not found, found
 
 
 def make(stack, token, kind, **body):

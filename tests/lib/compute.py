@@ -56,9 +56,9 @@ def flavor(stack, **more):
     return stack.call("POST", "compute", "/v2.1/flavors", {"flavor": body}, stack.admin_token())["flavor"]
 
 
-def image(stack, person, size=64 * 1024):
-    data = hashlib.sha512(uuid.uuid4().bytes).digest() * (size // 64)
-    made = stack.call("POST", "image", "/v2/images", {"name": "disk", "disk_format": "raw", "container_format": "bare"}, person.token)
+def image(stack, person, size=64 * 1024, container="bare", data=None):
+    data = data or hashlib.sha512(uuid.uuid4().bytes).digest() * (size // 64)
+    made = stack.call("POST", "image", "/v2/images", {"name": "disk", "disk_format": "raw", "container_format": container}, person.token)
     status, _, body = stack.request("PUT", "image", f"/v2/images/{made['id']}/file", data=data, token=person.token,
                                     headers={"Content-Type": "application/octet-stream"})
     assert status == 204, body

@@ -58,6 +58,8 @@ def verify(server, method, target, headers, body):
     names = fields["SignedHeaders"].split(";")
     if not SIGNED_ALWAYS <= set(names) or names != sorted(names):
         raise Refused(403, "AccessDenied")
+    if any(name not in headers for name in names):  # signed, but not sent
+        raise Refused(403, "SignatureDoesNotMatch")
     path, _, query = target.partition("?")
     pairs = sorted((_quote(urllib.parse.unquote(k)), _quote(urllib.parse.unquote(v)))
                    for k, _, v in (pair.partition("=") for pair in query.split("&") if pair))

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's API as clients see it: versions, flavors, keys, what a server's body may say, lists, metadata, tags, groups, hosts."""
 
+import gzip
 import time
 import uuid
 
 import pytest
 
-from tests.lib.compute import CLOUD, NO_OVN, flavor
+from tests.lib import hostile
+from tests.lib.compute import CLOUD, NO_OVN, flavor, image
 
 SERVICES = CLOUD
 HAS_HOST = True
@@ -101,6 +103,20 @@ def test_a_servers_wrong_field_is_named_and_nothing_is_made(stack, tenant, chang
     reply = tenant.request("POST", "/servers", body)
     assert reply[0] == expected and word in refused(reply)[1], reply
     assert stack.sql("compute", count)[0]["n"] == before
+
+
+@pytest.mark.parametrize("container, data", [
+    ("docker", hostile.docker(hostile.LAYERS)), ("docker", hostile.rootfs()), ("compressed", gzip.compress(b"disk" * 500)),
+    ("ova", hostile.tar([hostile.member("a.ovf", b"<Envelope/>")]))], ids=["docker", "rootfs", "compressed", "ova"])
+def test_a_server_does_not_boot_from_what_is_packed(stack, tenant, server_id, container, data):
+    packed = image(stack, tenant.person, container=container, data=data)
+    before = tenant.request("GET", "/servers")[2]
+    said = f"Image {packed} is unacceptable: a server cannot boot from container_format '{container}'"
+    answer = tenant.request("POST", "/servers", tenant.body(imageRef=packed))
+    assert (answer[0], refused(answer)) == (400, ("badRequest", said))
+    answer = tenant.request("POST", f"/servers/{server_id}/action", {"rebuild": {"imageRef": packed}})
+    assert (answer[0], refused(answer)) == (400, ("badRequest", said))
+    assert tenant.request("GET", "/servers")[2] == before
 
 
 def test_several_servers_are_made_at_once(tenant):

@@ -197,7 +197,8 @@ def test_a_reader_of_the_system_reads_everybodys_credentials(stack):
     assert stack.request("PUT", "identity", f"/v3/system/users/{reader.user_id}/roles/{role}", token=stack.admin_token())[0] == 204
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": {"id": reader.user_id, "password": reader.password}}}, "scope": {"system": {"all": True}}}}
     token = stack.request("POST", "identity", "/v3/auth/tokens", body)[1]["X-Subject-Token"]
-    made = stack.request("POST", "identity", "/v3/credentials", {"credential": {"type": "cert", "blob": "x"}}, token=person.token)[2]["credential"]["id"]
+    made = stack.request("POST", "identity", "/v3/credentials", {"credential": {"type": "cert", "blob": "x", "user_id": person.user_id}}, token=person.token)[2]
+    made = made["credential"]["id"]
     assert made in {c["id"] for c in stack.request("GET", "identity", "/v3/credentials", token=token)[2]["credentials"]}
     assert stack.request("GET", "identity", "/v3/credentials/" + made, token=token)[0] == 200
     assert stack.request("DELETE", "identity", "/v3/credentials/" + made, token=token)[0] in (403, 404)

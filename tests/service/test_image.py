@@ -316,3 +316,34 @@ def test_quota_is_checked_before_anything_is_stored(stack):
     assert upload(stack, person, second, b"x" * 40)[0] == 204
     usage = stack.call("GET", "image", "/v2/info/usage", token=person.token)["usage"]
     assert usage["image_size_total"] == {"usage": 1, "limit": 1}
+
+
+def test_a_token_of_the_system_administers_no_images(stack):
+    person, admin = stack.person(), stack.admin_token()
+    user = stack.call("GET", "identity", "/v3/users?name=admin", token=admin)["users"][0]["id"]
+    role = stack.call("GET", "identity", "/v3/roles?name=admin", token=admin)["roles"][0]["id"]
+    stack.call("PUT", "identity", f"/v3/system/users/{user}/roles/{role}", token=admin)
+    password = {"user": {"id": user, "password": stack.cloud.secret("admin")}}
+    login = {"auth": {"identity": {"methods": ["password"], "password": password}, "scope": {"system": {"all": True}}}}
+    status, headers, _ = stack.request("POST", "identity", "/v3/auth/tokens", login)
+    assert status == 201
+    token, image = headers["X-Subject-Token"], create(stack, person)
+    assert stack.request("GET", "image", "/v2/images", token=token)[0] == 403
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/actions/deactivate"), ("GET", "/file"), ("GET", "/members")):
+        assert stack.request(method, "image", f"/v2/images/{image['id']}{path}", token=token)[0] == 404
+    common = create(stack, person, visibility="community")
+    for method, path in (("GET", ""), ("DELETE", ""), ("PUT", "/tags/t")):
+        assert stack.request(method, "image", f"/v2/images/{common['id']}{path}", token=token)[0] == 404
+    assert stack.request("POST", "image", "/v2/images", {"name": "nobody's"}, token=token)[0] == 403
+    assert stack.request("GET", "image", f"/v2/images/{image['id']}", token=admin)[0] == 200
+
+
+def test_one_location_of_an_image_cannot_be_written(stack):
+    person = stack.person()
+    image = create(stack, person)
+    for path in ("/locations", "/locations/-", "/locations/0"):
+        change = [{"op": "add", "path": path, "value": {"url": "http://127.0.0.1/x", "metadata": {}}}]
+        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+        assert stack.request("PATCH", "image", f"/v2/images/{image['id']}", change, token=person.token, headers=headers)[0] == 403
+    change[0]["path"] = "/locations/x"
+    assert stack.request("PATCH", "image", f"/v2/images/{image['id']}", change, token=person.token, headers=headers)[0] == 400

@@ -3,8 +3,10 @@
 
 import hashlib
 import subprocess
+import urllib.request
 
 from deploy.launch import services
+from tests.lib import hostile
 from tests.lib.stack import wait_until
 
 SERVICES = ["identity", "image"]
@@ -103,3 +105,16 @@ def test_an_algorithm_that_nobody_knows_is_refused_at_the_start(stack):
     finally:
         set_algo(stack, "sha512")
         stack.start("image")
+
+
+def test_the_layers_of_an_archive_are_known_by_the_hash_that_it_is_known_by(stack):
+    restart(stack, "sha256")
+    person, base = stack.person(), hostile.tar([hostile.member("base", b"bytes" * 50_000)])
+    for data in (hostile.docker([base, hostile.LAYERS[0]]), hostile.docker([base, hostile.LAYERS[1]])):
+        image = stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": "docker"}, person.token)["id"]
+        assert stack.request("PUT", "image", f"/v2/images/{image}/file", data=data, token=person.token, headers=STREAM)[0] == 204
+        with urllib.request.urlopen(urllib.request.Request(f"{stack.url('image')}/v2/images/{image}/file", headers={"X-Auth-Token": person.token})) as reply:
+            assert reply.read() == data
+    parts = stack.sql("image", "SELECT part, count(DISTINCT sha512) AS n FROM blob_part GROUP BY part")
+    assert {len(row["part"]) for row in parts} == {64}
+    assert [row["part"] for row in parts if row["n"] == 2] == [hashlib.sha256(base).hexdigest()]

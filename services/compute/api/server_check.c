@@ -52,6 +52,21 @@ lookup_failed(enum rc rc, struct err *err)
     return rc_is_retryable(rc) || rc == RC_UNAUTHORIZED ? rc : RC_INVALID;
 }
 
+// What is packed has no disk to boot from: container_format must be one whose content is the disk
+// itself.
+static bool
+is_bootable(json_t *image)
+{
+    static const char *const disks[] = {"", "bare", "ovf", "ami", "aki", "ari"};
+    const char *container = text_of(image, "container_format");
+    for (size_t i = 0; i < N_ELEMENTS(disks); i++) {
+        if (strcmp(disks[i], container) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum rc
 check_image(struct request *request, const char *image_id, json_t **ret_image, struct err *err)
 {
@@ -67,6 +82,11 @@ check_image(struct request *request, const char *image_id, json_t **ret_image, s
     }
     if (strcmp(text_of(image, "status"), "active") != 0) {
         return fault(err, RC_INVALID, "Image %s is not active.", image_id);
+    }
+    if (!is_bootable(image)) {
+        return fault(err, RC_INVALID,
+                     "Image %s is unacceptable: a server cannot boot from container_format '%.20s'",
+                     image_id, text_of(image, "container_format"));
     }
     *ret_image = json_incref(image);
     return RC_OK;

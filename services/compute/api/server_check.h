@@ -10,7 +10,8 @@ struct wanted_port { // one NIC of a new server
     char network_name[256];
     char network_id_found[40]; // of a given port
 };
-// The image's JSON as the image API shows it, new reference. RC_INVALID: missing, not active.
+// The image's JSON as the image API shows it, new reference. RC_INVALID: missing, not active, or
+// packed.
 enum rc check_image(struct request *request, const char *image_id, json_t **ret_image,
                     struct err *err) CHECKED;
 // What is kept of an image in the server's row; new reference.

@@ -291,6 +291,9 @@ images_list(struct request *request, struct reply *reply, struct err *err)
     if (g_str_has_suffix(request_url(request), "/")) {
         return images_nameless(request, reply, err);
     }
+    if (request_auth(request)->is_system) {
+        return fault(err, RC_FORBIDDEN, "You are not authorized to complete get_images action.");
+    }
     enum rc rc = image_allow_new(request, "get_images", request_project(request), "", err);
     const char *name, *value;
     for (unsigned i = 0; rc == RC_OK && request_query_at(request, i, &name, &value); i++) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bytes that are looked at twice: are they compressed, and is what comes out a tar?
-#include <openssl/evp.h>
 #include <string.h>
 
+#include "common/base/digest.h"
 #include "services/image/format/archive_parts.h"
 
 #define BLOCK 512
@@ -25,26 +25,6 @@ struct content {
 
 static bool take_content(void *context, const uint8_t *data, size_t size, struct refusal *refusal);
 
-static EVP_MD_CTX *
-digest_new(void)
-{
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    int done = EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
-    g_assert(done == 1);
-    return digest;
-}
-
-static void
-digest_hex(EVP_MD_CTX *digest, char ret_hex[65])
-{
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    EVP_DigestFinal_ex(digest, bytes, &size);
-    for (unsigned i = 0; i < size; i++) {
-        g_snprintf(ret_hex + 2 * i, 3, "%02x", bytes[i]);
-    }
-}
-
 struct content *
 content_new(const struct content_sink *sink, struct budget *budget, void *context)
 {
@@ -52,7 +32,7 @@ content_new(const struct content_sink *sink, struct budget *budget, void *contex
     content->sink = sink;
     content->budget = budget;
     content->context = context;
-    content->digest = digest_new();
+    content->digest = digest_new(EVP_sha256());
     return content;
 }
 
@@ -146,7 +126,7 @@ judge_outside(struct content *content, struct refusal *refusal)
     if (content->facts.compression != COMPRESSION_NONE) {
         content->unpack =
             unpack_new(content->facts.compression, content->budget, take_content, content);
-        content->diff_id = digest_new();
+        content->diff_id = digest_new(EVP_sha256());
     }
     return pass_bytes(content, window->bytes, window->fill, refusal);
 }
@@ -176,9 +156,9 @@ content_end(struct content *content, struct content_facts *ret_facts, struct ref
         (content->tar && !tar_scan_end(content->tar, refusal))) {
         return false;
     }
-    digest_hex(content->digest, content->facts.digest);
+    digest_to_hex(content->digest, content->facts.digest);
     if (content->diff_id) {
-        digest_hex(content->diff_id, content->facts.diff_id);
+        digest_to_hex(content->diff_id, content->facts.diff_id);
     } else {
         g_strlcpy(content->facts.diff_id, content->facts.digest, 65);
     }

@@ -12,15 +12,16 @@ struct cutting {
     const GArray *pieces; // of struct archive_piece
     GArray *recipe;       // as many
     guint at;
-    uint64_t n_left; // of the piece
+    uint64_t n_left;   // of the piece
+    const EVP_MD *evp; // parts are known by what the whole is known by
     EVP_MD_CTX *layer, *rest;
     int64_t rest_size;
 };
 
 static void
-digest_start(EVP_MD_CTX *digest)
+digest_start(EVP_MD_CTX *digest, const EVP_MD *evp)
 {
-    int done = EVP_DigestInit_ex(digest, EVP_sha512(), NULL);
+    int done = EVP_DigestInit_ex(digest, evp, NULL);
     g_assert(done == 1);
 }
 
@@ -34,7 +35,7 @@ begin_piece(struct cutting *cutting)
         &g_array_index(cutting->pieces, struct archive_piece, cutting->at);
     struct recipe_piece piece = {.size = (int64_t)from->size, .part_size = (int64_t)from->size};
     if (from->is_layer) {
-        digest_start(cutting->layer);
+        digest_start(cutting->layer, cutting->evp);
     } else {
         piece.first = cutting->rest_size;
         cutting->rest_size += piece.size;
@@ -100,10 +101,11 @@ recipe_make(const struct blob_source *whole, const GArray *layers, GArray **ret_
     struct cutting cutting = {
         .pieces = pieces,
         .recipe = g_array_new(FALSE, TRUE, sizeof(struct recipe_piece)),
+        .evp = digest_algo_of(whole->sha512)->evp(),
         .layer = EVP_MD_CTX_new(),
         .rest = EVP_MD_CTX_new(),
     };
-    digest_start(cutting.rest);
+    digest_start(cutting.rest, cutting.evp);
     begin_piece(&cutting);
     enum rc rc = blob_source_read(whole, take_bytes, &cutting, err);
     if (rc == RC_OK) {

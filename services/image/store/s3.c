@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define CONNECT_TIMEOUT_S 10L
+#define CONTINUE_TIMEOUT_MS 100L
 #define N_TRIES 5
 #define FIRST_DELAY_MS 200
 #define MAX_ANSWER ((size_t)4 << 20)
@@ -61,7 +62,6 @@ make_headers(const struct attempt *attempt)
         call->size ? sha256_hex(call->body, call->size) : g_strdup(EMPTY_SHA256);
     g_autofree char *line = g_strconcat("x-amz-content-sha256: ", hash, NULL);
     struct curl_slist *headers = curl_slist_append(NULL, line);
-    headers = curl_slist_append(headers, "Expect:");
     headers = curl_slist_append(headers, "Content-Type: application/octet-stream");
     if (call->sink) {
         g_autofree char *range =
@@ -85,11 +85,14 @@ perform(const struct s3 *s3, struct attempt *attempt, char *message)
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, s3->signer);
-    curl_easy_setopt(curl, CURLOPT_USERPWD, s3->credentials);
+    curl_easy_setopt(curl, CURLOPT_USERNAME, s3->access_key);
+    curl_easy_setopt(curl, CURLOPT_PASSWORD, s3->secret_key);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+    // A header that is taken away ("Expect:") would be signed all the same.
+    curl_easy_setopt(curl, CURLOPT_EXPECT_100_TIMEOUT_MS, CONTINUE_TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, s3->timeout_s);
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);

@@ -5,7 +5,7 @@
 #include "services/image/store/store.h"
 
 struct s3 {
-    char *url, *bucket, *region, *prefix, *credentials, *signer; // credentials: "id:secret"
+    char *url, *bucket, *region, *prefix, *access_key, *secret_key, *signer;
     int64_t part_size;
     long timeout_s;
     GMutex mutex; // guards n_busy

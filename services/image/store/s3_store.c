@@ -15,7 +15,8 @@ static void
 s3_done(void *self)
 {
     struct s3 *s3 = self;
-    char *texts[] = {s3->url, s3->bucket, s3->region, s3->prefix, s3->credentials, s3->signer};
+    char *texts[] = {s3->url,        s3->bucket,     s3->region, s3->prefix,
+                     s3->access_key, s3->secret_key, s3->signer};
     for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
         g_free(texts[i]);
     }
@@ -75,8 +76,8 @@ s3_init(const struct conf *conf, const char *group, const char *temp_path, void 
     s3->region = g_strdup(conf_text(conf, group, "region"));
     s3->prefix = g_strdup(conf_text(conf, group, "prefix"));
     s3->signer = g_strdup_printf("aws:amz:%s:s3", s3->region);
-    s3->credentials = g_strdup_printf("%s:%s", conf_text(conf, group, "access_key"),
-                                      conf_text(conf, group, "secret_key"));
+    s3->access_key = g_strdup(conf_text(conf, group, "access_key"));
+    s3->secret_key = g_strdup(conf_text(conf, group, "secret_key"));
     s3->part_size = conf_int(conf, group, "part_size");
     s3->timeout_s = (long)conf_int(conf, group, "timeout");
     g_mutex_init(&s3->mutex);

@@ -45,12 +45,20 @@ against_model(const db_result *row, struct err *err)
     "project_limit l JOIN service s ON s.id = l.service_id WHERE limit_breaks_model("    \
     "s.type, l.resource_name, coalesce(l.project_id, l.domain_id)) AND "
 
+// sql: begins with BREAKS.
+static enum rc
+check_rows(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+           struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db, sql, args, n_args, &rows, err);
+    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+}
+
 enum rc
 limit_db_check_model(struct db *db, const char *limit_id, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, BREAKS "l.id = $1", DB_ARGS(db_s(limit_id)), &rows, err);
-    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+    return check_rows(db, BREAKS "l.id = $1", DB_ARGS(db_s(limit_id)), err);
 }
 
 // Only this model bounds a project by a default, and by a domain's limit that may go.
@@ -60,33 +68,27 @@ enum rc
 limit_db_check_resource(struct db *db, const char *service_id, const char *resource_name,
                         struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db,
-                        BREAKS_TWO_LEVELS "s.type = (SELECT type FROM service WHERE id = $1) AND "
-                                          "l.resource_name = $2 ORDER BY l.id LIMIT 1",
-                        DB_ARGS(db_s(service_id), db_s(resource_name)), &rows, err);
-    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+    return check_rows(db,
+                      BREAKS_TWO_LEVELS "s.type = (SELECT type FROM service WHERE id = $1) AND "
+                                        "l.resource_name = $2 ORDER BY l.id LIMIT 1",
+                      DB_ARGS(db_s(service_id), db_s(resource_name)), err);
 }
 
 enum rc
 limit_db_check_defaults(struct db *db, const char *limits_json, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db,
-                        BREAKS_TWO_LEVELS
-                        "(s.type, l.resource_name) IN (SELECT service, resource FROM "
-                        "jsonb_to_recordset($1::jsonb) AS w(project_id text, service text, "
-                        "resource text) WHERE w.project_id = '') ORDER BY l.id LIMIT 1",
-                        DB_ARGS(db_s(limits_json)), &rows, err);
-    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+    return check_rows(db,
+                      BREAKS_TWO_LEVELS
+                      "(s.type, l.resource_name) IN (SELECT service, resource FROM "
+                      "jsonb_to_recordset($1::jsonb) AS w(project_id text, service text, "
+                      "resource text) WHERE w.project_id = '') ORDER BY l.id LIMIT 1",
+                      DB_ARGS(db_s(limits_json)), err);
 }
 
 enum rc
 limit_db_check_all(struct db *db, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, BREAKS "true ORDER BY l.id LIMIT 1", DB_NONE, &rows, err);
-    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+    return check_rows(db, BREAKS "true ORDER BY l.id LIMIT 1", DB_NONE, err);
 }
 
 enum rc
@@ -170,14 +172,12 @@ limit_db_store(struct db *db, const char *limits_json, struct err *err)
 enum rc
 limit_db_check_models(struct db *db, const char *limits_json, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc =
-        db_run(db,
-               BREAKS "(s.type, l.resource_name, l.project_id) IN (SELECT service, resource, "
-                      "project_id FROM jsonb_to_recordset($1::jsonb) AS w(project_id text, "
-                      "service text, resource text)) ORDER BY l.id LIMIT 1",
-               DB_ARGS(db_s(limits_json)), &rows, err);
-    return rc == RC_OK && db_n_rows(rows) ? against_model(rows, err) : rc;
+    return check_rows(db,
+                      BREAKS "(s.type, l.resource_name, l.project_id) IN (SELECT service, "
+                             "resource, project_id FROM jsonb_to_recordset($1::jsonb) AS "
+                             "w(project_id text, service text, resource text)) ORDER BY l.id "
+                             "LIMIT 1",
+                      DB_ARGS(db_s(limits_json)), err);
 }
 
 enum rc

@@ -71,7 +71,7 @@ def test_openstacksdk_reaches_what_the_rules_name(stack, person, made):
     ("network", "GET", "/v2.0/networks.json", 404), ("network", "GET", "/v2.0//networks", 401), ("network", "GET", "/v2.0/networks/%2e%2e", 404),
     ("image", "GET", "/v2/images", 200), ("image", "POST", "/v2/images", 201), ("image", "GET", "/v2/schemas/image", 401),
     ("billing", "GET", "/v1/rating/modules", 200), ("billing", "GET", "/v1/rating/modules/haneul", 401), ("billing", "GET", "/v2/summary", 401),
-    ("identity", "GET", "/v3/users/none", 401), ("identity", "GET", "/v3/auth/tokens", 200), ("identity", "GET", "/v3/auth/projects", 401),
+    ("identity", "GET", "/v3/users/none", 403), ("identity", "GET", "/v3/auth/tokens", 200), ("identity", "GET", "/v3/auth/projects", 401),
     ("identity", "DELETE", "/v3/auth/tokens", 401), ("identity", "GET", "/v3", 200),
 ])
 def test_each_service(stack, made, service, method, path, status):

@@ -78,8 +78,9 @@ enum resource_style {
     RESOURCE_REVISION = 128, // has revision_number, created_at, updated_at kept by the engine
     RESOURCE_COMPARISONS = 256, // Keystone's name__contains, __startswith, __endswith, the i… forms
                                 // and __iexact, of every filter that is a text
-    RESOURCE_MISSING_FIRST = 512 // what is not there is 404 for everybody; else who may not touch
-                                 // it if it were gets 403
+    // What is not there is 404 for everybody; else who may not touch it if it were gets 403.
+    RESOURCE_MISSING_FIRST = 512,        // in every operation
+    RESOURCE_MISSING_FIRST_WRITES = 1024 // in updates and deletes
 };
 struct resource {
     const char *singular, *plural; // "network", "networks"; also the envelope names

@@ -156,7 +156,8 @@ static enum rc
 open_target(struct resource_op *op, const char *policy, struct err *err)
 {
     enum rc rc = load_old(op, err);
-    bool tells = rc == RC_NOT_FOUND && (op->resource->style & RESOURCE_MISSING_FIRST);
+    bool tells = rc == RC_NOT_FOUND &&
+                 (op->resource->style & (RESOURCE_MISSING_FIRST | RESOURCE_MISSING_FIRST_WRITES));
     if ((rc == RC_OK || rc == RC_NOT_FOUND) && !tells) {
         struct err denied;
         enum rc allowed = allow_old(op, policy, &denied);

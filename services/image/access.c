@@ -86,6 +86,9 @@ enum rc
 image_allow(const struct request *request, const char *rule, const image_row *image,
             const char *member_id, struct err *err)
 {
+    if (request_auth(request)->is_system) {
+        return fault(err, RC_NOT_FOUND, "No image found with ID %s", image->id);
+    }
     if (!member_id && image->is_member) {
         member_id = request_project(request);
     }

@@ -185,10 +185,11 @@ def test_a_region_may_go_while_a_limit_names_it(stack):
     assert stack.request("DELETE", "identity", path, token=token)[0] == 204
 
 
-@pytest.mark.parametrize("path,status", [("/v3/roles/", 404), ("/v3/domains/", 404), ("/v3/projects/", 403), ("/v3/users/", 403), ("/v3/services/", 403)])
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_what_is_not_there_is_told_as_keystone_tells_it(stack, path, status, method):
-    assert stack.request(method, "identity", path + uuid.uuid4().hex, token=stack.person().token)[0] == status
+@pytest.mark.parametrize("path,shown,deleted", [("/v3/roles/", 404, 404), ("/v3/domains/", 403, 404), ("/v3/projects/", 403, 403), ("/v3/users/", 403, 403)])
+def test_what_is_not_there_is_told_as_keystone_tells_it(stack, path, shown, deleted):
+    token = stack.person().token
+    assert stack.request("GET", "identity", path + uuid.uuid4().hex, token=token)[0] == shown
+    assert stack.request("DELETE", "identity", path + uuid.uuid4().hex, token=token)[0] == deleted
 
 
 def test_a_reader_of_the_system_reads_everybodys_credentials(stack):

@@ -159,3 +159,25 @@ def test_a_tree_is_read_by_its_domain(world):
     assert world.stack.request("GET", "identity", path + world.ids["d_project"], token=world.tokens["r"])[0] == 200
     assert world.stack.request("GET", "identity", path + world.ids["o_project"], token=world.tokens["r"])[0] == 403
     assert world.stack.request("GET", "identity", path, token=world.tokens["a"])[0] == 400
+
+
+def test_a_domains_token_sees_its_own_users_in_a_group_and_its_own_groups_of_a_user(world):
+    ids = world.ids
+    assert world.stack.request("PUT", "identity", f"/v3/groups/{ids['d_group']}/users/{ids['o_user']}", token=world.admin)[0] == 204
+    assert world.stack.request("PUT", "identity", f"/v3/groups/{ids['d_group']}/users/{ids['d_user']}", token=world.admin)[0] == 204
+
+    def users(token):
+        return {user["id"] for user in world.stack.call("GET", "identity", f"/v3/groups/{ids['d_group']}/users", token=token)["users"]}
+    assert users(world.admin) == {ids["d_user"], ids["o_user"]} and users(world.tokens["r"]) == {ids["d_user"]}
+    for user, token, found in (("d_user", world.tokens["r"], True), ("o_user", world.admin, True), ("o_user", world.tokens["d"], True)):
+        groups = world.stack.call("GET", "identity", f"/v3/users/{ids[user]}/groups", token=token)["groups"]
+        assert (ids["d_group"] in {group["id"] for group in groups}) == found
+
+
+def test_a_domains_own_roles_are_the_clouds_to_make_and_show(world):
+    role = world.stack.call("POST", "identity", "/v3/roles", {"role": {"name": uuid.uuid4().hex, "domain_id": world.ids["d"]}}, token=world.admin)["role"]["id"]
+    for who, status in (("a", 200), ("R", 200), ("d", 403), ("m", 403), ("r", 403)):
+        assert world.stack.request("GET", "identity", f"/v3/roles/{role}", token=world.tokens[who])[0] == status, who
+        assert world.stack.request("GET", "identity", f"/v3/roles?domain_id={world.ids['d']}", token=world.tokens[who])[0] == status, who
+    assert world.stack.request("DELETE", "identity", f"/v3/roles/{role}", token=world.tokens["d"])[0] == 403
+    assert world.stack.request("DELETE", "identity", f"/v3/roles/{role}", token=world.admin)[0] == 204

@@ -331,6 +331,9 @@ def test_a_token_of_the_system_administers_no_images(stack):
     assert stack.request("GET", "image", "/v2/images", token=token)[0] == 403
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/actions/deactivate"), ("GET", "/file"), ("GET", "/members")):
         assert stack.request(method, "image", f"/v2/images/{image['id']}{path}", token=token)[0] == 404
+    common = create(stack, person, visibility="community")
+    for method, path in (("GET", ""), ("DELETE", ""), ("PUT", "/tags/t")):
+        assert stack.request(method, "image", f"/v2/images/{common['id']}{path}", token=token)[0] == 404
     assert stack.request("POST", "image", "/v2/images", {"name": "nobody's"}, token=token)[0] == 403
     assert stack.request("GET", "image", f"/v2/images/{image['id']}", token=admin)[0] == 200
 

@@ -68,7 +68,9 @@ list_users(struct request *request, struct reply *reply, struct err *err)
     enum rc rc = allow(request, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : member_db_exists(db, "group", id, err);
-    rc = rc ? rc : member_db_users_of_group(db, id, request_base_url(request), &items, err);
+    rc = rc ? rc
+            : member_db_users_of_group(db, id, identity_own_domain(request),
+                                       request_base_url(request), &items, err);
     if (rc == RC_OK) {
         reply->text = auth_wrap(request, "users", items);
     }

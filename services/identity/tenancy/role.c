@@ -6,16 +6,35 @@
 #include "services/identity/token/auth.h"
 #include <string.h>
 
+// A domain's own role has rules of its own, besides.
+static enum rc
+allow_own(const struct resource_op *op, json_t *role, const char *rule, struct err *err)
+{
+    return json_is_string(json_object_get(role, "domain_id"))
+               ? request_allow(op->request, rule, NULL, err)
+               : RC_OK;
+}
+
+static enum rc
+before_list(const struct request *request, struct err *err)
+{
+    return request_query(request, "domain_id")
+               ? request_allow(request, "identity:list_domain_roles", NULL, err)
+               : RC_OK;
+}
+
 static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
-    return options_check(op, tenancy_options, err);
+    enum rc rc = allow_own(op, op->values, "identity:create_domain_role", err);
+    return rc ? rc : options_check(op, tenancy_options, err);
 }
 
 static enum rc
 before_update(struct resource_op *op, struct err *err)
 {
-    enum rc rc = options_check_update(op, err);
+    enum rc rc = allow_own(op, op->old, "identity:update_domain_role", err);
+    rc = rc ? rc : options_check_update(op, err);
     rc = rc ? rc : identity_strip_name(op, err);
     rc = rc ? rc : identity_keeps(op, "domain_id", RC_INVALID, err);
     return rc ? rc : options_check(op, tenancy_options, err);
@@ -24,7 +43,8 @@ before_update(struct resource_op *op, struct err *err)
 static enum rc
 before_delete(struct resource_op *op, struct err *err)
 {
-    enum rc rc = options_check_delete(op, err);
+    enum rc rc = allow_own(op, op->old, "identity:delete_domain_role", err);
+    rc = rc ? rc : options_check_delete(op, err);
     return rc ? rc : feed_revoke(op->db, &(struct revocation){.role_id = op->id}, err);
 }
 
@@ -50,10 +70,24 @@ static const struct resource role = {
     .policy_delete = "identity:delete_role",
     .default_sort = "name",
     .attributes = attributes,
+    .before_list = before_list,
     .before_create = before_create,
     .before_update = before_update,
     .before_delete = before_delete,
 };
+
+static enum rc
+show(struct request *request, struct reply *reply, struct err *err)
+{
+    enum rc rc = resource_show(request, reply, err);
+    if (rc) {
+        return rc;
+    }
+    json_auto_t *root = json_loads(reply->text, 0, NULL);
+    json_t *domain_id = json_object_get(json_object_get(root, "role"), "domain_id");
+    return json_is_string(domain_id) ? request_allow(request, "identity:get_domain_role", NULL, err)
+                                     : RC_OK;
+}
 
 // ---- implied roles
 
@@ -143,7 +177,7 @@ list_inferences(struct request *request, struct reply *reply, struct err *err)
 
 #define IMPLIES "/v3/roles/{id}/implies"
 const struct route role_routes[] = {
-    IDENTITY_ROUTES(role, "/v3/roles", 0),
+    SHOWN_ROUTES(role, "/v3/roles", 0, resource_create, show, identity_update, identity_delete),
     {.method = "GET",
      .path = IMPLIES,
      .handle = list_implied,

@@ -92,7 +92,7 @@ static const struct resource domain = {
     .path = "/v3/domains",
     .table = "domain",
     .not_found_format = "Could not find domain: %s.",
-    .style = KEYSTONE_STYLE | RESOURCE_MISSING_FIRST,
+    .style = KEYSTONE_STYLE | RESOURCE_MISSING_FIRST_WRITES,
     .list_scope = "$3::text = '' OR r.id = $3",
     .policy_list = "identity:list_domains",
     .policy_get = "identity:get_domain",

@@ -294,7 +294,9 @@ list_groups(struct request *request, struct reply *reply, struct err *err)
     enum rc rc = allow_self(request, "identity:list_groups_for_user", err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : member_db_exists(db, "user", id, err);
-    rc = rc ? rc : member_db_groups_of_user(db, id, request_base_url(request), &items, err);
+    rc = rc ? rc
+            : member_db_groups_of_user(db, id, identity_own_domain(request),
+                                       request_base_url(request), &items, err);
     if (rc == RC_OK) {
         reply->text = auth_wrap(request, "groups", items);
     }

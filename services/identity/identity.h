@@ -88,6 +88,12 @@ void identity_on_handled(struct request *request);
 enum rc password_hash(const char *password, char **ret_hash, struct err *err) CHECKED;
 // hash NULL: an unknown user; costs the same and is never true.
 bool password_matches(const char *password, const char *hash);
+// bcrypt's cost of new hashes, the base-2 logarithm of their work; for the whole process, before
+// its first hash.
+#define PASSWORD_ROUNDS 12
+void password_set_rounds(int rounds);
+// A hash of another cost than new ones.
+bool password_is_outdated(const char *hash);
 // Refuses what Keystone refuses: empty or longer than the algorithm reads (72 bytes).
 enum rc password_check(const char *password, struct err *err) CHECKED;
 

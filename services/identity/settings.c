@@ -7,6 +7,7 @@ const struct setting identity_settings[] = {
     {"token",     "life",               SETTING_INT,    "3600", 60, TOKEN_LIFE_MAX_S, "s", "how long a token is valid"},
     {"token",     "key_life",           SETTING_INT,    "2592000", 0, 315360000, "s", "age at which a signing key is replaced; 0: only by --rotate-signing-key"},
     {"token",     "key_notice",         SETTING_INT,    "60", 2, 86400, "s",   "how long a new signing key is published before it signs"},
+    {"password",  "rounds",             SETTING_INT,    "12", 10, 18, "",     "bcrypt's cost: one more is twice the work; a hash of another cost is replaced when its user signs in"},
     {"password",  "hashers",            SETTING_INT,    "0", 0, 256, "",       "threads that hash passwords; 0: one less than cores"},
     {"receipt",   "life",               SETTING_INT,    "300", 10, 86400, "s", "how long what was proven of a multi-factor login counts"},
     {"totp",      "previous_windows",   SETTING_INT,    "1", 0, 10, "",        "passcodes of so many earlier periods of 30 s are taken too"},

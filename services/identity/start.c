@@ -99,6 +99,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     struct identity *identity = the_identity;
     read_settings(identity, service_conf(service));
     make_client(identity, service_conf(service));
+    password_set_rounds((int)conf_int(service_conf(service), "password", "rounds"));
     hasher_start((int)conf_int(service_conf(service), "password", "hashers"));
     enum rc rc = compliance_init(&identity->compliance, service_conf(service), err);
     rc = rc ? rc : accounts_check_settings(service_conf(service), err);

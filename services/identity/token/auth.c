@@ -3,6 +3,7 @@
 // is the same 401.
 #include "services/identity/token/auth.h"
 #include "common/base/util.h"
+#include "common/log/log.h"
 #include "services/identity/catalog/catalog_cache.h"
 #include "services/identity/delegation/appcred_db.h"
 #include "services/identity/delegation/trust_db.h"
@@ -51,6 +52,21 @@ auth_count_failure(const struct identity *identity, struct db *db, const db_resu
     return auth_db_count_failure(db, db_text(row, 0, "id"), is_first, err);
 }
 
+// A password that was right is stored with the work that is asked for now; the next sign-in may
+// do it as well.
+static void
+renew_hash(struct db *db, const db_result *row, const char *password)
+{
+    const char *id = db_text(row, 0, "id"), *old = db_text(row, 0, "password_hash");
+    g_autofree char *hash = NULL;
+    struct err err = {0};
+    enum rc rc = password_hash(password, &hash, &err);
+    rc = rc ? rc : auth_db_renew_hash(db, id, old, hash, &err);
+    if (rc) {
+        log_warn("cannot renew the hash of a password", kv("user", id), kv("reason", err.message));
+    }
+}
+
 // The same work for unknown, locked and known users.
 enum rc
 auth_check_password(const struct identity *identity, struct db *db, const struct login *login,
@@ -70,6 +86,9 @@ auth_check_password(const struct identity *identity, struct db *db, const struct
     rc = db_int(row, 0, "n_failures") && !login->keeps_failures
              ? auth_db_forget_failures(db, db_text(row, 0, "id"), err)
              : RC_OK;
+    if (rc == RC_OK && password_is_outdated(hash)) {
+        renew_hash(db, row, login->password);
+    }
     if (rc == RC_OK) {
         *ret_row = g_steal_pointer(&row);
     }

@@ -53,6 +53,9 @@ enum rc auth_db_count_failure(struct db *db, const char *user_id, bool is_first,
 // The user was here today.
 enum rc auth_db_see_user(struct db *db, const char *user_id, struct err *err) CHECKED;
 enum rc auth_db_forget_failures(struct db *db, const char *user_id, struct err *err) CHECKED;
+// The same password's hash anew; nothing when the password has changed meanwhile.
+enum rc auth_db_renew_hash(struct db *db, const char *user_id, const char *old, const char *hash,
+                           struct err *err) CHECKED;
 // One row: id, name, enabled, domain_id, domain_name, domain_enabled, roles ([[id, name], …],
 // implied ones included). RC_NOT_FOUND: no such project, domain.
 enum rc auth_db_project_scope(struct db *db, const char *user_id, const struct named *project,

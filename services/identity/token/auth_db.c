@@ -69,6 +69,15 @@ auth_db_forget_failures(struct db *db, const char *user_id, struct err *err)
                   DB_ARGS(db_s(user_id)), NULL, err);
 }
 
+enum rc
+auth_db_renew_hash(struct db *db, const char *user_id, const char *old, const char *hash,
+                   struct err *err)
+{
+    return db_run(db,
+                  "UPDATE user_account SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+                  DB_ARGS(db_s(user_id), db_s(old), db_s(hash)), NULL, err);
+}
+
 // $1 is the user; alias t is the row acted on: direct roles there, and inherited ones of what is
 // above.
 #define ROLES(held)                                                                                \

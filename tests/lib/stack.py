@@ -156,13 +156,22 @@ class Stack:
         process.start(self.cloud, "smtp", ["/usr/bin/python3", "-B", sink, "--port", self.cloud.ports["smtp"], "--dir", self.cloud.dir("mail")])
         process.wait_ready(self.cloud, "smtp", lambda: listens(self.cloud.ports["smtp"]))
 
+    def configure(self, label, settings):
+        """Writes the file that a service reads when it starts, with these settings besides those that every one has."""
+        conf = services.settings(self.cloud, label.split("-")[0], self.database, self.vhost, settings)
+        conf["service"]["port"] = self.cloud.ports[label]
+        services.write_settings(services.config_path(self.cloud, label), conf)
+
+    def restart(self, label, settings):
+        self.stop(label)
+        self.configure(label, settings)
+        self.start(label)
+
     def _start_new(self, name, index):
         label = name if index == 1 else f"{name}-{index}"
         if index > 1:
             self.cloud.ports[label] = free_ports([label])[label]
-        conf = services.settings(self.cloud, name, self.database, self.vhost, self.more.get(name))
-        conf["service"]["port"] = self.cloud.ports[label]
-        services.write_settings(services.config_path(self.cloud, label), conf)
+        self.configure(label, self.more.get(name))
         if index == 1 and name not in postgres.ROLE_OF:
             process.run([self.cloud.program(name), "--config", services.config_path(self.cloud, label), "--migrate"])
         elif index == 1 and postgres.ROLE_OF[name] not in self.names:

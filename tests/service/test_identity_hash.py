@@ -3,9 +3,8 @@
 
 import time
 
-from tests.lib.stack import Stack
-
-LOW, HIGH = ({"identity": {"password": {"rounds": rounds}}} for rounds in ("10", "12"))
+SERVICES = ["identity"]
+SETTINGS = {"identity": {"password": {"rounds": "10"}}}
 
 
 def hash_of(stack, user_id):
@@ -20,23 +19,20 @@ def sign_in(stack, name, password):
     return status, time.monotonic() - begin
 
 
-def test_hashes_follow_the_setting_as_users_sign_in():
-    with Stack(["identity"], settings=LOW) as stack:
-        person = stack.person()
-        old = hash_of(stack, person.user_id)
-        assert old["password_hash"].startswith("$2b$10$")
-        stack.stop("identity")
-        stack.more = HIGH
-        stack.start("identity")
-        assert sign_in(stack, person.user, "wrong")[0] == 401
-        assert hash_of(stack, person.user_id) == old, "only who knows the password has it hashed anew"
-        # Nobody learns by time that this user has an older hash, or is one.
-        stranger, older = (sum(times) for times in zip(*((sign_in(stack, "nobody", "wrong")[1], sign_in(stack, person.user, "wrong")[1])
-                                                         for _ in range(6))))
-        assert 0.5 < older / stranger < 2, (older, stranger)  # the older hash alone is a quarter
-        token = stack.token(person.user, person.password, {"id": person.project_id})
-        new = hash_of(stack, person.user_id)
-        assert new["password_hash"].startswith("$2b$12$") and new["password_changed_at"] == old["password_changed_at"]
-        assert stack.request("GET", "identity", "/v3/auth/projects", token=token)[0] == 200, "the token stays good"
-        assert sign_in(stack, person.user, person.password)[0] == 201
-        assert hash_of(stack, person.user_id) == new, "once is enough"
+def test_hashes_follow_the_setting_as_users_sign_in(stack):
+    person = stack.person()
+    old = hash_of(stack, person.user_id)
+    assert old["password_hash"].startswith("$2b$10$")
+    stack.restart("identity", {"password": {"rounds": "12"}})
+    assert sign_in(stack, person.user, "wrong")[0] == 401
+    assert hash_of(stack, person.user_id) == old, "only who knows the password has it hashed anew"
+    # Nobody learns by time that this user has an older hash, or is one.
+    stranger, older = (sum(times) for times in zip(*((sign_in(stack, "nobody", "wrong")[1], sign_in(stack, person.user, "wrong")[1])
+                                                     for _ in range(6))))
+    assert 0.5 < older / stranger < 2, (older, stranger)  # the older hash alone is a quarter
+    token = stack.token(person.user, person.password, {"id": person.project_id})
+    new = hash_of(stack, person.user_id)
+    assert new["password_hash"].startswith("$2b$12$") and new["password_changed_at"] == old["password_changed_at"]
+    assert stack.request("GET", "identity", "/v3/auth/projects", token=token)[0] == 200, "the token stays good"
+    assert sign_in(stack, person.user, person.password)[0] == 201
+    assert hash_of(stack, person.user_id) == new, "once is enough"

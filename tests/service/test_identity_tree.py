@@ -194,3 +194,8 @@ def test_a_domains_name_in_other_case_is_the_domain_when_it_is_the_only_one(worl
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "u", "domain": {"name": wanted}, "password": "secret-of-u"}}}}}
     status, _, body = world.call("POST", "/auth/tokens", body, token=None)
     assert status == (201 if found else 401) and (not found or body["token"]["user"]["id"] == user["id"])
+
+
+def test_a_null_description_is_none(world):
+    project = world.make("projects", name=world.name(), domain_id=world.domain, description=None)
+    assert project["description"] == "" and world.patch(project["id"], description=None)[0] == 200

@@ -108,9 +108,19 @@ static const struct resource domain = {
 
 // ---- projects
 
+// null is no description.
+static void
+blank_description(struct resource_op *op)
+{
+    if (json_is_null(json_object_get(op->values, "description"))) {
+        json_object_set_new(op->values, "description", json_string(""));
+    }
+}
+
 static enum rc
 before_project_create(struct resource_op *op, struct err *err)
 {
+    blank_description(op);
     enum rc rc = check_tags(json_object_get(op->values, "tags"), err);
     rc = rc ? rc : options_check(op, tenancy_options, err);
     rc = rc ? rc : identity_strip_name(op, err);
@@ -161,6 +171,7 @@ before_project_update(struct resource_op *op, struct err *err)
     rc = rc ? rc : check_tags(json_object_get(op->values, "tags"), err);
     rc = rc ? rc : identity_strip_name(op, err);
     rc = rc ? rc : check_stays(op, err);
+    blank_description(op);
     rc = rc ? rc : hierarchy_check_update(op, err);
     return rc == RC_OK && is_being_disabled(op) ? revoke_project(op, err) : rc;
 }

@@ -290,7 +290,7 @@ stop_all(struct service *service)
         g_thread_join(service->threads->pdata[i]);
     }
     bus_stop(service->bus); // handlers use what stop() takes down
-    if (service->def->stop) {
+    if (service->def->stop && service->context) { // what could not start has nothing to stop
         service->def->stop(service, service->context);
     }
     if (service->relay) {

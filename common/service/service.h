@@ -44,6 +44,7 @@ struct service_def {
     // May start threads and subscriptions.
     enum rc (*start)(struct service *service, void **ret_context, struct err *err);
     // After the HTTP server stopped, before the parts go down. NULL: nothing.
+    // Only when start gave a context.
     void (*stop)(struct service *service, void *context);
     struct authenticator *(*make_auth)(struct service *service,
                                        struct err *err); // identity's own; NULL: the feed's

@@ -435,6 +435,7 @@ START_TEST(one_key_is_worked_on_by_one_thread_at_a_time)
     while (tally.runs < 20 && g_cond_wait_until(&tally.changed, &tally.mutex, end_us)) {
     }
     g_mutex_unlock(&tally.mutex);
+    converge_stop(converge);
     converge_free(converge);
     ck_assert_int_ge(tally.runs, 20);
     ck_assert_int_eq(tally.most, 1);

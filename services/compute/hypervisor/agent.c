@@ -114,10 +114,15 @@ agent_stop(struct service *service, void *context)
     if (!agent) {
         return;
     }
-    if (agent->driver_self) { // first: it wakes servers
+    if (agent->converge) { // its threads use the driver
+        converge_stop(agent->converge);
+    }
+    if (agent->driver_self) { // it wakes servers
         agent->driver->close(agent->driver_self);
     }
-    converge_free(agent->converge);
+    if (agent->converge) {
+        converge_free(agent->converge);
+    }
     metadata_server_stop(agent->metadata);
     metadata_net_free(agent->net);
     image_cache_free(agent->images);

@@ -38,11 +38,8 @@ converge_new(int n_threads, converge_fn run, void *context)
 }
 
 void
-converge_free(struct converge *converge)
+converge_stop(struct converge *converge)
 {
-    if (!converge) {
-        return;
-    }
     g_mutex_lock(&converge->mutex);
     converge->stopping = true;
     g_cond_broadcast(&converge->changed);
@@ -50,6 +47,11 @@ converge_free(struct converge *converge)
     for (guint i = 0; i < converge->threads->len; i++) {
         g_thread_join(converge->threads->pdata[i]);
     }
+}
+
+void
+converge_free(struct converge *converge)
+{
     g_ptr_array_unref(converge->threads);
     g_hash_table_destroy(converge->items);
     g_mutex_clear(&converge->mutex);

@@ -9,5 +9,7 @@
 typedef int64_t (*converge_fn)(const char *key, void *context);
 struct converge;
 struct converge *converge_new(int n_threads, converge_fn run, void *context);
-void converge_free(struct converge *converge); // finishes what runs, leaves what waits
+// Finishes what runs, leaves what waits; what is woken later is not run.
+void converge_stop(struct converge *converge);
+void converge_free(struct converge *converge); // after converge_stop
 void converge_wake(struct converge *converge, const char *key);

@@ -289,7 +289,7 @@ stop_all(struct service *service)
     for (unsigned i = 0; i < service->threads->len; i++) {
         g_thread_join(service->threads->pdata[i]);
     }
-    bus_stop(service->bus); // handlers use what stop() takes down
+    bus_stop(service->bus);                       // handlers use what stop() takes down
     if (service->def->stop && service->context) { // what could not start has nothing to stop
         service->def->stop(service, service->context);
     }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several stores, one of them behind S3: where images go, how they get to more stores, and what clients are told."""
 
+import collections
 import hashlib
 import os
 
@@ -100,11 +101,12 @@ def test_bytes_go_to_the_remote_store_and_come_back(stack, owner, s3, size):
 
 
 def test_the_remote_store_stumbles_and_nobody_notices(stack, owner, s3):
-    calls = []
+    calls = collections.Counter()  # of each request by itself: the scrubber asks meanwhile
 
     def every_second(method, path, query):
-        calls.append(method)
-        return (503 if len(calls) % 4 == 1 else "cut") if len(calls) % 2 else None
+        what = (method, path, *sorted(query.items()))
+        calls[what] += 1
+        return (503 if calls[what] % 4 == 1 else "cut") if calls[what] % 2 else None
     s3.fail = every_second
     data = os.urandom(MIN_PART + 1000)
     image = stored(stack, owner, data, "archive")

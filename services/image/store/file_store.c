@@ -317,7 +317,8 @@ file_each(void *self, int64_t min_age_s,
           struct err *err)
 {
     struct file_store *store = self;
-    struct walk walk = {(int64_t)time(NULL) - min_age_s, fn, context};
+    // time() may be a tick behind the clock that dates files.
+    struct walk walk = {g_get_real_time() / G_USEC_PER_SEC - min_age_s, fn, context};
     for (unsigned i = 0; i < 256; i++) {
         char shard[3];
         g_snprintf(shard, sizeof shard, "%02x", i);

@@ -78,8 +78,14 @@ class Plans:
         plans = []
         for entry in re.split(r"(?m)^(?=\S)", text):
             _, found, plan = entry.partition("plan:\n")
-            if found:
+            if not found:
+                continue
+            try:
                 plan = json.loads(plan)
-                if not BACKGROUND.search(plan["Query Text"]):
-                    plans.append(plan)
+            except ValueError:
+                if text.endswith(entry):  # something in the background is being written just now
+                    continue
+                raise
+            if not BACKGROUND.search(plan["Query Text"]):
+                plans.append(plan)
         return Work(plans)

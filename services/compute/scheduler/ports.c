@@ -189,14 +189,13 @@ make_and_describe(struct scheduler *scheduler, const struct job *job, json_t *ro
     return rc;
 }
 
-enum rc
-ports_make(struct scheduler *scheduler, struct job *job, struct err *err)
+static enum rc
+make_all(struct scheduler *scheduler, struct db *db, struct job *job, struct err *err)
 {
     json_auto_t *made = json_array();
-    struct db *db;
     json_t *row;
     size_t i;
-    enum rc rc = db_get(scheduler->pool, &db, err);
+    enum rc rc = RC_OK;
     json_array_foreach(job->ports, i, row)
     {
         if (rc != RC_OK || (rc = work_db_renew(db, job, err)) != RC_OK) {
@@ -205,6 +204,28 @@ ports_make(struct scheduler *scheduler, struct job *job, struct err *err)
         rc = make_and_describe(scheduler, job, row, made, err);
     }
     return rc == RC_OK && json_array_size(made) ? work_db_store_ports(db, job, made, err) : rc;
+}
+
+// A deletion takes the server over at once, and may have looked for a port that the network was
+// just making: who made it takes it back.
+enum rc
+ports_make(struct scheduler *scheduler, struct job *job, struct err *err)
+{
+    struct db *db;
+    enum rc rc = db_get(scheduler->pool, &db, err);
+    rc = rc ? rc : make_all(scheduler, db, job, err);
+    if (rc == RC_OK) {
+        return rc;
+    }
+    bool is_leaving = false;
+    struct err why = {0};
+    enum rc seen = work_db_is_leaving(db, job, &is_leaving, &why);
+    seen = seen == RC_OK && is_leaving ? ports_unmake(scheduler, job, &why) : seen;
+    if (seen) {
+        log_warn("ports of a deleted server may be left", kv("server_id", job->id),
+                 kv("reason", why.message));
+    }
+    return rc;
 }
 
 static enum rc

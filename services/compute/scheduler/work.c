@@ -18,9 +18,9 @@ struct outcome {
 typedef enum rc (*step_fn)(struct scheduler *scheduler, struct job *job, struct outcome *outcome,
                            struct err *err);
 
-// A server that was taken over meanwhile, by its deletion for one, has not failed: its ports are the
-// other's, and what was refused (a port that the deletion has taken away before it came: 409) is
-// right.
+// A server that was taken over meanwhile, by its deletion for one, has not failed: its ports are
+// the other's, and what was refused (a port that the deletion has taken away before it came: 409)
+// is right.
 static enum rc
 fail(struct scheduler *scheduler, struct job *job, const char *message, struct outcome *outcome,
      struct err *err)

@@ -13,8 +13,6 @@ enum rc identity_delete(struct request *request, struct reply *reply, struct err
 enum rc default_domain(struct resource_op *op, struct err *err) CHECKED;
 // A column of the row before the change; NULL when null.
 const char *old_text(const struct resource_op *op, const char *column);
-// The domain of a domain's token, which sees what is in it; NULL: another token.
-const char *identity_own_domain(const struct request *request);
 // Hook's part: blanks around a name do not count, and it is more than blanks.
 enum rc identity_strip_name(struct resource_op *op, struct err *err) CHECKED;
 // Hook's part: an update may name this column only as it is; else `refusal`.

@@ -232,7 +232,7 @@ const struct route limit_routes[] = {
      .handle = show_model,
      .status = 200,
      .summary = "how limits are enforced"},
-    IDENTITY_ROUTES(registered_limit, "/v3/registered_limits", 0),
-    IDENTITY_ROUTES(limit, "/v3/limits", 0),
+    IDENTITY_ROUTES(registered_limit, "/v3/registered_limits", NULL, 0),
+    IDENTITY_ROUTES(limit, "/v3/limits", NULL, 0),
     {0},
 };

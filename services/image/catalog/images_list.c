@@ -3,6 +3,7 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/catalog/attributes.h"
+#include "services/image/catalog/locations.h"
 #include "services/image/page.h"
 
 #include <string.h>
@@ -307,6 +308,9 @@ images_list(struct request *request, struct reply *reply, struct err *err)
     }
     if (rc == RC_OK) {
         rc = image_db_list(db, &list, &items, &last, err);
+    }
+    if (rc == RC_OK) {
+        rc = locations_in_items(request, db, &items, err);
     }
     if (rc == RC_OK) {
         g_autofree char *links = page_links(request, "/v2/images", last);

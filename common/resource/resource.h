@@ -79,8 +79,9 @@ enum resource_style {
     RESOURCE_COMPARISONS = 256, // Keystone's name__contains, __startswith, __endswith, the i… forms
                                 // and __iexact, of every filter that is a text
     // What is not there is 404 for everybody; else who may not touch it if it were gets 403.
-    RESOURCE_MISSING_FIRST = 512,        // in every operation
-    RESOURCE_MISSING_FIRST_WRITES = 1024 // in updates and deletes
+    RESOURCE_MISSING_FIRST = 512,         // in every operation
+    RESOURCE_MISSING_FIRST_WRITES = 1024, // in updates and deletes
+    RESOURCE_MISSING_FIRST_DELETES = 2048
 };
 struct resource {
     const char *singular, *plural; // "network", "networks"; also the envelope names

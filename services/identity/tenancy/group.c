@@ -35,7 +35,7 @@ static const struct resource group = {
     .path = "/v3/groups",
     .table = "user_group",
     .not_found_format = "Could not find group: %s.",
-    .style = KEYSTONE_STYLE,
+    .style = KEYSTONE_STYLE | RESOURCE_MISSING_FIRST_DELETES,
     .list_scope = "$3::text = '' OR r.domain_id = $3",
     .policy_list = "identity:list_groups",
     .policy_get = "identity:get_group",

@@ -21,14 +21,16 @@ enum rc identity_keeps(struct resource_op *op, const char *column, enum rc refus
 // True when the update turns `enabled` off.
 bool is_being_disabled(const struct resource_op *op);
 
-// Five rows like RESOURCE_ROUTES; write_flags: ROUTE_SLOW where passwords are hashed.
-#define IDENTITY_ROUTES(resource_, path_, write_flags_) \
-    HOOKED_ROUTES(resource_, path_, write_flags_, resource_create, identity_update, identity_delete)
+// Five rows like RESOURCE_ROUTES; write_flags: ROUTE_SLOW where passwords are hashed; reads: the
+// tables of the list (route.reads).
+#define IDENTITY_ROUTES(resource_, path_, reads_, write_flags_)                             \
+    HOOKED_ROUTES(resource_, path_, reads_, write_flags_, resource_create, identity_update, \
+                  identity_delete)
 // clang-format off
-#define HOOKED_ROUTES(resource_, path_, write_flags_, create_, update_, delete_) \
-    SHOWN_ROUTES(resource_, path_, write_flags_, create_, resource_show, update_, delete_)
-#define SHOWN_ROUTES(resource_, path_, write_flags_, create_, show_, update_, delete_)                                             \
-    {.method = "GET", .path = path_, .handle = resource_list, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "list " #resource_}, \
+#define HOOKED_ROUTES(resource_, path_, reads_, write_flags_, create_, update_, delete_) \
+    SHOWN_ROUTES(resource_, path_, reads_, write_flags_, create_, resource_show, update_, delete_)
+#define SHOWN_ROUTES(resource_, path_, reads_, write_flags_, create_, show_, update_, delete_)                                             \
+    {.method = "GET", .path = path_, .handle = resource_list, .reads = reads_, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "list " #resource_}, \
     {.method = "POST", .path = path_, .handle = create_, .flags = write_flags_, .status = 201, .data = &resource_, .describe = resource_describe, .summary = "create " #resource_}, \
     {.method = "GET", .path = path_ "/{id}", .handle = show_, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "show " #resource_}, \
     {.method = "PATCH", .path = path_ "/{id}", .handle = update_, .flags = write_flags_, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "update " #resource_}, \

@@ -115,7 +115,7 @@ remove_user(struct request *request, struct reply *reply, struct err *err)
 
 #define MEMBER "/v3/groups/{id}/users/{user_id}"
 const struct route group_routes[] = {
-    IDENTITY_ROUTES(group, "/v3/groups", 0),
+    IDENTITY_ROUTES(group, "/v3/groups", NULL, 0),
     {.method = "GET",
      .path = "/v3/users/{id}/groups",
      .handle = list_of_user,

@@ -374,9 +374,9 @@ drop_tag(struct request *request, struct reply *reply, struct err *err)
 
 #define TAGS "/v3/projects/{id}/tags"
 const struct route tenancy_routes[] = {
-    IDENTITY_ROUTES(domain, "/v3/domains", 0),
-    SHOWN_ROUTES(project, "/v3/projects", 0, resource_create, hierarchy_show, identity_update,
-                 identity_delete),
+    IDENTITY_ROUTES(domain, "/v3/domains", "{tenancy}", 0),
+    SHOWN_ROUTES(project, "/v3/projects", "{tenancy}", 0, resource_create, hierarchy_show,
+                 identity_update, identity_delete),
     {.method = "GET",
      .path = "/v3/users/{id}/projects",
      .handle = list_of_user,

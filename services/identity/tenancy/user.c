@@ -277,7 +277,7 @@ list_of_group(struct request *request, struct reply *reply, struct err *err)
 }
 
 const struct route user_routes[] = {
-    IDENTITY_ROUTES(user, "/v3/users", ROUTE_SLOW),
+    IDENTITY_ROUTES(user, "/v3/users", NULL, ROUTE_SLOW),
     {.method = "POST",
      .path = "/v3/users/{id}/password",
      .handle = change_password,

@@ -7,6 +7,7 @@
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/catalog/image_sql.h"
 #include "services/image/catalog/images.h"
+#include "services/image/catalog/locations.h"
 
 #include <string.h>
 
@@ -111,7 +112,8 @@ reply_with_image(struct request *request, struct db *db, const char *id, struct 
                  struct err *err)
 {
     struct viewer viewer = viewer_of(request);
-    return image_db_show(db, &viewer, id, &reply->text, err);
+    enum rc rc = image_db_show(db, &viewer, id, &reply->text, err);
+    return rc == RC_OK ? locations_in_image(request, db, &reply->text, err) : rc;
 }
 
 static enum rc
@@ -241,7 +243,8 @@ const struct route images_routes[] = {
     {.method = "POST", .path = "/v2/images", .handle = images_create, .status = 201, .summary = "create an image"},
     {.method = "DELETE", .path = "/v2/images", .handle = images_nameless, .status = 204, .summary = "not allowed: an id is missing"},
     {.method = "GET", .path = "/v2/images/{image_id}", .handle = images_show, .status = 200, .summary = "show an image"},
-    {.method = "PATCH", .path = "/v2/images/{image_id}", .handle = images_patch, .status = 200, .summary = "change an image"},
+    {.method = "PATCH", .path = "/v2/images/{image_id}", .handle = images_patch, .status = 200, .flags = ROUTE_SLOW,
+     .is_quick = images_patch_is_quick, .summary = "change an image"},
     {.method = "DELETE", .path = "/v2/images/{image_id}", .handle = images_transition, .status = 204, .data = &to_deleted,
      .summary = "delete an image"},
     {.method = "POST", .path = "/v2/images/{image_id}/actions/deactivate", .handle = images_transition, .status = 204,

@@ -16,7 +16,7 @@
 #define MAX_LIMIT 1000
 
 static const char *const types[] = {"import", NULL};
-static const char *const filter_types[] = {"import", "api_image_import", NULL};
+static const char *const filter_types[] = {"import", "api_image_import", "location_import", NULL};
 static const char *const statuses[] = {"pending", "processing", "success", "failure", NULL};
 static const char *const directions[] = {"asc", "desc", NULL};
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Verifies a token once, then answers from the cache until it expires, a revocation matches, or a
 // key went.
+#include "common/auth/context_cache.h"
 #include "common/auth/feed.h"
 #include "common/auth/jws.h"
 #include "common/auth/key_ring.h"
 #include "common/auth/revocation.h"
-#include "common/auth/token_cache.h"
 #include "common/base/util.h"
 #include <string.h>
 
@@ -15,7 +15,8 @@ struct authenticator {
     struct key_ring *keys;
     bool owns_keys;
     struct revocation_set *revocations;
-    struct token_cache *cache;
+    struct context_cache *cache; // verified tokens by their whole text
+    uint64_t seed[2];
     struct feed *feed; // NULL: fed by identity itself
 };
 
@@ -25,7 +26,8 @@ authenticator_with(struct key_ring *keys, size_t cache_entries)
     struct authenticator *auth = g_new0(struct authenticator, 1);
     auth->keys = keys;
     auth->revocations = revocation_set_new();
-    auth->cache = token_cache_new(cache_entries ? cache_entries : CACHE_ENTRIES);
+    auth->cache = context_cache_new(cache_entries ? cache_entries : CACHE_ENTRIES);
+    random_bytes(auth->seed, sizeof auth->seed);
     return auth;
 }
 
@@ -52,7 +54,7 @@ authenticator_free(struct authenticator *auth)
         return;
     }
     feed_stop(auth->feed);
-    token_cache_free(auth->cache);
+    context_cache_free(auth->cache);
     revocation_set_free(auth->revocations);
     if (auth->owns_keys) {
         key_ring_free(auth->keys);
@@ -107,14 +109,32 @@ epoch_of(const struct authenticator *auth)
            (revocation_set_epoch(auth->revocations) & ((UINT64_C(1) << REVOCATION_BITS) - 1));
 }
 
+// Only the signature's end is mixed: nobody but identity can choose it, and what is stored was
+// verified before.
+static struct context_key
+key_of(const struct authenticator *auth, const char *token)
+{
+    size_t len = strlen(token);
+    uint64_t words[4] = {0};
+    size_t n = MIN(len, sizeof words);
+    memcpy(words, token + len - n, n);
+    uint64_t hash = auth->seed[0];
+    for (size_t i = 0; i < N_ELEMENTS(words); i++) {
+        hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    hash = (hash ^ auth->seed[1]) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (struct context_key){token, len, hash >> 32};
+}
+
 // A token new to us, or one that a revocation since its last check may concern.
 static enum rc
-verify_slowly(struct authenticator *auth, const char *token, size_t len,
+verify_slowly(struct authenticator *auth, const struct context_key *key,
               struct auth_context **inout_context, struct err *err)
 {
     uint64_t epoch = epoch_of(auth);
     if (!*inout_context) {
-        enum rc rc = verify_signature(auth, token, inout_context, err);
+        enum rc rc = verify_signature(auth, key->bytes, inout_context, err);
         if (rc) {
             return rc;
         }
@@ -124,7 +144,7 @@ verify_slowly(struct authenticator *auth, const char *token, size_t len,
         rc = fault(err, RC_UNAUTHORIZED, "token has been revoked");
     }
     if (rc == RC_OK) {
-        token_cache_put(auth->cache, token, len, *inout_context, epoch);
+        context_cache_put(auth->cache, key, &(struct context_entry){*inout_context, epoch, 0});
     }
     return rc;
 }
@@ -133,19 +153,19 @@ enum rc
 authenticator_verify(struct authenticator *auth, const char *token,
                      struct auth_context **ret_context, struct err *err)
 {
-    size_t len = strlen(token);
-    uint64_t epoch = 0;
-    struct auth_context *context = token_cache_find(auth->cache, token, len, &epoch);
-    bool was_known = context != NULL;
+    const struct context_key key = key_of(auth, token);
+    struct context_entry known = {0};
+    bool was_known = context_cache_find(auth->cache, &key, &known);
+    struct auth_context *context = known.context;
     uint64_t now = epoch_of(auth);
-    if (context && epoch >> REVOCATION_BITS != now >> REVOCATION_BITS) {
+    if (context && known.stamp >> REVOCATION_BITS != now >> REVOCATION_BITS) {
         g_clear_pointer(&context, auth_context_unref); // perhaps by a key that went
     }
-    enum rc rc = context && epoch == now ? check_time(context, err)
-                                         : verify_slowly(auth, token, len, &context, err);
+    enum rc rc = context && known.stamp == now ? check_time(context, err)
+                                               : verify_slowly(auth, &key, &context, err);
     if (rc) {
         if (was_known) {
-            token_cache_drop(auth->cache, token, len);
+            context_cache_drop(auth->cache, &key);
         }
         auth_context_unref(context);
         return rc;

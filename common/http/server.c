@@ -2,6 +2,7 @@
 // libmicrohttpd's callbacks: receive the head, the body in pieces, run the row, send the reply.
 #include "common/http/internal.h"
 
+#include "common/base/text_cache.h"
 #include "common/base/util.h"
 #include "common/log/log.h"
 
@@ -389,6 +390,7 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
     server->config = *config;
     apply_defaults(&server->config);
     server->router = router_new(config->routes);
+    server->replies = reply_cache_new();
     server->workers = worker_pool_new(&server->config, run_slow);
     server->receiver = has_direct_streams(config->routes) ? receiver_new(server) : NULL;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)config->port)};
@@ -412,6 +414,7 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
         receiver_free(server->receiver);
         worker_pool_free(server->workers);
         router_free(server->router);
+        text_cache_free(server->replies);
         g_free(server);
         return rc;
     }
@@ -439,5 +442,6 @@ http_server_stop(struct http_server *server)
         close(listener);
     }
     router_free(server->router);
+    text_cache_free(server->replies);
     g_free(server);
 }

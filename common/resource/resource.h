@@ -79,8 +79,9 @@ enum resource_style {
     RESOURCE_COMPARISONS = 256, // Keystone's name__contains, __startswith, __endswith, the i… forms
                                 // and __iexact, of every filter that is a text
     // What is not there is 404 for everybody; else who may not touch it if it were gets 403.
-    RESOURCE_MISSING_FIRST = 512,        // in every operation
-    RESOURCE_MISSING_FIRST_WRITES = 1024 // in updates and deletes
+    RESOURCE_MISSING_FIRST = 512,         // in every operation
+    RESOURCE_MISSING_FIRST_WRITES = 1024, // in updates and deletes
+    RESOURCE_MISSING_FIRST_DELETES = 2048
 };
 struct resource {
     const char *singular, *plural; // "network", "networks"; also the envelope names
@@ -113,6 +114,16 @@ enum rc resource_show(struct request *request, struct reply *reply, struct err *
 enum rc resource_create(struct request *request, struct reply *reply, struct err *err);
 enum rc resource_update(struct request *request, struct reply *reply, struct err *err);
 enum rc resource_delete(struct request *request, struct reply *reply, struct err *err);
+
+// What a list of a thing's things is limited to: an SQL condition over r, %s the thing's id.
+struct resource_whole {
+    const char *condition, *id; // "r.id IN (SELECT user_id FROM group_member WHERE group_id = %s)"
+};
+// The list of the resource's items that belong to another thing, with all that lists can be asked
+// for; pages' links are those of the request's own path. Who may ask, the caller has checked.
+enum rc resource_list_within(struct request *request, const struct resource *resource,
+                             const struct resource_whole *whole, struct reply *reply,
+                             struct err *err) CHECKED;
 
 // For code that does more than the generic handlers. The op's db is in a transaction.
 enum rc resource_create_one(struct resource_op *op,

@@ -72,18 +72,6 @@ insert(struct resource_op *op, struct err *err)
     return explain(op, rc, err);
 }
 
-// The thing to be made, as a policy sees it: without a domain of its own it is the token's.
-static json_t *
-new_target(const struct resource_op *op)
-{
-    const struct auth_context *auth = request_auth(op->request);
-    json_t *thing = json_copy(op->input);
-    if (!json_is_string(json_object_get(thing, "domain_id")) && auth && auth->domain_id[0]) {
-        json_object_set_new(thing, "domain_id", json_string(auth->domain_id));
-    }
-    return thing;
-}
-
 enum rc
 resource_create_one(struct resource_op *op, struct err *err)
 {
@@ -93,7 +81,7 @@ resource_create_one(struct resource_op *op, struct err *err)
         json_auto_t *target = json_copy(op->input);
         json_object_set_new(target, "project_id", json_string(op->project_id));
         json_object_set_new(target, "target",
-                            json_pack("{s:o}", op->resource->singular, new_target(op)));
+                            json_pack("{s:O}", op->resource->singular, op->input));
         rc = request_allow(op->request, op->resource->policy_create, target, err);
     }
     rc = rc == RC_OK ? run_hook(op->resource->before_create, op, err) : rc;
@@ -151,13 +139,15 @@ allow_old(struct resource_op *op, const char *policy, struct err *err)
     return request_allow(op->request, policy, target, err);
 }
 
-// Policy and existence: what does not exist is 403 for who may not touch it anyway, else 404.
+// Policy and existence: what does not exist is 403 for who may not touch it anyway, else 404;
+// missing_first: a style that says 404 to everybody.
 static enum rc
-open_target(struct resource_op *op, const char *policy, struct err *err)
+open_target(struct resource_op *op, const char *policy, unsigned missing_first, struct err *err)
 {
     enum rc rc = load_old(op, err);
     bool tells = rc == RC_NOT_FOUND &&
-                 (op->resource->style & (RESOURCE_MISSING_FIRST | RESOURCE_MISSING_FIRST_WRITES));
+                 (op->resource->style &
+                  (RESOURCE_MISSING_FIRST | RESOURCE_MISSING_FIRST_WRITES | missing_first));
     if ((rc == RC_OK || rc == RC_NOT_FOUND) && !tells) {
         struct err denied;
         enum rc allowed = allow_old(op, policy, &denied);
@@ -207,7 +197,7 @@ enum rc
 resource_update_one(struct resource_op *op, struct err *err)
 {
     op->values = op->values ? op->values : json_object();
-    enum rc rc = open_target(op, op->resource->policy_update, err);
+    enum rc rc = open_target(op, op->resource->policy_update, 0, err);
     rc = rc == RC_OK ? check_input(op, false, err) : rc;
     rc = rc == RC_OK ? run_hook(op->resource->before_update, op, err) : rc;
     rc = rc == RC_OK ? update(op, err) : rc;
@@ -217,7 +207,7 @@ resource_update_one(struct resource_op *op, struct err *err)
 enum rc
 resource_delete_one(struct resource_op *op, struct err *err)
 {
-    enum rc rc = open_target(op, op->resource->policy_delete, err);
+    enum rc rc = open_target(op, op->resource->policy_delete, RESOURCE_MISSING_FIRST_DELETES, err);
     rc = rc == RC_OK ? run_hook(op->resource->before_delete, op, err) : rc;
     if (rc != RC_OK) {
         return rc;

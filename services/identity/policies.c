@@ -18,6 +18,8 @@
 #define GRANTS(role) \
     "(" BOTH(role, "user", "project.domain_id") " or " BOTH(role, "user", "domain.id") " or " \
     BOTH(role, "group", "project.domain_id") " or " BOTH(role, "group", "domain.id") ")"
+// A role of all domains, or of one's own.
+#define ROLE_IS_NEAR "(domain_id:%(target.role.domain_id)s or None:%(target.role.domain_id)s)"
 #define ROLE_IS_ORDINARY "rule:domain_managed_target_role"
 #define READ_ROLES READER " or (role:manager and not domain_id:None)"
 #define TRUST_PARTY OF_TRUSTOR " or user_id:%(target.trust.trustee_user_id)s"
@@ -84,7 +86,7 @@ const struct policy_rule identity_policies[] = {
     WRITE("create_implied_role"), WRITE("delete_implied_role"),
     {"identity:list_role_assignments", LIST_IN_DOMAIN, ""},
     {"identity:list_role_assignments_for_tree", READER_OR_DOMAIN("project"), ""},
-    {"identity:list_grants", READER " or " GRANTS("reader"), ""}, {"identity:check_grant", READER " or " GRANTS("reader"), ""},
+    {"identity:list_grants", READER " or " GRANTS("reader"), ""}, {"identity:check_grant", READER " or (" GRANTS("reader") " and " ROLE_IS_NEAR ")", ""},
     {"identity:create_grant", ADMIN " or (" GRANTS("manager") " and " ROLE_IS_ORDINARY ")", ""},
     {"identity:revoke_grant", ADMIN " or (" GRANTS("manager") " and " ROLE_IS_ORDINARY ")", ""},
     READ("list_system_grants_for_user"), READ("check_system_grant_for_user"), WRITE("create_system_grant_for_user"), WRITE("revoke_system_grant_for_user"),
@@ -126,6 +128,9 @@ const struct policy_rule identity_policies[] = {
     {"identity:s3tokens_validate", "rule:service_or_admin", "POST /v3/s3tokens"},
     {"identity:create_limit_request", ADMIN " or (role:member and project_id:%(project_id)s)", "POST /accounts/v1/limit-requests, withdraw"},
     {"identity:decide_limit_request", ADMIN, "POST /accounts/v1/limit-requests/{id}/approve, refuse"},
+    {"identity:get_limit_model", "", ""}, {"identity:list_limits", "", "others' are not shown"},
+    {"identity:get_limit", READER " or domain_id:%(target.limit.domain.id)s or domain_id:%(target.limit.project.domain_id)s or project_id:%(target.limit.project_id)s", ""},
+    {"identity:list_registered_limits", "", ""}, {"identity:get_registered_limit", "", ""},
     WRITE("create_limits"), WRITE("update_limit"), WRITE("delete_limit"),
     CRUD("policy", "policies"), READ("list_endpoints_for_policy"), READ("get_policy_for_endpoint"),
     WRITE("create_policy_association_for_endpoint"), READ("check_policy_association_for_endpoint"), WRITE("delete_policy_association_for_endpoint"),

@@ -28,7 +28,10 @@ const struct policy_rule image_policies[] = {
     {"stores_info_detail", "role:admin", "list stores with their properties"},
     {"get_image_location", "role:admin or (" READER ")", "know which stores an image is in"},
     {"delete_image_location", "role:admin", "remove an image's data from a store"},
-    {"fetch_image_location", "role:admin or role:service", "know the URLs of an image's data"},
+    {"service_api", "role:service or role:admin", "who counts as a service"},
+    {"fetch_image_location", "rule:service_api", "know the URLs of an image's data"},
+    {"add_image_location", "rule:service_api or (" MEMBER " and project_id:%(owner)s)", "make the data at a URL an image's"},
+    {"set_image_location", "role:admin or (" MEMBER ")", "change the locations of an image"},
     {"cache_image", "role:admin", "cache an image"},
     {"cache_list", "role:admin", "list cached images"},
     {"cache_delete", "role:admin", "remove images from the cache"},
@@ -121,6 +124,14 @@ image_load(const struct request *request, struct db *db, const char *rule, image
         *ret_row = g_steal_pointer(&row);
     }
     return rc;
+}
+
+enum rc
+image_open(const struct request *request, const char *rule, struct db **ret_db, image_row **ret_row,
+           struct err *err)
+{
+    enum rc rc = request_db(request, ret_db, err);
+    return rc == RC_OK ? image_load(request, *ret_db, rule, ret_row, err) : rc;
 }
 
 // Who accepts JSON gets JSON, others the little page that Glance's clients take apart.

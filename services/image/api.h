@@ -4,8 +4,9 @@
 #include "common/http/http.h"
 
 extern const struct route discovery_routes[]; // versions, schemas, info
-extern const struct route stores_routes[];    // stores, locations, cache
-extern const struct route images_routes[];    // images, tags, actions
+extern const struct route stores_routes[];    // stores, cache
+extern const struct route locations_routes[];
+extern const struct route images_routes[]; // images, tags, actions
 extern const struct route members_routes[];
 extern const struct route file_routes[]; // upload and download
 extern const struct route ticket_routes[];
@@ -21,6 +22,7 @@ enum rc images_list(struct request *request, struct reply *reply, struct err *er
 enum rc images_nameless(struct request *request, struct reply *reply, struct err *err);
 // PATCH /v2/images/{image_id}
 enum rc images_patch(struct request *request, struct reply *reply, struct err *err);
+bool images_patch_is_quick(const struct request *request); // for its route
 
 struct image_service;
 // True when the ticket opens this image now.

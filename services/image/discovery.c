@@ -5,8 +5,9 @@
 #include "services/image/catalog/attributes.h"
 
 // Newest first; what each brought is in the Image API's version history.
-static const char *const versions[] = {"2.15", "2.13", "2.12", "2.11", "2.10", "2.9", "2.8", "2.7",
-                                       "2.6",  "2.5",  "2.4",  "2.3",  "2.2",  "2.1", "2.0"};
+static const char *const versions[] = {"2.17", "2.15", "2.13", "2.12", "2.11", "2.10",
+                                       "2.9",  "2.8",  "2.7",  "2.6",  "2.5",  "2.4",
+                                       "2.3",  "2.2",  "2.1",  "2.0"};
 
 static enum rc
 versions_list(struct request *request, struct reply *reply, struct err *err)

@@ -27,6 +27,9 @@ struct image_service {
     GThreadPool *fetchers;          // imports: from URLs, of staged data, copies
     const char *import_ports;       // "80,443"
     bool import_private;            // may fetch from loopback and private networks
+    int64_t import_retries;         // of a fetch that brought nothing
+    bool show_locations;            // in images; they may be changed then
+    gint n_waiting;                 // requests that wait for a location; atomic
     int64_t size_cap;               // bytes of one image
     int64_t unpacked_cap;           // bytes that something packed may unpack to
     int64_t virtual_size_cap;       // bytes of a disk as its guest would see it

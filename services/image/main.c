@@ -39,8 +39,10 @@ static const struct setting settings[] = {
     {"scrub", "rate",                 SETTING_INT,  "16777216",      4096, INT64_MAX, "bytes/s", "how fast stored images are read to verify them"},
     {"scrub", "age",                  SETTING_INT,  "604800",        1, 31536000, "s", "how long a verified image counts as whole"},
     {"image", "require_format_match", SETTING_BOOL, "true",          0, 0, "",          "refuse data that is not of the image's disk_format; dangerous data is always refused"},
+    {"image", "show_multiple_locations", SETTING_BOOL, "false",      0, 0, "",          "images show their locations to whom the policy get_image_location allows it, and PATCH changes them"},
     {"import", "ports",               SETTING_TEXT, "80,443",        0, 0, "",          "TCP ports that web-download may fetch from, comma-separated"},
     {"import", "allow_private",       SETTING_BOOL, "false",         0, 0, "",          "web-download may fetch from loopback and private addresses: only where no tenant can reach a service by it"},
+    {"import", "retries",             SETTING_INT,  "3",             0, 100, "",        "how often a URL that brought no byte is asked again"},
     {0},
     // clang-format on
 };
@@ -99,6 +101,8 @@ start(struct service *service, void **ret_context, struct err *err)
     image->require_format_match = conf_bool(conf, "image", "require_format_match");
     image->import_ports = conf_text(conf, "import", "ports");
     image->import_private = conf_bool(conf, "import", "allow_private");
+    image->import_retries = conf_int(conf, "import", "retries");
+    image->show_locations = conf_bool(conf, "image", "show_multiple_locations");
     image->public_url = conf_text(conf, "image", "url");
     image->client = client_new(conf);
     image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -146,9 +150,9 @@ healthy(void *context, char *ret_detail, size_t size)
 }
 
 static const struct route *const routes[] = {
-    discovery_routes, stores_routes,        images_routes, members_routes, file_routes,
-    import_routes,    tasks_routes,         ticket_routes, layers_routes,  usage_routes,
-    metadef_routes,   metadef_items_routes, NULL,
+    discovery_routes, stores_routes,  locations_routes,     images_routes, members_routes,
+    file_routes,      import_routes,  tasks_routes,         ticket_routes, layers_routes,
+    usage_routes,     metadef_routes, metadef_items_routes, NULL,
 };
 static const struct fsm *const life_cycles[] = {&image_fsm, NULL};
 

@@ -34,18 +34,23 @@ TABLE = [
     ("get_other_user", "GET", "/v3/users/{o_user}", None, READERS),
     ("create_user", "POST", "/v3/users", {"user": {"name": "?", "domain_id": "{d}"}}, ADMINS + "m"),
     ("create_other_user", "POST", "/v3/users", {"user": {"name": "?", "domain_id": "{o}"}}, ADMINS),
+    ("create_user_nowhere", "POST", "/v3/users", {"user": {"name": "?"}}, ADMINS),
     ("update_user", "PATCH", "/v3/users/{d_user}", {"user": {"email": "x@y"}}, ADMINS + "m"),
     ("update_other_user", "PATCH", "/v3/users/{o_user}", {"user": {"email": "x@y"}}, ADMINS),
     ("list_user_projects", "GET", "/v3/users/{d_user}/projects", None, READERS + "mr"),
     ("list_user_groups", "GET", "/v3/users/{d_user}/groups", None, READERS + "mr"),
     ("list_groups", "GET", "/v3/groups", None, READERS + "mr"),
     ("create_group", "POST", "/v3/groups", {"group": {"name": "?", "domain_id": "{d}"}}, ADMINS + "m"),
+    ("update_unknown_group", "PATCH", "/v3/groups/unknown", {"group": {"description": "x"}}, ADMINS),
+    ("delete_unknown_group", "DELETE", "/v3/groups/unknown", None, WHO),
     ("add_to_group", "PUT", "/v3/groups/{d_group}/users/{d_user}", None, ADMINS + "m"),
     ("check_in_group", "GET", "/v3/groups/{d_group}/users/{d_user}", None, READERS + "mr"),
     ("list_in_group", "GET", "/v3/groups/{d_group}/users", None, READERS + "mr"),
     ("add_another_to_group", "PUT", "/v3/groups/{d_group}/users/{o_user}", None, ADMINS),
     ("grant_member", "PUT", "/v3/projects/{d_project}/users/{d_user}/roles/{member}", None, ADMINS + "m"),
     ("check_grant", "GET", "/v3/projects/{d_project}/users/{d_user}/roles/{member}", None, READERS + "mr"),
+    ("check_grant_of_own_role", "GET", "/v3/projects/{d_project}/users/{d_user}/roles/{d_role}", None, READERS + "mr"),
+    ("check_grant_of_other_role", "GET", "/v3/domains/{d}/groups/{d_group}/roles/{o_role}", None, READERS),
     ("list_grants", "GET", "/v3/projects/{d_project}/users/{d_user}/roles", None, READERS + "mr"),
     ("grant_in_domain", "PUT", "/v3/domains/{d}/groups/{d_group}/roles/{reader}", None, ADMINS + "m"),
     ("grant_admin", "PUT", "/v3/domains/{d}/users/{d_user}/roles/{admin}", None, ADMINS),
@@ -72,6 +77,12 @@ TABLE = [
     ("list_endpoint_groups", "GET", "/v3/OS-EP-FILTER/endpoint_groups", None, CLOUD_READERS),
     ("get_domain_config", "GET", "/v3/domains/config/default", None, CLOUD_READERS),
     ("list_limits", "GET", "/v3/limits", None, WHO),
+    ("limit_model", "GET", "/v3/limits/model", None, WHO),
+    ("get_limit", "GET", "/v3/limits/{d_project_limit}", None, READERS + "mrpsM"),
+    ("get_other_limit", "GET", "/v3/limits/{o_project_limit}", None, READERS),
+    ("get_limit_of_domain", "GET", "/v3/limits/{d_limit}", None, READERS + "mr"),
+    ("get_limit_of_other_domain", "GET", "/v3/limits/{o_limit}", None, READERS),
+    ("get_unknown_limit", "GET", "/v3/limits/unknown", None, READERS),
     ("list_registered_limits", "GET", "/v3/registered_limits", None, WHO),
     ("create_registered_limits", "POST", "/v3/registered_limits", {"registered_limits": [{"service_id": "{a_service}", "resource_name": "?", "default_limit": 1}]}, CLOUD_ADMINS),
     ("validate_token", "GET", "/v3/auth/tokens", None, READERS + "s"),
@@ -91,13 +102,22 @@ class World:
         self.ids = {role["name"]: role["id"] for role in stack.call("GET", "identity", "/v3/roles", token=self.admin)["roles"]}
         for letter in "do":
             self.ids[letter] = self.make("domain")["id"]
-            for kind in ("project", "user", "group"):
+            for kind in ("project", "user", "group", "role"):
                 self.ids[f"{letter}_{kind}"] = self.make(kind, domain_id=self.ids[letter])["id"]
         self.ids["a_service"] = self.make("service", type="t-" + uuid.uuid4().hex)["id"]
+        self.make_limits()
         domain, project, system = {"domain": {"id": self.ids["d"]}}, {"project": {"id": self.ids["d_project"]}}, {"system": {"all": True}}
         rows = {"A": ("admin", system), "d": ("admin", domain), "m": ("manager", domain), "r": ("reader", domain), "R": ("reader", system),
                 "p": ("member", project), "s": ("service", project), "M": ("manager", project)}
         self.tokens = {"a": self.admin, **{who: self.token_of(*row) for who, row in rows.items()}}
+
+    def make_limits(self):
+        name = {"service_id": self.ids["a_service"], "resource_name": "things"}
+        self.stack.call("POST", "identity", "/v3/registered_limits", {"registered_limits": [{**name, "default_limit": 1}]}, self.admin)
+        targets = {f"{letter}{kind}": {field: self.ids[letter + kind]} for letter in "do" for kind, field in (("", "domain_id"), ("_project", "project_id"))}
+        body = {"limits": [{**name, **target, "resource_limit": 1} for target in targets.values()]}
+        made = self.stack.call("POST", "identity", "/v3/limits", body, self.admin)["limits"]
+        self.ids.update({f"{target}_limit": row["id"] for target, row in zip(targets, made)})
 
     def make(self, kind, **fields):
         return self.stack.call("POST", "identity", f"/v3/{kind}s", {kind: {"name": uuid.uuid4().hex, **fields}}, self.admin)[kind]

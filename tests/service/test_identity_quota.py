@@ -165,7 +165,6 @@ def test_limits_refuse_what_keystone_refuses(stack, admin):
     for wrong in ({"project_id": "gone"}, {"domain_id": "gone"}, {"project_id": project_id, "region_id": "gone"}):
         status, reply = admin.create("compute", "servers", 1, **wrong)
         assert status == 400 and f"Expecting to find {list(wrong)[-1]} in limit" in reply["error"]["message"]
-    assert admin.create("compute", "servers", 1, project_id=project_id, region_id="RegionOne")[0] == 403  # registered without a region
     status, reply = admin.create("compute", "servers", 1, project_id=project_id)
     limit = reply["limits"][0]
     assert status == 201 and limit["domain_id"] is None and limit["links"]["self"].endswith(limit["id"])
@@ -219,3 +218,43 @@ def test_a_region_of_ones_own_goes_first(stack, admin):
     within_a_second(lambda: admin.neutron(person.project_id, "subnetpool") == 4, "the region's default is used")
     assert admin.identity("DELETE", f"/registered_limits/{reply['registered_limits'][0]['id']}")[0] == 204
     within_a_second(lambda: admin.neutron(person.project_id, "subnetpool") == -1, "the general default is back")
+
+
+def test_a_limit_in_a_region_refers_to_what_is_registered_there_else_everywhere(stack, admin):
+    person, name = stack.person(), "image_count_total"
+    [limit] = admin.create("image", name, 1, project_id=person.project_id, region_id="RegionOne")[1]["limits"]
+
+    def shown():
+        return stack.call("GET", "image", "/v2/info/usage", token=person.token)["usage"][name]["limit"]
+    within_a_second(lambda: shown() == 1, "the region's limit is enforced")
+    registered = admin.registered("image", name)
+    status, reply = admin.identity("DELETE", f"/registered_limits/{registered['id']}")
+    assert status == 403 and "project limits" in reply["error"]["message"]
+    # What services set is the row in force, not a second one that the region's would hide.
+    item = {"project_id": person.project_id, "service": "image", "resource": name, "value": 5}
+    assert admin.ask("POST", "identity", "/internal/v1/limits", {"limits": [item]})[0] == 200
+    rows = admin.identity("GET", f"/limits?project_id={person.project_id}")[1]["limits"]
+    assert [(row["id"], row["region_id"], row["resource_limit"]) for row in rows] == [(limit["id"], "RegionOne", 5)]
+    within_a_second(lambda: shown() == 5, "the service's value is enforced")
+    assert admin.create("image", name, 9, project_id=person.project_id)[0] == 201  # of no region: the region's goes before it
+    assert admin.identity("GET", f"/limits?project_id={person.project_id}&region_id=RegionOne")[1]["limits"][0]["resource_limit"] == 5
+    assert admin.ask("POST", "identity", "/internal/v1/limits", {"limits": [{**item, "value": None}]})[0] == 200
+    assert admin.limits(person.project_id) == {}
+    within_a_second(lambda: shown() == registered["default_limit"], "the default is back")
+
+
+def test_a_limit_needs_a_registered_limit_of_its_region(stack, admin):
+    region, project_id = uuid.uuid4().hex, stack.person().project_id
+    assert admin.identity("POST", "/regions", {"region": {"id": region}})[0] == 201
+    service = admin.identity("POST", "/services", {"service": {"type": uuid.uuid4().hex}})[1]["service"]["id"]
+    name = {"service_id": service, "resource_name": "things"}
+    rows = [{**name, "default_limit": 3, "region_id": region}]
+    [regional] = admin.identity("POST", "/registered_limits", {"registered_limits": rows})[1]["registered_limits"]
+    assert admin.identity("POST", "/registered_limits", {"registered_limits": rows})[0] == 409
+    limit = {**name, "project_id": project_id, "resource_limit": 1}
+    for wrong in ({}, {"region_id": "RegionOne"}):
+        assert admin.identity("POST", "/limits", {"limits": [{**limit, **wrong}]})[0] == 403
+    assert admin.identity("POST", "/limits", {"limits": [{**limit, "region_id": region}]})[0] == 201
+    [general] = admin.identity("POST", "/registered_limits", {"registered_limits": [{**name, "default_limit": 9}]})[1]["registered_limits"]
+    assert admin.identity("DELETE", f"/registered_limits/{general['id']}")[0] == 204  # the limit is the region's
+    assert admin.identity("DELETE", f"/registered_limits/{regional['id']}")[0] == 403

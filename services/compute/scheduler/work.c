@@ -18,12 +18,21 @@ struct outcome {
 typedef enum rc (*step_fn)(struct scheduler *scheduler, struct job *job, struct outcome *outcome,
                            struct err *err);
 
+// A server that was taken over meanwhile, by its deletion for one, has not failed: its ports are
+// the other's, and what was refused (a port that the deletion has taken away before it came: 409)
+// is right.
 static enum rc
 fail(struct scheduler *scheduler, struct job *job, const char *message, struct outcome *outcome,
      struct err *err)
 {
     struct db *db;
-    enum rc rc = life_is_building(job->state) ? ports_unmake(scheduler, job, err) : RC_OK;
+    enum rc rc = db_get(scheduler->pool, &db, err);
+    rc = rc == RC_OK ? work_db_renew(db, job, err) : rc;
+    outcome->goes_on = rc == RC_CONFLICT;
+    if (rc == RC_CONFLICT) {
+        return RC_OK;
+    }
+    rc = rc == RC_OK && life_is_building(job->state) ? ports_unmake(scheduler, job, err) : rc;
     if (rc != RC_OK || (rc = db_get(scheduler->pool, &db, err)) != RC_OK) {
         return rc;
     }
@@ -60,19 +69,11 @@ static enum rc
 refused(struct scheduler *scheduler, struct job *job, enum rc rc, struct outcome *outcome,
         struct err *err)
 {
-    struct db *db;
-    struct err ignored;
     if (is_passing(rc)) {
         return rc;
     }
     g_autofree char *message = g_strdup(err->message);
-    enum rc got = db_get(scheduler->pool, &db, err);
-    if (got == RC_OK &&
-        work_db_renew(db, job, &ignored) == RC_CONFLICT) { // not refused, but overtaken
-        outcome->goes_on = true;
-        return RC_OK;
-    }
-    return got == RC_OK ? fail(scheduler, job, message, outcome, err) : got;
+    return fail(scheduler, job, message, outcome, err);
 }
 
 static bool

@@ -3,6 +3,7 @@
 // registered limit may change while limits refer to it (there are always some: those of sign-ups).
 #include "services/identity/identity_resource.h"
 #include "services/identity/quota/limit_db.h"
+#include "services/identity/tenancy/target.h"
 
 #include <string.h>
 
@@ -28,6 +29,8 @@ static const struct resource registered_limit = {
     .table = "registered_limit",
     .not_found_format = "Could not find registered limit for %s.",
     .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_BULK | RESOURCE_COMPARISONS,
+    .policy_list = "identity:list_registered_limits",
+    .policy_get = "identity:get_registered_limit",
     .policy_create = "identity:create_registered_limits",
     .policy_update = "identity:update_registered_limit",
     .policy_delete = "identity:delete_registered_limit",
@@ -148,6 +151,7 @@ static const struct resource limit = {
     .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_BULK | RESOURCE_COMPARISONS,
     .visible = "r.project_id = $1 OR r.domain_id = $3 OR r.project_id IN (SELECT p.id FROM project "
                "p WHERE p.domain_id = $3)",
+    .policy_list = "identity:list_limits",
     .policy_create = "identity:create_limits",
     .policy_update = "identity:update_limit",
     .policy_delete = "identity:delete_limit",
@@ -160,6 +164,45 @@ static const struct resource limit = {
     .before_delete = before_update,
     .after_delete = after_bound,
 };
+
+// Who may see a limit is decided by whose it is: the policy's target has its project and domain.
+static enum rc
+allow_limit(struct request *request, struct db *db, const char *item, struct err *err)
+{
+    json_auto_t *shown = item ? json_loads(item, 0, NULL) : json_object(), *whose = NULL;
+    const struct target names = {
+        .project_id = json_string_value(json_object_get(shown, "project_id")),
+        .domain_id = json_string_value(json_object_get(shown, "domain_id"))};
+    enum rc rc = target_db_load(db, &names, &whose, err);
+    if (rc == RC_OK) {
+        json_object_update(shown, json_object_get(whose, "target"));
+        json_auto_t *target = json_pack("{s:{s:O}}", "target", "limit", shown);
+        rc = request_allow(request, "identity:get_limit", target, err);
+    }
+    return rc;
+}
+
+static enum rc
+show_limit(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    g_autofree char *item = NULL;
+    enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : resource_item(request, db, &limit, request_param(request, "id"), &item, err);
+    if (rc && rc != RC_NOT_FOUND) {
+        return rc;
+    }
+    struct err denied;
+    enum rc allowed = allow_limit(request, db, item, &denied);
+    if (allowed) { // also what is not there
+        *err = denied;
+        return allowed;
+    }
+    if (rc == RC_OK) {
+        reply->text = g_strdup_printf("{\"limit\":%s}", item);
+    }
+    return rc;
+}
 
 // ---- hooks of registered limits
 
@@ -230,9 +273,11 @@ const struct route limit_routes[] = {
     {.method = "GET",
      .path = "/v3/limits/model",
      .handle = show_model,
+     .policy = "identity:get_limit_model",
      .status = 200,
      .summary = "how limits are enforced"},
-    IDENTITY_ROUTES(registered_limit, "/v3/registered_limits", 0),
-    IDENTITY_ROUTES(limit, "/v3/limits", 0),
+    IDENTITY_ROUTES(registered_limit, "/v3/registered_limits", NULL, 0),
+    SHOWN_ROUTES(limit, "/v3/limits", NULL, 0, resource_create, show_limit, identity_update,
+                 identity_delete),
     {0},
 };

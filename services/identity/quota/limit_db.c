@@ -19,7 +19,7 @@ limit_db_find_refs(struct db *db, const struct limit_refs *refs, db_result **ret
         "region WHERE id = $2) AS has_region, EXISTS (SELECT FROM tenancy WHERE id = $3 AND NOT "
         "is_domain) AS is_project, EXISTS (SELECT FROM tenancy WHERE id = $3 AND is_domain) AS "
         "is_domain, EXISTS (SELECT FROM domain WHERE id = $4) AS has_domain, EXISTS (SELECT FROM "
-        "registered_limit WHERE service_id = $1 AND region_id IS NOT DISTINCT FROM $2 AND "
+        "registered_limit WHERE service_id = $1 AND (region_id IS NULL OR region_id = $2) AND "
         "resource_name = $5) AS is_registered",
         DB_ARGS(db_s(refs->service_id), db_s(refs->region_id), db_s(refs->project_id),
                 db_s(refs->domain_id), db_s(refs->resource_name)),
@@ -99,8 +99,10 @@ limit_db_is_referenced(struct db *db, const char *registered_limit_id, bool *ret
     enum rc rc = db_run_one(
         db,
         "SELECT EXISTS (SELECT FROM registered_limit r JOIN project_limit l ON l.service_id = "
-        "r.service_id AND l.region_id IS NOT DISTINCT FROM r.region_id AND l.resource_name = "
-        "r.resource_name WHERE r.id = $1) AS is_referenced",
+        "r.service_id AND l.resource_name = r.resource_name WHERE r.id = $1 AND (l.region_id IS "
+        "NOT DISTINCT FROM r.region_id OR (r.region_id IS NULL AND NOT EXISTS (SELECT FROM "
+        "registered_limit o WHERE o.service_id = l.service_id AND o.resource_name = "
+        "l.resource_name AND o.region_id = l.region_id)))) AS is_referenced",
         DB_ARGS(db_s(registered_limit_id)), &rows, err);
     if (rc == RC_OK) {
         *ret_is = db_bool(rows, 0, "is_referenced");
@@ -110,15 +112,20 @@ limit_db_is_referenced(struct db *db, const char *registered_limit_id, bool *ret
 
 // ---- many at once
 
-// $1: the limits; i: each with the registered limit that is in force for its name.
-#define WANTED                                                                                   \
-    "WITH i AS (SELECT w.*, r.id AS registered_id, r.service_id, r.region_id FROM ROWS FROM "    \
-    "(jsonb_to_recordset($1::jsonb) AS (project_id text, service text, resource text, value "    \
-    "bigint)) WITH ORDINALITY AS w(project_id, service, resource, value, position) LEFT JOIN "   \
-    "LATERAL (SELECT g.id, g.service_id, g.region_id FROM registered_limit g JOIN service s ON " \
-    "s.id = g.service_id, quota_setting q WHERE s.type = w.service AND g.resource_name = "       \
-    "w.resource AND (g.region_id IS NULL OR g.region_id = q.region_id) ORDER BY g.region_id IS " \
-    "NULL, s.id LIMIT 1) r ON true) "
+// $1: the limits; i: each with the registered limit that is in force for its name, and the region
+// (held_region_id) of the project's own limit: the one that is in force, else the registered one's.
+#define WANTED                                                                                    \
+    "WITH i AS (SELECT w.*, r.id AS registered_id, r.service_id, CASE WHEN h.is_held THEN "       \
+    "h.region_id ELSE r.region_id END AS held_region_id FROM ROWS FROM "                          \
+    "(jsonb_to_recordset($1::jsonb) AS (project_id text, service text, resource text, value "     \
+    "bigint)) WITH ORDINALITY AS w(project_id, service, resource, value, position) CROSS JOIN "   \
+    "quota_setting q LEFT JOIN LATERAL (SELECT g.id, g.service_id, g.region_id FROM "             \
+    "registered_limit g JOIN service s ON s.id = g.service_id WHERE s.type = w.service AND "      \
+    "g.resource_name = w.resource AND (g.region_id IS NULL OR g.region_id = q.region_id) ORDER "  \
+    "BY g.region_id IS NULL, s.id LIMIT 1) r ON true LEFT JOIN LATERAL (SELECT true AS is_held, " \
+    "l.region_id FROM project_limit l WHERE l.project_id = w.project_id AND l.service_id = "      \
+    "r.service_id AND l.resource_name = w.resource AND (l.region_id IS NULL OR l.region_id = "    \
+    "q.region_id) ORDER BY l.region_id IS NULL LIMIT 1) h ON true) "
 
 enum rc
 limit_db_check_names(struct db *db, const char *limits_json, struct err *err)
@@ -154,13 +161,14 @@ limit_db_store(struct db *db, const char *limits_json, struct err *err)
     return db_run(
         db,
         WANTED
-        ", gone AS (DELETE FROM project_limit l USING i WHERE i.value IS NULL AND l.project_id = "
-        "i.project_id AND l.service_id = i.service_id AND l.region_id IS NOT DISTINCT FROM "
-        "i.region_id AND l.resource_name = i.resource), defaults AS (UPDATE registered_limit r SET "
+        ", gone AS (DELETE FROM project_limit l USING i, quota_setting q WHERE i.value IS NULL AND "
+        "l.project_id = i.project_id AND l.service_id = i.service_id AND (l.region_id IS NULL OR "
+        "l.region_id = q.region_id) AND l.resource_name = i.resource), defaults AS (UPDATE "
+        "registered_limit r SET "
         "default_limit = i.value FROM i WHERE i.project_id = '' AND r.id = i.registered_id AND "
         "r.default_limit <> i.value) INSERT INTO project_limit (id, service_id, region_id, "
         "project_id, resource_name, resource_limit) SELECT replace(gen_random_uuid()::text, '-', "
-        "''), i.service_id, i.region_id, i.project_id, i.resource, i.value FROM i WHERE "
+        "''), i.service_id, i.held_region_id, i.project_id, i.resource, i.value FROM i WHERE "
         "i.project_id <> '' AND i.value IS NOT NULL AND i.registered_id IS NOT NULL ORDER BY "
         "i.position ON CONFLICT (service_id, "
         "coalesce(region_id, ''), coalesce(project_id, ''), coalesce(domain_id, ''), "

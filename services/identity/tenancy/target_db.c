@@ -13,7 +13,8 @@ target_db_load(struct db *db, const struct target *target, json_t **ret_json, st
         "'project', (SELECT jsonb_build_object('id', id, 'domain_id', coalesce(domain_id, id)) "
         "FROM tenancy WHERE id = $3),"
         "'domain', (SELECT jsonb_build_object('id', id) FROM domain WHERE id = $4),"
-        "'role', (SELECT jsonb_build_object('id', id, 'name', name, 'domain_id', domain_id) FROM "
+        "'role', (SELECT jsonb_build_object('id', id, 'name', name, 'domain_id', "
+        "coalesce(domain_id, 'None')) FROM "
         "role WHERE id = $5)))) AS target";
     return db_run_json(db, sql,
                        DB_ARGS(db_s(target->user_id), db_s(target->group_id),

@@ -1,34 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Set-associative, so bounded by construction. Nothing is looked for when something changes: each
-// entry carries the sum of the counters of all that it depends on, and counters only grow.
+// Nothing is looked for when something changes: each entry carries the sum of the counters of all
+// that it depends on, and counters only grow.
 #include "services/identity/token/scope_cache.h"
+#include "common/auth/context_cache.h"
 #include "common/base/util.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
-#define N_WAYS 4
-#define N_LOCKS 32      // a power of two
 #define N_COUNTERS 4096 // a power of two; ids that share one are only asked for too often
 #define KEY_MAX 512
 #define SURE_MS 900   // after this a look at the database is due
 #define LIFE_MS 60000 // what depends on the date is seen after this at the latest
 
-struct slot {
-    char *key; // NULL: free
-    struct auth_context *context;
-    uint64_t stamp, last_use;
-    int64_t made_ms;
-};
-struct set {
-    struct slot slots[N_WAYS];
-    uint64_t n_uses;
-};
 struct scope_cache {
-    size_t n_sets; // a power of two
-    struct set *sets;
+    struct context_cache *entries;
     guint seed;
-    pthread_mutex_t locks[N_LOCKS]; // locks[i % N_LOCKS] guards sets[i]
     _Atomic uint64_t changes[N_COUNTERS], changes_of_all, epoch;
     pthread_mutex_t sure_lock; // guards the rest
     int64_t as_of_us, begun_ms;
@@ -38,58 +25,20 @@ struct scope_cache *
 scope_cache_new(size_t n_entries)
 {
     struct scope_cache *cache = g_new0(struct scope_cache, 1);
-    cache->n_sets = N_LOCKS;
-    while (cache->n_sets * N_WAYS < n_entries) {
-        cache->n_sets *= 2;
-    }
-    cache->sets = g_new0(struct set, cache->n_sets);
+    cache->entries = context_cache_new(n_entries);
     random_bytes(&cache->seed, sizeof cache->seed);
-    for (size_t i = 0; i < N_LOCKS; i++) {
-        pthread_mutex_init(&cache->locks[i], NULL);
-    }
     pthread_mutex_init(&cache->sure_lock, NULL);
     return cache;
-}
-
-static void
-slot_clear(struct slot *slot)
-{
-    g_free(slot->key);
-    auth_context_unref(slot->context);
-    *slot = (struct slot){0};
 }
 
 void
 scope_cache_free(struct scope_cache *cache)
 {
-    if (!cache) {
-        return;
+    if (cache) {
+        context_cache_free(cache->entries);
+        pthread_mutex_destroy(&cache->sure_lock);
+        g_free(cache);
     }
-    for (size_t i = 0; i < cache->n_sets * N_WAYS; i++) {
-        slot_clear(&cache->sets[i / N_WAYS].slots[i % N_WAYS]);
-    }
-    for (size_t i = 0; i < N_LOCKS; i++) {
-        pthread_mutex_destroy(&cache->locks[i]);
-    }
-    pthread_mutex_destroy(&cache->sure_lock);
-    g_free(cache->sets);
-    g_free(cache);
-}
-
-// False: too long to be kept. Names are as they were asked, so that nothing has to be resolved.
-static bool
-key_text(const struct scope_key *key, char ret_text[KEY_MAX])
-{
-    const struct named *target = &key->target;
-    int len = target->id ? g_snprintf(ret_text, KEY_MAX, "%s\n%d\ni%s", key->user_id,
-                                      (int)key->scope, target->id)
-                         : g_snprintf(ret_text, KEY_MAX, "%s\n%d\nn%s\n%c%s", key->user_id,
-                                      (int)key->scope, target->name ? target->name : "",
-                                      target->domain_id ? 'i' : 'n',
-                                      target->domain_id     ? target->domain_id
-                                      : target->domain_name ? target->domain_name
-                                                            : "");
-    return len < KEY_MAX;
 }
 
 static guint
@@ -100,6 +49,24 @@ hash(const struct scope_cache *cache, const char *text)
         value = (value ^ (unsigned char)*text) * 16777619u;
     }
     return value ^ value >> 15;
+}
+
+// False: too long to be kept. Names are as they were asked, so that nothing has to be resolved.
+static bool
+key_of(const struct scope_cache *cache, const struct scope_key *key, char text[KEY_MAX],
+       struct context_key *ret_key)
+{
+    const struct named *target = &key->target;
+    int len =
+        target->id
+            ? g_snprintf(text, KEY_MAX, "%s\n%d\ni%s", key->user_id, (int)key->scope, target->id)
+            : g_snprintf(text, KEY_MAX, "%s\n%d\nn%s\n%c%s", key->user_id, (int)key->scope,
+                         target->name ? target->name : "", target->domain_id ? 'i' : 'n',
+                         target->domain_id     ? target->domain_id
+                         : target->domain_name ? target->domain_name
+                                               : "");
+    *ret_key = (struct context_key){text, (size_t)MIN(len, KEY_MAX - 1), hash(cache, text)};
+    return len < KEY_MAX;
 }
 
 static uint64_t
@@ -116,50 +83,22 @@ stamp_of(struct scope_cache *cache, const struct auth_context *context)
            changes_of(cache, context->project_domain_id) + changes_of(cache, context->domain_id);
 }
 
-static struct slot *
-slot_find(struct set *set, const char *text)
-{
-    for (int i = 0; i < N_WAYS; i++) {
-        struct slot *slot = &set->slots[i];
-        if (slot->key && !strcmp(slot->key, text)) {
-            slot->last_use = ++set->n_uses;
-            return slot;
-        }
-    }
-    return NULL;
-}
-
 struct auth_context *
 scope_cache_find(struct scope_cache *cache, const struct scope_key *key)
 {
     char text[KEY_MAX];
-    struct auth_context *context = NULL;
-    if (!key_text(key, text)) {
+    struct context_key own;
+    struct context_entry entry;
+    if (!key_of(cache, key, text, &own) || !context_cache_find(cache->entries, &own, &entry)) {
         return NULL;
     }
-    size_t i = hash(cache, text) & (cache->n_sets - 1);
-    pthread_mutex_lock(&cache->locks[i % N_LOCKS]);
-    struct slot *slot = slot_find(&cache->sets[i], text);
-    if (slot && slot->stamp == stamp_of(cache, slot->context) &&
-        monotonic_ms() - slot->made_ms < LIFE_MS) {
-        context = auth_context_ref(slot->context);
-    } else if (slot) {
-        slot_clear(slot);
+    struct auth_context *context = entry.context;
+    if (entry.stamp == stamp_of(cache, context) && monotonic_ms() - entry.made_ms < LIFE_MS) {
+        return context;
     }
-    pthread_mutex_unlock(&cache->locks[i % N_LOCKS]);
-    return context;
-}
-
-static struct slot *
-slot_oldest(struct set *set)
-{
-    struct slot *oldest = &set->slots[0];
-    for (int i = 1; i < N_WAYS; i++) {
-        if (set->slots[i].last_use < oldest->last_use) {
-            oldest = &set->slots[i];
-        }
-    }
-    return oldest;
+    context_cache_drop(cache->entries, &own);
+    auth_context_unref(context);
+    return NULL;
 }
 
 void
@@ -167,22 +106,11 @@ scope_cache_put(struct scope_cache *cache, const struct scope_key *key,
                 struct auth_context *context, uint64_t epoch)
 {
     char text[KEY_MAX];
-    uint64_t stamp = stamp_of(cache, context);
-    if (!key_text(key, text) || atomic_load(&cache->epoch) != epoch) {
-        return;
+    struct context_key own;
+    const struct context_entry entry = {context, stamp_of(cache, context), monotonic_ms()};
+    if (key_of(cache, key, text, &own) && atomic_load(&cache->epoch) == epoch) {
+        context_cache_put(cache->entries, &own, &entry);
     }
-    size_t i = hash(cache, text) & (cache->n_sets - 1);
-    struct set *set = &cache->sets[i];
-    pthread_mutex_lock(&cache->locks[i % N_LOCKS]);
-    struct slot *slot = slot_find(set, text);
-    slot = slot ? slot : slot_oldest(set);
-    slot_clear(slot);
-    *slot = (struct slot){.key = g_strdup(text),
-                          .context = auth_context_ref(context),
-                          .stamp = stamp,
-                          .last_use = ++set->n_uses,
-                          .made_ms = monotonic_ms()};
-    pthread_mutex_unlock(&cache->locks[i % N_LOCKS]);
 }
 
 uint64_t

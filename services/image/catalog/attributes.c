@@ -44,7 +44,7 @@ static const struct image_attribute attributes[] = {
     {"schema", RULE_READONLY, "{\"type\": \"string\"}", "An image schema url"},
     {"locations", RULE_READONLY, "{\"type\": \"array\", \"items\": {\"type\": \"object\", \"properties\": {\"url\": {\"type\": \"string\","
         " \"maxLength\": 255}, \"metadata\": {\"type\": \"object\"}}, \"required\": [\"url\", \"metadata\"]}}",
-        "Kept by the service, not shown"},
+        "URLs to access the image file kept in external store"},
 };
 static const struct image_attribute member_attributes[] = {
     {"member_id", RULE_CREATE, "{\"type\": \"string\"}", "An identifier for the image member (tenantId)"},
@@ -57,7 +57,7 @@ static const struct image_attribute member_attributes[] = {
 // What lists of tasks tell, then what only the task itself does.
 static const struct image_attribute task_attributes[] = {
     {"id", RULE_CREATE, "{\"type\": \"string\", \"pattern\": \"" UUID_PATTERN "\"}", "An identifier for the task"},
-    {"type", RULE_CREATE, "{\"type\": \"string\", \"enum\": [\"import\", \"api_image_import\"]}", "What began the task"},
+    {"type", RULE_CREATE, "{\"type\": \"string\", \"enum\": [\"import\", \"api_image_import\", \"location_import\"]}", "What began the task"},
     {"status", RULE_CREATE, "{\"type\": \"string\", \"enum\": [\"pending\", \"processing\", \"success\", \"failure\"]}", "How far the task is"},
     {"owner", RULE_CREATE, "{\"type\": \"string\"}", "The project that the task is of"},
     {"image_id", RULE_CREATE, "{\"type\": \"string\"}", "The image that the task is about"},
@@ -72,7 +72,7 @@ static const struct image_attribute task_attributes[] = {
     {"result", RULE_CREATE, "{\"type\": [\"null\", \"object\"]}", "What came of the task"},
     {"message", RULE_CREATE, "{\"type\": \"string\"}", "Why the task failed"},
 };
-#define N_TASK_STUB (N_ELEMENTS(task_attributes) - 3)
+#define N_TASK_BRIEF (N_ELEMENTS(task_attributes) - 3)
 // clang-format on
 static const char *const reserved[] = {"location", "deleted", "deleted_at"};
 
@@ -277,6 +277,6 @@ image_schema(const char *name)
            : !strcmp(name, "task")
                ? plain_schema("task", task_attributes, N_ELEMENTS(task_attributes))
            : !strcmp(name, "tasks")
-               ? collection_of(name, plain_schema("task", task_attributes, N_TASK_STUB))
+               ? collection_of(name, plain_schema("task", task_attributes, N_TASK_BRIEF))
                : NULL;
 }

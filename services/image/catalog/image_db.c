@@ -194,7 +194,8 @@ image_db_set_status(struct db *db, const image_row *row, const char *status, str
     }
     if (rc == RC_OK && deletes) {
         rc = db_run(db,
-                    "WITH gone AS (DELETE FROM image_location WHERE image_id = $1::uuid) "
+                    "WITH gone AS (DELETE FROM image_location WHERE image_id = $1::uuid), told AS "
+                    "(DELETE FROM image_url WHERE image_id = $1::uuid) "
                     "DELETE FROM image_member WHERE image_id = $1::uuid",
                     DB_ARGS(db_s(row->id)), NULL, err);
     }

@@ -77,8 +77,9 @@ struct image_list {
     const char *member_status; // "accepted" …, "all"
     bool hidden;
     GArray *filters; // of struct image_filter
-    struct image_sort sorts[8];
+    struct image_sort sorts[12];
     unsigned n_sorts;
+    bool tie_descending;
     const char *marker; // NULL: from the start
     int limit;
 };

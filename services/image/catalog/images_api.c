@@ -7,6 +7,7 @@
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/catalog/image_sql.h"
 #include "services/image/catalog/images.h"
+#include "services/image/catalog/locations.h"
 
 #include <string.h>
 
@@ -111,7 +112,8 @@ reply_with_image(struct request *request, struct db *db, const char *id, struct 
                  struct err *err)
 {
     struct viewer viewer = viewer_of(request);
-    return image_db_show(db, &viewer, id, &reply->text, err);
+    enum rc rc = image_db_show(db, &viewer, id, &reply->text, err);
+    return rc == RC_OK ? locations_in_image(request, db, &reply->text, err) : rc;
 }
 
 static enum rc
@@ -159,11 +161,8 @@ static enum rc
 images_show(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db;
-    enum rc rc = request_db(request, &db, err);
     g_autoptr(image_row) row = NULL;
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "get_image", &row, err);
-    }
+    enum rc rc = image_open(request, "get_image", &db, &row, err);
     return rc == RC_OK ? reply_with_image(request, db, row->id, reply, err) : rc;
 }
 
@@ -221,10 +220,7 @@ tags_put(struct request *request, struct reply *reply, struct err *err)
     if (!*tag || !text_is_clean(tag, 255)) {
         return fault(err, RC_INVALID, "Tag must be 1 to 255 characters long");
     }
-    enum rc rc = request_db(request, &db, err);
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "modify_image", &row, err);
-    }
+    enum rc rc = image_open(request, "modify_image", &db, &row, err);
     return rc == RC_OK ? image_db_tag(db, row->id, tag, err) : rc;
 }
 
@@ -233,10 +229,7 @@ tags_delete(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db;
     g_autoptr(image_row) row = NULL;
-    enum rc rc = request_db(request, &db, err);
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "modify_image", &row, err);
-    }
+    enum rc rc = image_open(request, "modify_image", &db, &row, err);
     return rc == RC_OK ? image_db_untag(db, row->id, request_param(request, "tag"), err) : rc;
 }
 
@@ -250,7 +243,8 @@ const struct route images_routes[] = {
     {.method = "POST", .path = "/v2/images", .handle = images_create, .status = 201, .summary = "create an image"},
     {.method = "DELETE", .path = "/v2/images", .handle = images_nameless, .status = 204, .summary = "not allowed: an id is missing"},
     {.method = "GET", .path = "/v2/images/{image_id}", .handle = images_show, .status = 200, .summary = "show an image"},
-    {.method = "PATCH", .path = "/v2/images/{image_id}", .handle = images_patch, .status = 200, .summary = "change an image"},
+    {.method = "PATCH", .path = "/v2/images/{image_id}", .handle = images_patch, .status = 200, .flags = ROUTE_SLOW,
+     .is_quick = images_patch_is_quick, .summary = "change an image"},
     {.method = "DELETE", .path = "/v2/images/{image_id}", .handle = images_transition, .status = 204, .data = &to_deleted,
      .summary = "delete an image"},
     {.method = "POST", .path = "/v2/images/{image_id}/actions/deactivate", .handle = images_transition, .status = 204,

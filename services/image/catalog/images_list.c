@@ -3,6 +3,7 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/catalog/attributes.h"
+#include "services/image/catalog/locations.h"
 #include "services/image/page.h"
 
 #include <string.h>
@@ -12,6 +13,8 @@
 
 static const char *const visibilities[] = {"community", "public", "private", "shared", "all", NULL};
 static const char *const member_statuses[] = {"pending", "accepted", "rejected", "all", NULL};
+// What says how to sort, and what Glance takes no notice of.
+static const char *const not_filters[] = {"sort", "sort_key", "sort_dir", "deleted", NULL};
 static const char *const operators[] = {"eq", "neq", "gt", "gte", "lt", "lte", NULL};
 
 static void
@@ -45,14 +48,16 @@ static enum rc
 read_new_sort(struct image_list *list, const char *sort, struct err *err)
 {
     g_auto(GStrv) parts = g_strsplit(sort, ",", -1);
-    enum rc rc = RC_OK;
+    enum rc rc = *parts ? RC_OK : add_sort(list, "", "desc", err);
     for (char **part = parts; rc == RC_OK && *part; part++) {
         char *colon = strchr(*part, ':');
         if (colon) {
             *colon = 0;
         }
-        rc = add_sort(list, g_strstrip(*part), colon ? g_strstrip(colon + 1) : "desc", err);
+        const char *direction = colon ? g_strstrip(colon + 1) : "";
+        rc = add_sort(list, g_strstrip(*part), *direction ? direction : "desc", err);
     }
+    list->tie_descending = list->n_sorts != 1 || list->sorts[0].descending;
     return rc;
 }
 
@@ -77,9 +82,12 @@ read_old_sort(struct image_list *list, const struct request *request, struct err
     }
     enum rc rc = RC_OK;
     for (unsigned i = 0; rc == RC_OK && i < n_keys; i++) {
-        const char *direction = n_directions == 0 ? "desc" : directions[n_directions > 1 ? i : 0];
-        rc = add_sort(list, keys[i], direction, err);
+        const char *given = n_directions == 0 ? "desc" : directions[n_directions > 1 ? i : 0];
+        g_autofree char *key = g_strstrip(g_strdup(keys[i]));
+        g_autofree char *direction = g_strstrip(g_strdup(given));
+        rc = add_sort(list, key, direction, err);
     }
+    list->tie_descending = n_directions != 1 || list->sorts[0].descending;
     return rc;
 }
 
@@ -91,43 +99,82 @@ read_sort(struct image_list *list, const struct request *request, struct err *er
         return fault(err, RC_INVALID, "Old and new sorting syntax cannot be combined");
     }
     enum rc rc = sort ? read_new_sort(list, sort, err) : read_old_sort(list, request, err);
-    // Ties are broken as Glance does, by time and id.
+    // Ties are broken as Glance does, by time and id: where one direction is given, in that one.
     if (rc == RC_OK) {
-        rc = add_sort(list, "created_at", "desc", err);
+        rc = add_sort(list, "created_at", list->tie_descending ? "desc" : "asc", err);
     }
     if (rc == RC_OK) {
         unsigned last = 0;
         while (strcmp(image_sort_keys[last], "id")) {
             last++;
         }
-        list->sorts[list->n_sorts++] = (struct image_sort){last, true};
+        list->sorts[list->n_sorts++] = (struct image_sort){last, list->tie_descending};
     }
     return rc;
 }
 
-// "a,\"b,c\",d" → {"a","b,c","d"} as a text[] literal.
+static enum rc
+bad_list(const char *list, const char *why, struct err *err)
+{
+    return fault(err, RC_INVALID, "Invalid filter value %.100s. %s", list, why);
+}
+
+// Reads "…" at *c, up to the quote that ends it; a backslash takes the next character as it is.
+static enum rc
+read_quoted(const char *list, const char **c, GString *item, struct err *err)
+{
+    for (++*c; **c && **c != '"'; ++*c) {
+        *c += **c == '\\' && (*c)[1];
+        g_string_append_c(item, **c);
+    }
+    if (!**c) {
+        return bad_list(list, "The quote is not closed.", err);
+    }
+    ++*c;
+    return !**c || **c == ','
+               ? RC_OK
+               : bad_list(list, "There is no comma after closing quotation mark.", err);
+}
+
+static enum rc
+read_item(const char *list, const char **c, GString *item, struct err *err)
+{
+    if (**c == '"') {
+        return read_quoted(list, c, item, err);
+    }
+    for (; **c && **c != ','; ++*c) {
+        if (**c == '"') {
+            return bad_list(list, "There is no comma before opening quotation mark.", err);
+        }
+        g_string_append_c(item, **c);
+    }
+    return RC_OK;
+}
+
+// a,"b,c",d → {"a","b,c","d"}: a text[] literal.
 static enum rc
 array_from_list(const char *list, char **ret_literal, struct err *err)
 {
-    g_autoptr(GString) literal = g_string_new("{\"");
-    bool quoted = false;
-    for (const char *c = list; *c; c++) {
-        if (*c == '"') {
-            quoted = !quoted;
-        } else if (*c == ',' && !quoted) {
-            g_string_append(literal, "\",\"");
-        } else {
-            if (*c == '\\') {
+    g_autoptr(GString) literal = g_string_new("{");
+    g_autoptr(GString) item = g_string_new(NULL);
+    for (const char *c = list;; c++) {
+        g_string_truncate(item, 0);
+        enum rc rc = read_item(list, &c, item, err);
+        if (rc != RC_OK) {
+            return rc;
+        }
+        g_string_append_c(literal, '"');
+        for (const char *each = item->str; *each; each++) {
+            if (*each == '"' || *each == '\\') {
                 g_string_append_c(literal, '\\');
             }
-            g_string_append_c(literal, *c);
+            g_string_append_c(literal, *each);
+        }
+        g_string_append(literal, *c ? "\"," : "\"}");
+        if (!*c) {
+            break;
         }
     }
-    if (quoted) {
-        return fault(err, RC_INVALID, "Invalid filter value %.100s. The quote is not closed.",
-                     list);
-    }
-    g_string_append(literal, "\"}");
     *ret_literal = g_string_free(g_steal_pointer(&literal), FALSE);
     return RC_OK;
 }
@@ -148,8 +195,8 @@ add_text_filter(struct image_list *list, const char *name, const char *value, st
     const char *colon = strchr(value, ':');
     if (has_list && colon && !is_list && !g_str_has_prefix(value, "eq:")) {
         g_autofree char *operator= g_strndup(value, (gsize)(colon - value));
-        bool known = is_one_of(operator, operators);
-        if (known) {
+        // A name may have a colon in it, nothing else of these has.
+        if (is_one_of(operator, operators) || strcmp(name, "name")) {
             return fault(err, RC_INVALID, "Unable to filter by unknown operator '%s'.", operator);
         }
     }
@@ -195,11 +242,21 @@ add_time_filter(struct image_list *list, const char *name, const char *value, st
 static enum rc
 check_filter_value(const char *name, const char *value, struct err *err)
 {
-    static const char *const numbers[] = {
-        "size",         "size_min", "size_max",    "virtual_size", "min_disk", "min_disk_min",
-        "min_disk_max", "min_ram",  "min_ram_min", "min_ram_max",  NULL};
+    static const char *const numbers[] = {"size",
+                                          "size_min",
+                                          "size_max",
+                                          "virtual_size",
+                                          "virtual_size_min",
+                                          "virtual_size_max",
+                                          "min_disk",
+                                          "min_disk_min",
+                                          "min_disk_max",
+                                          "min_ram",
+                                          "min_ram_min",
+                                          "min_ram_max",
+                                          NULL};
     int64_t number;
-    if (is_one_of(name, numbers) && !parse_int64(value, 0, INT64_MAX, &number)) {
+    if (is_one_of(name, numbers) && !parse_int64(value, INT64_MIN, INT64_MAX, &number)) {
         return fault(err, RC_INVALID, "Unable to filter '%s' on a range with a non-numeric value.",
                      name);
     }
@@ -262,7 +319,7 @@ read_option(struct image_list *list, const char *name, const char *value, struct
                            "Invalid value '%.50s' for 'os_hidden' filter. Valid values are "
                            "'true' or 'false'.",
                            value);
-    } else if (!g_str_has_prefix(name, "sort")) {
+    } else if (!is_one_of(name, not_filters)) {
         return add_filter(list, name, value, err);
     }
     return RC_OK;
@@ -307,6 +364,9 @@ images_list(struct request *request, struct reply *reply, struct err *err)
     }
     if (rc == RC_OK) {
         rc = image_db_list(db, &list, &items, &last, err);
+    }
+    if (rc == RC_OK) {
+        rc = locations_in_items(request, db, &items, err);
     }
     if (rc == RC_OK) {
         g_autofree char *links = page_links(request, "/v2/images", last);

@@ -6,6 +6,8 @@
 #include "services/image/api.h"
 #include "services/image/catalog/attributes.h"
 #include "services/image/catalog/image_sql.h"
+#include "services/image/catalog/locations.h"
+#include "services/image/catalog/patch.h"
 
 #include <string.h>
 
@@ -13,15 +15,9 @@
 #define PATCH_V21 \
     "application/openstack-images-v2.1-json-patch" // {"op": "replace", "path": "/name", …}
 #define MAX_CHANGES 256
+#define ONE_LOCATION "/locations/"
 
-enum op { OP_ADD, OP_REPLACE, OP_REMOVE, N_OPS };
 static const char *const op_names[N_OPS] = {"add", "replace", "remove"};
-
-struct change {
-    enum op op;
-    char *name;
-    json_t *value; // borrowed from the body
-};
 
 struct patch {
     struct request *request;
@@ -33,6 +29,7 @@ static void
 change_clear(gpointer data)
 {
     g_free(((struct change *)data)->name);
+    g_free(((struct change *)data)->position);
 }
 
 static enum rc
@@ -58,14 +55,14 @@ is_position(const char *text)
 
 // One segment of a JSON pointer (RFC 6901), unescaped.
 static enum rc
-name_from_pointer(const char *pointer, char **ret_name, struct err *err)
+name_from_pointer(const char *pointer, char **ret_name, char **ret_position, struct err *err)
 {
     if (!pointer || pointer[0] != '/') {
         return fault(err, RC_INVALID, "Pointer `%.200s` does not start with \"/\".",
                      pointer ? pointer : "");
     }
-    // Of one location: refused with the reason that all of them are.
-    if (g_str_has_prefix(pointer, "/locations/") && is_position(pointer + strlen("/locations/"))) {
+    if (g_str_has_prefix(pointer, ONE_LOCATION) && is_position(pointer + strlen(ONE_LOCATION))) {
+        *ret_position = g_strdup(pointer + strlen(ONE_LOCATION));
         pointer = "/locations";
     }
     g_autoptr(GString) name = g_string_new(NULL);
@@ -110,6 +107,16 @@ read_op(json_t *raw, bool is_v20, enum op *ret_op, const char **ret_pointer, str
     return RC_OK;
 }
 
+// One is added or removed, all of them are replaced.
+static enum rc
+check_location_path(const struct change *change, const char *pointer, struct err *err)
+{
+    return (change->op == OP_REPLACE) == !change->position
+               ? RC_OK
+               : fault(err, RC_INVALID, "Invalid JSON pointer for this resource: '%.200s'",
+                       pointer);
+}
+
 static enum rc
 read_change(json_t *raw, struct patch *patch, struct err *err)
 {
@@ -120,7 +127,7 @@ read_change(json_t *raw, struct patch *patch, struct err *err)
     }
     enum rc rc = read_op(raw, patch->is_v20, &change.op, &pointer, err);
     if (rc == RC_OK) {
-        rc = name_from_pointer(pointer, &change.name, err);
+        rc = name_from_pointer(pointer, &change.name, &change.position, err);
     }
     if (rc != RC_OK) {
         return rc;
@@ -132,6 +139,9 @@ read_change(json_t *raw, struct patch *patch, struct err *err)
                      op_names[change.op]);
     }
     g_array_index(patch->changes, struct change, patch->changes->len - 1) = change;
+    if (!strcmp(change.name, "locations") && image_service_of(patch->request)->show_locations) {
+        return check_location_path(&change, pointer, err);
+    }
     return image_attribute_check(change.name, change.op == OP_REMOVE ? NULL : change.value, false,
                                  err);
 }
@@ -281,6 +291,39 @@ patch_in_tx(struct db *db, void *argument, struct err *err)
     return rc == RC_OK ? move_usage(db, row, values, err) : rc;
 }
 
+static bool
+has_locations(const GArray *changes)
+{
+    for (guint i = 0; i < changes->len; i++) {
+        if (!strcmp(g_array_index(changes, struct change, i).name, "locations")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+images_patch_is_quick(const struct request *request)
+{
+    size_t i;
+    json_t *raw;
+    if (!image_service_of(request)->show_locations) {
+        return true;
+    }
+    json_array_foreach(request_json(request), i, raw)
+    {
+        const char *name;
+        json_t *value;
+        json_object_foreach(raw, name, value)
+        {
+            if (json_is_string(value) && g_str_has_prefix(json_string_value(value), "/locations")) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 enum rc
 images_patch(struct request *request, struct reply *reply, struct err *err)
 {
@@ -297,10 +340,12 @@ images_patch(struct request *request, struct reply *reply, struct err *err)
         rc = request_db(request, &db, err);
     }
     if (rc == RC_OK) {
-        rc = db_tx(db, patch_in_tx, &patch, err);
+        rc = has_locations(changes) ? locations_patch(request, db, changes, err)
+                                    : db_tx(db, patch_in_tx, &patch, err);
     }
     struct viewer viewer = viewer_of(request);
-    return rc == RC_OK
-               ? image_db_show(db, &viewer, request_param(request, "image_id"), &reply->text, err)
-               : rc;
+    if (rc == RC_OK) {
+        rc = image_db_show(db, &viewer, request_param(request, "image_id"), &reply->text, err);
+    }
+    return rc == RC_OK ? locations_in_image(request, db, &reply->text, err) : rc;
 }

@@ -43,6 +43,8 @@ static const struct {
     {"virtual_size", false, "i.virtual_size = %s::bigint"},
     {"size_min", false, "i.size >= %s::bigint"},
     {"size_max", false, "i.size <= %s::bigint"},
+    {"virtual_size_min", false, "i.virtual_size >= %s::bigint"},
+    {"virtual_size_max", false, "i.virtual_size <= %s::bigint"},
     {"min_disk_min", false, "i.min_disk >= %s::bigint"},
     {"min_disk_max", false, "i.min_disk <= %s::bigint"},
     {"min_ram_min", false, "i.min_ram >= %s::bigint"},

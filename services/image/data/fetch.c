@@ -10,6 +10,7 @@
 #define CONNECT_TIMEOUT_S 15L
 #define STALL_S 60L // no byte for this long: broken off
 #define MAX_REDIRECTS 3L
+#define RETRY_PAUSE_MS 500
 
 struct fetch *
 fetch_new(const char *url)
@@ -108,7 +109,7 @@ is_public(const struct sockaddr *address)
 static curl_socket_t
 open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    const struct fetch *fetch = context;
+    struct fetch *fetch = context;
     const struct image_service *service = fetch->upload->service;
     int port = address->family == AF_INET6
                    ? ntohs(((const struct sockaddr_in6 *)(const void *)&address->addr)->sin6_port)
@@ -116,6 +117,7 @@ open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
     bool is_allowed =
         (service->import_private || is_public(&address->addr)) && port_is_allowed(service, port);
     if (!fetch->remote && !is_allowed) {
+        fetch->is_refused = true;
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -132,6 +134,7 @@ take_bytes(char *data, size_t size, size_t n, void *context)
     struct transfer *transfer = context;
     struct fetch *fetch = transfer->fetch;
     size_t total = size * n, done = 0;
+    fetch->has_data = true;
     while (done < total) {
         size_t taken = 0;
         if (pipeline_put(fetch->upload->pipeline, data + done, total - done, &taken,
@@ -218,6 +221,7 @@ transfer_all(struct fetch *fetch, struct err *err)
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_cleanup(curl);
     curl_slist_free_all(headers);
+    fetch->is_refused |= status >= 400 && status < 500;
     if (code == CURLE_OK && status == 200) {
         return RC_OK;
     }
@@ -232,9 +236,27 @@ transfer_all(struct fetch *fetch, struct err *err)
                  *message ? message : curl_easy_strerror(code));
 }
 
+// The server may be there soon; what it said already cannot be taken back.
+static bool
+may_try_again(const struct fetch *fetch, enum rc rc)
+{
+    return rc == RC_BAD_GATEWAY && !fetch->has_data && !fetch->is_refused;
+}
+
 enum rc
 fetch_run(struct fetch *fetch, struct err *err)
 {
     enum rc rc = fetch->remote ? find_source(fetch, err) : RC_OK;
-    return rc == RC_OK ? transfer_all(fetch, err) : rc;
+    if (rc != RC_OK) {
+        return rc;
+    }
+    const struct image_service *service = fetch->upload->service;
+    rc = transfer_all(fetch, err);
+    for (int64_t n = 1; n <= service->import_retries && may_try_again(fetch, rc); n++) {
+        if (service_wait_stop(service->service, (int)(n * RETRY_PAUSE_MS))) {
+            break;
+        }
+        rc = transfer_all(fetch, err);
+    }
+    return rc;
 }

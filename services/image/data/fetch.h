@@ -14,6 +14,8 @@ struct fetch {
     GMutex mutex;
     GCond woken;
     bool may_go_on;
+    bool has_data;   // some bytes have come: not asked again
+    bool is_refused; // an address or a port that is not allowed
 };
 struct fetch *fetch_new(const char *url);
 void fetch_free(struct fetch *fetch); // NULL is fine
@@ -21,5 +23,5 @@ void fetch_free(struct fetch *fetch); // NULL is fine
 enum rc fetch_check_url(const struct image_service *service, const char *url,
                         struct err *err) CHECKED;
 void fetch_wake(void *fetch);
-// All bytes into the upload's pipeline. Blocks.
+// All bytes into the upload's pipeline; asks again where nothing came yet. Blocks.
 enum rc fetch_run(struct fetch *fetch, struct err *err) CHECKED;

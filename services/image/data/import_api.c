@@ -121,7 +121,8 @@ begin_job(struct import *import, struct job *job, const struct task *task, struc
 {
     struct upload *upload = job->upload;
     int64_t room;
-    if (upload->row.kind == UPLOAD_FETCH) {
+    upload->location = g_steal_pointer(&job->location);
+    if (job->fetch) {
         job->fetch->upload = upload;
         return upload_start(upload, import->db, &import->image, task, fetch_wake, job->fetch, err);
     }
@@ -264,6 +265,39 @@ import_begin_url(const struct import_order *order, image_row **image, char ret_t
         g_strlcpy(ret_task_id, import.task.id, UUID_SIZE);
     }
     return rc;
+}
+
+enum rc
+import_begin_location(const struct import_order *order, struct location *location,
+                      image_row **image, struct job_end **ret_end, struct err *err)
+{
+    struct image_service *service = image_service_of(order->request);
+    g_autoptr(GPtrArray) stores = g_ptr_array_new();
+    struct import import = {.request = order->request,
+                            .db = order->db,
+                            .image = g_steal_pointer(image),
+                            .stores = stores,
+                            .must_all = true,
+                            .task = {.type = "location_import", .input = order->input}};
+    bool is_new = !import.image->has_data;
+    if (is_new) {
+        g_ptr_array_add(stores, (gpointer)store_name(stores_default(service->stores)));
+    }
+    uuid_new(import.task.id);
+    struct job *job = job_new();
+    struct job_end *end = job_end_new();
+    job->fetch = fetch_new(order->url);
+    job->location = location;
+    job->end = g_atomic_rc_box_acquire(end);
+    enum rc rc = start_job(&import, is_new ? UPLOAD_FETCH : UPLOAD_LOCATION, job,
+                           is_new ? -1 : import.image->size, err);
+    image_row_free(import.image);
+    if (rc != RC_OK) {
+        job_end_unref(end);
+        return rc;
+    }
+    *ret_end = end;
+    return RC_OK;
 }
 
 static enum rc

@@ -9,6 +9,65 @@
 #include <string.h>
 #include <unistd.h>
 
+struct job_end {
+    GMutex mutex; // guards the rest
+    GCond ended;
+    bool is_over;
+    struct err outcome;
+};
+
+struct job_end *
+job_end_new(void)
+{
+    struct job_end *end = g_atomic_rc_box_new0(struct job_end);
+    g_mutex_init(&end->mutex);
+    g_cond_init(&end->ended);
+    return end;
+}
+
+static void
+job_end_clear(gpointer data)
+{
+    struct job_end *end = data;
+    g_mutex_clear(&end->mutex);
+    g_cond_clear(&end->ended);
+}
+
+void
+job_end_unref(struct job_end *end)
+{
+    if (end) {
+        g_atomic_rc_box_release_full(end, job_end_clear);
+    }
+}
+
+bool
+job_end_wait(struct job_end *end, int64_t timeout_ms, struct err *ret_outcome)
+{
+    gint64 deadline = g_get_monotonic_time() + timeout_ms * 1000;
+    g_mutex_lock(&end->mutex);
+    while (!end->is_over && g_cond_wait_until(&end->ended, &end->mutex, deadline)) {
+    }
+    bool is_over = end->is_over;
+    if (is_over) {
+        *ret_outcome = end->outcome;
+    }
+    g_mutex_unlock(&end->mutex);
+    return is_over;
+}
+
+static void
+tell(struct job_end *end, const struct err *outcome)
+{
+    if (end) {
+        g_mutex_lock(&end->mutex);
+        end->is_over = true;
+        end->outcome = *outcome;
+        g_cond_signal(&end->ended);
+        g_mutex_unlock(&end->mutex);
+    }
+}
+
 struct job *
 job_new(void)
 {
@@ -21,6 +80,8 @@ job_free(struct job *job)
     if (job) {
         upload_free(job->upload);
         fetch_free(job->fetch);
+        location_free(job->location);
+        job_end_unref(job->end);
         staged_clear(&job->staged);
         g_free(job);
     }
@@ -126,6 +187,7 @@ static enum rc (*const runs[])(struct job *job, struct db *db, struct err *err) 
     [UPLOAD_FETCH] = run_fetch,
     [UPLOAD_DIRECT] = run_direct,
     [UPLOAD_COPY] = run_copy,
+    [UPLOAD_LOCATION] = run_fetch,
 };
 
 void
@@ -139,11 +201,13 @@ job_run(void *data, void *context)
     if (rc == RC_OK) {
         rc = runs[upload->row.kind](job, db, &err);
     }
+    err.rc = rc;
     if (rc != RC_OK) {
         log_info("an import failed", kv("image", upload->row.image_id), kv("message", err.message));
     }
     if (db_get(service_db(upload->service->service), &db, &(struct err){0}) == RC_OK) {
         upload_settle_failed(upload, db, err.message);
     }
+    tell(job->end, &err);
     job_free(job);
 }

@@ -16,7 +16,7 @@
 #define MAX_LIMIT 1000
 
 static const char *const types[] = {"import", NULL};
-static const char *const filter_types[] = {"import", "api_image_import", NULL};
+static const char *const filter_types[] = {"import", "api_image_import", "location_import", NULL};
 static const char *const statuses[] = {"pending", "processing", "success", "failure", NULL};
 static const char *const directions[] = {"asc", "desc", NULL};
 
@@ -45,10 +45,7 @@ tasks_of_image(struct request *request, struct reply *reply, struct err *err)
     g_autoptr(image_row) image = NULL;
     g_autofree char *items = NULL;
     struct db *db;
-    enum rc rc = request_db(request, &db, err);
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "get_image", &image, err);
-    }
+    enum rc rc = image_open(request, "get_image", &db, &image, err);
     if (rc == RC_OK) {
         rc = task_db_of_image(db, image->id, &items, err);
     }

@@ -96,7 +96,8 @@ upload_start(struct upload *upload, struct db *db, image_row **image, const stru
         const struct archive_limits limits = {upload->service->unpacked_cap, MAX_ARCHIVE_MEMBERS};
         const struct pipeline_config config = {
             .all = upload->service->pipelines,
-            .hash = upload->service->hash,
+            .hash = upload->location && upload->location->algo ? upload->location->algo
+                                                               : upload->service->hash,
             .fd = upload->fd,
             .max_size = MIN(room, upload->service->size_cap),
             .archive = archive_is_expected(upload->image->container_format) ? &limits : NULL,
@@ -123,6 +124,25 @@ upload_virtual_size(const struct pipeline_result *result)
 }
 
 static enum rc
+check_location(const struct location *location, const struct pipeline_result *result,
+               struct err *err)
+{
+    if (!location) {
+        return RC_OK;
+    }
+    if (location->hash && strcmp(location->hash, result->hash)) {
+        return fault(err, RC_INVALID,
+                     "os_hash_value: the data at the location has %s, %s was expected",
+                     result->hash, location->hash);
+    }
+    return !location->md5 || !strcmp(location->md5, result->md5)
+               ? RC_OK
+               : fault(err, RC_INVALID,
+                       "checksum: the data at the location has %s, %s was expected", result->md5,
+                       location->md5);
+}
+
+static enum rc
 check_result(const struct upload *upload, const struct pipeline_result *result, struct err *err)
 {
     const image_row *image = upload->image;
@@ -143,11 +163,22 @@ check_result(const struct upload *upload, const struct pipeline_result *result, 
     }
     int64_t virtual_size = upload_virtual_size(result);
     return virtual_size <= service->virtual_size_cap
-               ? RC_OK
+               ? check_location(upload->location, result, err)
                : fault(err, RC_INVALID,
                        "the image is refused: its virtual size of %lld bytes is over the limit of "
                        "%lld",
                        (long long)virtual_size, (long long)service->virtual_size_cap);
+}
+
+// The bytes are the image's own: only where they were is new.
+static enum rc
+store_location(struct upload *upload, struct db *db, struct upload_facts *facts, struct err *err)
+{
+    const struct upload_stored stored = {"{}", "", true};
+    facts->layers = NULL;
+    enum rc rc = upload_db_store(db, facts, &stored, err);
+    upload->is_settled = rc == RC_OK || rc == RC_GONE;
+    return rc;
 }
 
 static enum rc
@@ -170,6 +201,7 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         .virtual_size = upload_virtual_size(result),
         .format = disk_format_name(result->verdict.format),
         .adopted = upload->adopted,
+        .location = upload->location ? upload->location->text : NULL,
         .archive = archive_kind_name(result->archive.kind),
         .inside = disk_format_name(result->archive.disk.format),
         .layers = layers,
@@ -179,6 +211,9 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         upload->keeps_temp = rc == RC_OK;
         upload->is_settled = rc == RC_OK || rc == RC_GONE;
         return rc;
+    }
+    if (upload->row.kind == UPLOAD_LOCATION) {
+        return store_location(upload, db, &facts, err);
     }
     const struct blob_source source = {
         .fd = upload->fd, .sha512 = result->hash, .size = result->size, .is_temp = true};
@@ -216,6 +251,17 @@ upload_settle_failed(struct upload *upload, struct db *db, const char *reason)
 }
 
 void
+location_free(struct location *location)
+{
+    if (location) {
+        g_free(location->text);
+        g_free(location->md5);
+        g_free(location->hash);
+        g_free(location);
+    }
+}
+
+void
 upload_free(struct upload *upload)
 {
     if (!upload) {
@@ -234,6 +280,7 @@ upload_free(struct upload *upload)
     g_mutex_unlock(&service->mutex);
     image_row_free(upload->image);
     g_free(upload->adopted);
+    location_free(upload->location);
     g_free(upload->failed);
     g_strfreev(upload->stores);
     g_free(upload);

@@ -8,18 +8,28 @@
 #include "services/image/data/upload_db.h"
 #include "services/image/image.h"
 
+// A URL that somebody gave as a location of an image. The data is fetched and judged like any
+// other; an image that has data already must have the same.
+struct location {
+    char *text;                     // JSON {"url", "metadata"}
+    char *md5, *hash;               // what the bytes must have; NULL: anything
+    const struct digest_algo *algo; // hash them with this; NULL: as set
+};
+void location_free(struct location *location); // NULL is fine
+
 struct upload {
     struct image_service *service;
     struct upload_row row;
     image_row *image;
     int fd; // the temporary file; -1: none, or not made yet
     struct pipeline *pipeline;
-    char *adopted;   // NULL, or upload_facts.adopted
-    char **stores;   // names, sorted: where the bytes go
-    bool must_all;   // one store that fails fails all
-    char *failed;    // NULL, or the stores that failed, "a,b"
-    bool is_settled; // the row says how it ended
-    bool keeps_temp; // the temporary file is the image's staged data now
+    char *adopted;             // NULL, or upload_facts.adopted
+    struct location *location; // NULL, or where the bytes come from
+    char **stores;             // names, sorted: where the bytes go
+    bool must_all;             // one store that fails fails all
+    char *failed;              // NULL, or the stores that failed, "a,b"
+    bool is_settled;           // the row says how it ended
+    bool keeps_temp;           // the temporary file is the image's staged data now
 };
 // stores: taken over; NULL: the default one. RC_UNAVAILABLE when too many are in flight.
 enum rc upload_new(struct image_service *service, enum upload_kind kind, char **stores,

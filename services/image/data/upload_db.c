@@ -7,6 +7,7 @@
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/catalog/image_sql.h"
 #include "services/image/catalog/layer_db.h"
+#include "services/image/store/url_db.h"
 
 #include <string.h>
 
@@ -31,6 +32,7 @@ static const struct {
     [UPLOAD_FETCH] = {IMAGE_FETCH, QUOTA_STAGE, QUOTA_SIZE, true, true},
     [UPLOAD_DIRECT] = {IMAGE_IMPORT, QUOTA_SIZE, QUOTA_SIZE, false, true},
     [UPLOAD_COPY] = {IMAGE_COPY, QUOTA_STAGE, QUOTA_SIZE, true, true},
+    [UPLOAD_LOCATION] = {IMAGE_COPY, QUOTA_STAGE, QUOTA_STAGE, true, true},
 };
 
 static enum rc
@@ -42,7 +44,7 @@ check_quotas(struct db *db, const struct upload_begin *what, struct err *err)
     // Bytes in the stores count once per store, staged ones once.
     const struct quota_request requests[] = {
         {&image_quotas[kinds[kind].quota], kinds[kind].quota == QUOTA_SIZE ? size * n : size},
-        {&image_quotas[QUOTA_SIZE], kind == UPLOAD_STAGE ? 0 : size * n},
+        {&image_quotas[QUOTA_SIZE], kinds[kind].room == QUOTA_STAGE ? 0 : size * n},
         {&image_quotas[QUOTA_UPLOADING], kinds[kind].counts},
     };
     return quota_refusal(quota_check(db, what->image->owner, requests, N_ELEMENTS(requests), err),
@@ -242,6 +244,9 @@ store_in_tx(struct db *db, void *argument, struct err *err)
     }
     if (rc == RC_OK) {
         rc = add_places(db, storing, err);
+    }
+    if (rc == RC_OK && facts->location) {
+        rc = url_db_add(db, facts->upload->image_id, facts->location, is_first, err);
     }
     if (rc == RC_OK && facts->layers) {
         rc = layer_db_replace(db, facts->upload->image_id, facts->layers, err);

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Uploads as rows: begun and leased, announced, stored or failed. Imports and copies are uploads
-// too, fed from elsewhere; their tasks tell how it went.
+// Uploads as rows: begun and leased, announced, stored or failed. Imports, copies and locations are
+// uploads too, fed from elsewhere; their tasks tell how it went.
 #pragma once
 #include "services/image/catalog/image_db.h"
 #include "services/image/store/recipe.h"
 
-enum upload_kind { UPLOAD_FILE, UPLOAD_STAGE, UPLOAD_FETCH, UPLOAD_DIRECT, UPLOAD_COPY };
+enum upload_kind {
+    UPLOAD_FILE,
+    UPLOAD_STAGE,
+    UPLOAD_FETCH,
+    UPLOAD_DIRECT,
+    UPLOAD_COPY,
+    UPLOAD_LOCATION
+};
 struct upload_row {
     enum upload_kind kind;
     const char *image_id;
@@ -14,7 +21,7 @@ struct upload_row {
 };
 struct task {
     char id[UUID_SIZE];
-    const char *type; // "import" or "api_image_import"
+    const char *type; // "import", "api_image_import" or "location_import"
     const char *image_id, *owner, *user_id, *request_id;
     json_t *input;
 };
@@ -37,6 +44,7 @@ struct upload_facts {
     int64_t size, virtual_size; // virtual_size -1: unknown
     const char *format;         // as recognised
     const char *adopted;  // NULL, or JSON: disk_format, container_format, properties to take over
+    const char *location; // NULL, or JSON: the URL that they are from (store/url_db.h)
     const char *archive;  // kind, as recognised
     const char *inside;   // a compressed disk's format
     const char *layers;   // JSON array, catalog/layer_db.h; NULL: as they are

@@ -4,7 +4,6 @@
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/store/location_db.h"
-#include "services/image/store/recipe_db.h"
 
 #include <string.h>
 
@@ -74,40 +73,6 @@ store_leave(struct request *request, struct reply *reply, struct err *err)
 }
 
 static enum rc
-locations_list(struct request *request, struct reply *reply, struct err *err)
-{
-    const struct stores *stores = image_service_of(request)->stores;
-    g_autoptr(image_row) row = NULL;
-    g_autoptr(GPtrArray) names = NULL;
-    g_autoptr(GArray) recipe = NULL;
-    struct db *db;
-    enum rc rc = request_db(request, &db, err);
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "fetch_image_location", &row, err);
-    }
-    if (rc == RC_OK) {
-        rc = location_db_list(db, row->id, false, &names, err);
-    }
-    if (rc == RC_OK && row->sha512) {
-        rc = recipe_db_load(db, row->sha512, &recipe, err);
-    }
-    if (rc != RC_OK) {
-        return rc;
-    }
-    reply->json = json_array();
-    // What is kept as layers lies nowhere as one file.
-    for (guint i = 0; !recipe && i < names->len; i++) {
-        const struct store *store = stores_find(stores, names->pdata[i]);
-        g_autofree char *url = store ? store_url(store, row->sha512) : NULL;
-        if (url) {
-            json_array_append_new(reply->json, json_pack("{s:s, s:{s:s}}", "url", url, "metadata",
-                                                         "store", store_name(store)));
-        }
-    }
-    return RC_OK;
-}
-
-static enum rc
 cache_missing(struct request *request, struct reply *reply, struct err *err)
 {
     return fault(err, RC_NOT_FOUND, "Caching via API is not supported at this site.");
@@ -121,7 +86,6 @@ const struct route stores_routes[] = {
      .summary = "list stores with their properties"},
     {.method = "DELETE", .path = "/v2/stores/{store_id}/{image_id}", .handle = store_leave, .status = 204, .flags = ROUTE_ANY_BODY,
      .summary = "remove an image's data from a store"},
-    {.method = "GET", .path = "/v2/images/{image_id}/locations", .handle = locations_list, .status = 200, .summary = "where an image's data is"},
     {.method = "GET", .path = "/v2/cache", .handle = cache_missing, .policy = "cache_list", .status = 200, .summary = "cached images: no cache is kept"},
     {.method = "DELETE", .path = "/v2/cache", .handle = cache_missing, .policy = "cache_delete", .status = 204, .flags = ROUTE_ANY_BODY,
      .summary = "clear the cache: no cache is kept"},

@@ -5,6 +5,7 @@
 #include "services/network/api/agent.h"
 #include "services/network/api/info.h"
 #include "services/network/api/neutron.h"
+#include "services/network/api/port_tombstone.h"
 #include "services/network/api/quota.h"
 #include "services/network/api/tag.h"
 #include "services/network/api/work.h"
@@ -74,6 +75,7 @@ start(struct service *service, void **ret_context, struct err *err)
         return rc;
     }
     neutron->client = client_new(conf);
+    port_tombstone_start(service);
     *ret_context = neutron;
     return RC_OK;
 }

@@ -44,39 +44,39 @@ enum rc neutron_update(struct request *request, struct reply *reply, struct err 
 enum rc neutron_delete(struct request *request, struct reply *reply, struct err *err);
 
 #define NEUTRON_ROUTES(resource_, path_) \
-    NEUTRON_ROUTES_WITH(resource_, path_, resource_list, neutron_create)
-#define NEUTRON_ROUTES_WITH(resource_, path_, list_, create_)                               \
-    {.method = "GET",                                                                       \
-     .path = path_,                                                                         \
-     .handle = list_,                                                                       \
-     .status = 200,                                                                         \
-     .data = &resource_,                                                                    \
-     .describe = resource_describe,                                                         \
-     .summary = "list " #resource_},                                                        \
-        {.method = "POST",                                                                  \
-         .path = path_,                                                                     \
-         .handle = create_,                                                                 \
-         .status = 201,                                                                     \
-         .data = &resource_,                                                                \
-         .describe = resource_describe,                                                     \
-         .summary = "create " #resource_},                                                  \
-        {.method = "GET",                                                                   \
-         .path = path_ "/{id}",                                                             \
-         .handle = resource_show,                                                           \
-         .status = 200,                                                                     \
-         .data = &resource_,                                                                \
-         .describe = resource_describe,                                                     \
-         .summary = "show " #resource_},                                                    \
-        {.method = "PUT",                                                                   \
-         .path = path_ "/{id}",                                                             \
-         .handle = neutron_update,                                                          \
-         .status = 200,                                                                     \
-         .data = &resource_,                                                                \
-         .describe = resource_describe,                                                     \
-         .summary = "update " #resource_},                                                  \
-    {                                                                                       \
-        .method = "DELETE", .path = path_ "/{id}", .handle = neutron_delete, .status = 204, \
-        .data = &resource_, .describe = resource_describe, .summary = "delete " #resource_  \
+    NEUTRON_ROUTES_WITH(resource_, path_, resource_list, neutron_create, neutron_delete)
+#define NEUTRON_ROUTES_WITH(resource_, path_, list_, create_, delete_)                     \
+    {.method = "GET",                                                                      \
+     .path = path_,                                                                        \
+     .handle = list_,                                                                      \
+     .status = 200,                                                                        \
+     .data = &resource_,                                                                   \
+     .describe = resource_describe,                                                        \
+     .summary = "list " #resource_},                                                       \
+        {.method = "POST",                                                                 \
+         .path = path_,                                                                    \
+         .handle = create_,                                                                \
+         .status = 201,                                                                    \
+         .data = &resource_,                                                               \
+         .describe = resource_describe,                                                    \
+         .summary = "create " #resource_},                                                 \
+        {.method = "GET",                                                                  \
+         .path = path_ "/{id}",                                                            \
+         .handle = resource_show,                                                          \
+         .status = 200,                                                                    \
+         .data = &resource_,                                                               \
+         .describe = resource_describe,                                                    \
+         .summary = "show " #resource_},                                                   \
+        {.method = "PUT",                                                                  \
+         .path = path_ "/{id}",                                                            \
+         .handle = neutron_update,                                                         \
+         .status = 200,                                                                    \
+         .data = &resource_,                                                               \
+         .describe = resource_describe,                                                    \
+         .summary = "update " #resource_},                                                 \
+    {                                                                                      \
+        .method = "DELETE", .path = path_ "/{id}", .handle = delete_, .status = 204,       \
+        .data = &resource_, .describe = resource_describe, .summary = "delete " #resource_ \
     }
 
 extern const struct route neutron_resource_routes[], neutron_action_routes[];

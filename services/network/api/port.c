@@ -6,6 +6,7 @@
 #include "services/network/api/neutron.h"
 #include "services/network/api/port_db.h"
 #include "services/network/api/port_plan.h"
+#include "services/network/api/port_tombstone_db.h"
 #include "services/network/api/security_group_db.h"
 #include "services/network/api/work.h"
 
@@ -161,7 +162,8 @@ static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
     struct network_row network;
-    enum rc rc = input_text(op, "id") ? RC_OK : neutron_claim(op, err);
+    const char *id = input_text(op, "id");
+    enum rc rc = id ? port_tombstone_db_check(op->db, id, err) : neutron_claim(op, err);
     if (rc == RC_OK) {
         rc = check_network(op, &network, err);
     }
@@ -174,8 +176,8 @@ before_create(struct resource_op *op, struct err *err)
     if (rc != RC_OK) {
         return rc;
     }
-    if (input_text(op, "id")) {
-        g_strlcpy(op->id, input_text(op, "id"), sizeof op->id);
+    if (id) {
+        g_strlcpy(op->id, id, sizeof op->id);
     }
     replace_nulls(op);
     json_object_del(op->values, "status");

@@ -2,6 +2,7 @@
 // Routes of the resources and of what is done with routers.
 #include "services/network/api/neutron.h"
 #include "services/network/api/port.h"
+#include "services/network/api/port_tombstone.h"
 #include "services/network/api/router_interface.h"
 #include "services/network/api/router_routes.h"
 #include "services/network/api/security_group.h"
@@ -10,11 +11,11 @@
 const struct route neutron_resource_routes[] = {
     NEUTRON_ROUTES(network_resource, "/v2.0/networks"),
     NEUTRON_ROUTES(subnet_resource, "/v2.0/subnets"),
-    NEUTRON_ROUTES_WITH(port_resource, "/v2.0/ports", resource_list, port_create),
+    NEUTRON_ROUTES_WITH(port_resource, "/v2.0/ports", resource_list, port_create, port_delete),
     NEUTRON_ROUTES(router_resource, "/v2.0/routers"),
     NEUTRON_ROUTES(floatingip_resource, "/v2.0/floatingips"),
     NEUTRON_ROUTES_WITH(security_group_resource, "/v2.0/security-groups", security_group_list,
-                        neutron_create),
+                        neutron_create, neutron_delete),
     NEUTRON_ROUTES(security_group_rule_resource, "/v2.0/security-group-rules"),
     NEUTRON_ROUTES(subnetpool_resource, "/v2.0/subnetpools"),
     NEUTRON_ROUTES(address_scope_resource, "/v2.0/address-scopes"),

@@ -35,7 +35,7 @@ PROFILES = {
     # own little server on loopback, two stores, and a second process of the image service under its own catalog type.
     "conformance": {"hosts": 2, "seconds": {"image-remote": "image"}, "settings": {
         "identity": {"security_compliance": {"lockout_failure_attempts": 2, "lockout_duration": 5, "unique_last_password_count": 2}},
-        "image": {"image": {"require_format_match": "false"}, "stores": {"enabled": "local:file, archive:file"}, "import": {"ports": "80,443,18099", "allow_private": "true"}}}},
+        "image": {"image": {"require_format_match": "false", "show_multiple_locations": "true"}, "stores": {"enabled": "local:file, archive:file"}, "import": {"ports": "80,443,18099", "allow_private": "true"}}}},
     # No guests, so no port comes up either: for measuring the control plane alone.
     "simulated": {"hosts": 1, "settings": {"hypervisor": {"agent": {"driver": "simulated"}},
                                            "scheduler": {"scheduler": {"wait_for_ports": "false"}}}},

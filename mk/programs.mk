@@ -41,8 +41,8 @@ $(O)/bin/haneul-$(1): $(O)/$(firstword $(DIRS_$(1)))/main.o $(O)/lib$(1).a $(O)/
 	@mkdir -p $$(@D)
 	@echo "  LD $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LIBS_$(1)) $(LIBS_ALL)
-$(O)/migrations_$(1).c: $(if $(SCHEMA_$(1)),$(wildcard $(SCHEMA_$(1))/*.sql common/db/schema/*.sql)) mk/embed-migrations.sh
-	@sh mk/embed-migrations.sh $(if $(SCHEMA_$(1)),$(SCHEMA_$(1)) common/db/schema) > $$@
+$(O)/migrations_$(1).c: $(if $(SCHEMA_$(1)),$(wildcard $(SCHEMA_$(1))/*.sql common/db/schema/*.sql)) mk/embed-migrations.sh mk/programs.mk
+	@sh mk/embed-migrations.sh $(if $(SCHEMA_$(1)),common/db/schema $(SCHEMA_$(1))) > $$@
 $(O)/migrations_$(1).o: $(O)/migrations_$(1).c $(FLAGS_STAMP)
 	@$(CC) $(CFLAGS_ALL) -c $$< -o $$@
 endef

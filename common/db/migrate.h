@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbered, forward-only migrations, each one transaction, applied by `PROGRAM --migrate`. The SQL
 // files are linked into the program (mk/embed-migrations.sh). Common ones (outbox, usage, leases,
-// quota) are numbered from 9000.
+// quota) are numbered
+// from 9000 and come first.
 #pragma once
 #include "common/db/db.h"
 

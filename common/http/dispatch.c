@@ -246,6 +246,22 @@ dispatch_error(struct request *request, const struct err *err)
     }
 }
 
+static enum rc
+answer(struct request *request, struct err *err)
+{
+    bool is_answered = false;
+    enum rc rc = dispatch_body(request, err);
+    rc = rc ? rc : reply_cache_answer(request, &is_answered, err);
+    if (rc || is_answered) {
+        return rc;
+    }
+    rc = request->route->handle(request, &request->reply, err);
+    if (rc == RC_OK) {
+        reply_cache_keep(request);
+    }
+    return rc;
+}
+
 void
 dispatch_handle(struct request *request)
 {
@@ -258,10 +274,7 @@ dispatch_handle(struct request *request)
         request->stream_begun = false;
         rc = request->route->stream->end(request->stream_state, request, &request->reply, &err);
     } else {
-        rc = dispatch_body(request, &err);
-        if (rc == RC_OK) {
-            rc = request->route->handle(request, &request->reply, &err);
-        }
+        rc = answer(request, &err);
     }
     request->n_statements = db_statements();
     if (rc == RC_OK && request->server->config.on_handled) {

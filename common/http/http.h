@@ -73,6 +73,10 @@ struct route {
     const char *policy; // rule name checked before the handler with no target; NULL: the handler
                         // checks, or public
     unsigned flags;
+    // GET: the tables, watched ones (common/db/table_change.h) as an array literal, that with the
+    // query and the requester decide the reply: it is kept while they do not change. NULL: not
+    // kept.
+    const char *reads;
     // Of a ROUTE_SLOW row: whether this request, whose JSON is read already, cannot block; NULL:
     // all may.
     bool (*is_quick)(const struct request *request);

@@ -9,6 +9,7 @@
 enum { MAX_PARAMS = 8 };
 
 struct router;
+struct text_cache;
 struct worker_pool;
 
 struct http_server {
@@ -16,6 +17,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct router *router;
     struct worker_pool *workers;
+    struct text_cache *replies; // reply_cache.c
     _Atomic int n_running; // requests that were received whole and are not yet answered: a stop
                            // waits for them
     _Atomic bool stopping;
@@ -54,6 +56,7 @@ struct request {
     char *base_url;
     GPtrArray *texts; // request_strdup
     struct reply reply;
+    char *cache_key, *cache_label; // where the reply is to be kept; NULL: nowhere
     int64_t started_us;
     unsigned n_statements;
     bool counted; // in n_running
@@ -90,6 +93,13 @@ bool suspend_unless_resumed(struct request *request);
 void reply_init(struct reply *reply);
 void reply_clear(struct reply *reply);
 enum MHD_Result reply_send(struct request *request);
+
+// reply_cache.c
+struct text_cache *reply_cache_new(void);
+// Fills the reply when the row's is kept and still right (one statement); else notes what
+// reply_cache_keep needs once the handler has read at least as much.
+enum rc reply_cache_answer(struct request *request, bool *ret_answered, struct err *err) CHECKED;
+void reply_cache_keep(struct request *request);
 
 // worker.c
 struct worker_pool *worker_pool_new(const struct http_config *config,

@@ -278,6 +278,8 @@ request_free(struct request *request)
     g_strfreev(request->url_parts);
     g_free(request->url);
     g_free(request->base_url);
+    g_free(request->cache_key);
+    g_free(request->cache_label);
     g_free(request->body);
     g_clear_pointer(&request->query, g_ptr_array_unref);
     g_clear_pointer(&request->raw, g_byte_array_unref);

@@ -2,6 +2,7 @@
 // libmicrohttpd's callbacks: receive the head, the body in pieces, run the row, send the reply.
 #include "common/http/internal.h"
 
+#include "common/base/text_cache.h"
 #include "common/base/util.h"
 #include "common/log/log.h"
 
@@ -320,6 +321,7 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
     server->config = *config;
     apply_defaults(&server->config);
     server->router = router_new(config->routes);
+    server->replies = reply_cache_new();
     server->workers = worker_pool_new(&server->config, run_slow);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)config->port)};
     bool valid = inet_pton(AF_INET, config->listen, &address.sin_addr) == 1;
@@ -341,6 +343,7 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
             fault(err, RC_UNAVAILABLE, "cannot listen on %s:%d", config->listen, config->port);
         worker_pool_free(server->workers);
         router_free(server->router);
+        text_cache_free(server->replies);
         g_free(server);
         return rc;
     }
@@ -366,5 +369,6 @@ http_server_stop(struct http_server *server)
         close(listener);
     }
     router_free(server->router);
+    text_cache_free(server->replies);
     g_free(server);
 }

@@ -43,8 +43,9 @@ static enum rc
 filter_bool(struct list_query *query, const struct attribute *attribute, const char *text,
             struct err *err)
 {
-    bool flag;
-    if (!parse_bool(text, &flag)) {
+    bool flag = true;
+    bool is_bare = !text[0] && (query->resource->style & RESOURCE_LINKS); // Keystone's "?enabled"
+    if (!is_bare && !parse_bool(text, &flag)) {
         return fault_typed(err, RC_INVALID, "HTTPBadRequest",
                            "Invalid input for %s. Reason: '%.80s' cannot be converted to boolean.",
                            attribute->name, text);

@@ -44,6 +44,7 @@ enum { MAX_LIST_ARGS = 48, MAX_SORT_KEYS = 8, N_RESOURCE_IMPLIED = 6 };
 struct list_query {
     struct request *request;
     const struct resource *resource;
+    const char *path; // of the list, for the pages' links
     bool admin;
     GPtrArray *fields;
     GString *where;

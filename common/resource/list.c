@@ -236,7 +236,7 @@ static char *
 page_url(const struct list_query *query, const char *marker, bool reverse)
 {
     g_autofree char *text = request_page_query(query->request, marker);
-    return g_strconcat(request_base_url(query->request), query->resource->path, text,
+    return g_strconcat(request_base_url(query->request), query->path, text,
                        reverse ? "&page_reverse=True" : "", NULL);
 }
 
@@ -275,7 +275,7 @@ static void
 append_keystone_links(GString *text, const struct list_query *query, const db_result *rows)
 {
     g_autoptr(GString) url = g_string_new(request_base_url(query->request));
-    g_string_append(url, query->resource->path);
+    g_string_append(url, query->path);
     const char *name, *value;
     for (unsigned i = 0; request_query_at(query->request, i, &name, &value); i++) {
         g_autofree char *safe_name = g_uri_escape_string(name, NULL, FALSE),
@@ -308,13 +308,14 @@ list_text(const struct list_query *query, const db_result *rows)
 }
 
 static void
-list_query_init(struct list_query *query, struct request *request)
+list_query_init(struct list_query *query, struct request *request, const struct resource *resource)
 {
     const struct auth_context *auth = request_auth(request);
     *query = (struct list_query){
         .request = request,
-        .resource = resource_of(request),
-        .admin = requester_reads_all(request, resource_of(request)),
+        .resource = resource,
+        .path = resource->path,
+        .admin = requester_reads_all(request, resource),
         .fields = g_ptr_array_new(),
         .where = g_string_new(NULL),
         .owned = g_ptr_array_new_with_free_func(g_free),
@@ -363,7 +364,28 @@ resource_list(struct request *request, struct reply *reply, struct err *err)
         return rc;
     }
     struct list_query query;
-    list_query_init(&query, request);
+    list_query_init(&query, request, resource);
+    rc = run_list(&query, reply, err);
+    list_query_done(&query);
+    return rc;
+}
+
+enum rc
+resource_list_within(struct request *request, const struct resource *resource,
+                     const struct resource_whole *whole, struct reply *reply, struct err *err)
+{
+    enum rc rc = resource->before_list ? resource->before_list(request, err) : RC_OK;
+    if (rc != RC_OK) {
+        return rc;
+    }
+    struct list_query query;
+    list_query_init(&query, request, resource);
+    query.path = request_url(request);
+    g_autofree char *parameter =
+        g_strdup_printf("$%d::text", list_query_add(&query, g_strdup(whole->id)));
+    g_auto(GStrv) parts = g_strsplit(whole->condition, "%s", -1);
+    g_autofree char *condition = g_strjoinv(parameter, parts);
+    g_string_append_printf(query.where, " AND (%s)", condition);
     rc = run_list(&query, reply, err);
     list_query_done(&query);
     return rc;

@@ -115,6 +115,16 @@ enum rc resource_create(struct request *request, struct reply *reply, struct err
 enum rc resource_update(struct request *request, struct reply *reply, struct err *err);
 enum rc resource_delete(struct request *request, struct reply *reply, struct err *err);
 
+// What a list of a thing's things is limited to: an SQL condition over r, %s the thing's id.
+struct resource_whole {
+    const char *condition, *id; // "r.id IN (SELECT user_id FROM group_member WHERE group_id = %s)"
+};
+// The list of the resource's items that belong to another thing, with all that lists can be asked
+// for; pages' links are those of the request's own path. Who may ask, the caller has checked.
+enum rc resource_list_within(struct request *request, const struct resource *resource,
+                             const struct resource_whole *whole, struct reply *reply,
+                             struct err *err) CHECKED;
+
 // For code that does more than the generic handlers. The op's db is in a transaction.
 enum rc resource_create_one(struct resource_op *op,
                             struct err *err) CHECKED; // input is set; checks, hooks, INSERT

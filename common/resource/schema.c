@@ -106,7 +106,7 @@ void
 resource_describe(const struct route *route, json_t *operation)
 {
     const struct resource *resource = route->data;
-    bool one = strchr(route->path, '{') != NULL;
+    bool one = g_str_has_suffix(route->path, "}");
     if (strcmp(route->method, "GET") == 0 && !one) {
         describe_list(resource, operation);
     } else if (strcmp(route->method, "POST") == 0) {

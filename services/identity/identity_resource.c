@@ -71,10 +71,3 @@ identity_keeps(struct resource_op *op, const char *column, enum rc refusal, stru
     json_object_del(op->values, column);
     return RC_OK;
 }
-
-const char *
-identity_own_domain(const struct request *request)
-{
-    const char *domain_id = request_auth(request)->domain_id;
-    return domain_id[0] ? domain_id : NULL;
-}

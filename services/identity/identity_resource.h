@@ -13,8 +13,6 @@ enum rc identity_delete(struct request *request, struct reply *reply, struct err
 enum rc default_domain(struct resource_op *op, struct err *err) CHECKED;
 // A column of the row before the change; NULL when null.
 const char *old_text(const struct resource_op *op, const char *column);
-// The domain of a domain's token, which sees what is in it; NULL: another token.
-const char *identity_own_domain(const struct request *request);
 // Hook's part: blanks around a name do not count, and it is more than blanks.
 enum rc identity_strip_name(struct resource_op *op, struct err *err) CHECKED;
 // Hook's part: an update may name this column only as it is; else `refusal`.
@@ -23,14 +21,16 @@ enum rc identity_keeps(struct resource_op *op, const char *column, enum rc refus
 // True when the update turns `enabled` off.
 bool is_being_disabled(const struct resource_op *op);
 
-// Five rows like RESOURCE_ROUTES; write_flags: ROUTE_SLOW where passwords are hashed.
-#define IDENTITY_ROUTES(resource_, path_, write_flags_) \
-    HOOKED_ROUTES(resource_, path_, write_flags_, resource_create, identity_update, identity_delete)
+// Five rows like RESOURCE_ROUTES; write_flags: ROUTE_SLOW where passwords are hashed; reads: the
+// tables of the list (route.reads).
+#define IDENTITY_ROUTES(resource_, path_, reads_, write_flags_)                             \
+    HOOKED_ROUTES(resource_, path_, reads_, write_flags_, resource_create, identity_update, \
+                  identity_delete)
 // clang-format off
-#define HOOKED_ROUTES(resource_, path_, write_flags_, create_, update_, delete_) \
-    SHOWN_ROUTES(resource_, path_, write_flags_, create_, resource_show, update_, delete_)
-#define SHOWN_ROUTES(resource_, path_, write_flags_, create_, show_, update_, delete_)                                             \
-    {.method = "GET", .path = path_, .handle = resource_list, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "list " #resource_}, \
+#define HOOKED_ROUTES(resource_, path_, reads_, write_flags_, create_, update_, delete_) \
+    SHOWN_ROUTES(resource_, path_, reads_, write_flags_, create_, resource_show, update_, delete_)
+#define SHOWN_ROUTES(resource_, path_, reads_, write_flags_, create_, show_, update_, delete_)                                             \
+    {.method = "GET", .path = path_, .handle = resource_list, .reads = reads_, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "list " #resource_}, \
     {.method = "POST", .path = path_, .handle = create_, .flags = write_flags_, .status = 201, .data = &resource_, .describe = resource_describe, .summary = "create " #resource_}, \
     {.method = "GET", .path = path_ "/{id}", .handle = show_, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "show " #resource_}, \
     {.method = "PATCH", .path = path_ "/{id}", .handle = update_, .flags = write_flags_, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "update " #resource_}, \

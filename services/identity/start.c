@@ -3,6 +3,7 @@
 #include "services/identity/start.h"
 #include "common/auth/revocation.h"
 #include "common/client/client.h"
+#include "common/db/table_change.h"
 #include "common/log/log.h"
 #include "services/identity/account/close_api.h"
 #include "services/identity/catalog/catalog_cache.h"
@@ -62,6 +63,7 @@ keep_house(void *identity)
     rc = rc ? rc : keys_renew(identity, &err);
     rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
     rc = rc ? rc : feed_db_prune(db, TOKEN_LIFE_MAX_S + 3600, &err);
+    rc = rc ? rc : table_change_prune(db, &err);
     rc = rc ? rc : limit_db_collect(db, &err);
     rc = rc ? rc : accounts_prune(db, &err);
     rc = rc ? rc : user_disable_inactive(identity, db, &err);

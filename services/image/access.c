@@ -128,6 +128,14 @@ image_load(const struct request *request, struct db *db, const char *rule, image
     return rc;
 }
 
+enum rc
+image_open(const struct request *request, const char *rule, struct db **ret_db, image_row **ret_row,
+           struct err *err)
+{
+    enum rc rc = request_db(request, ret_db, err);
+    return rc == RC_OK ? image_load(request, *ret_db, rule, ret_row, err) : rc;
+}
+
 // Who accepts JSON gets JSON, others the little page that Glance's clients take apart.
 void
 image_error_body(const struct request *request, const struct err *err, struct reply *reply)

@@ -203,3 +203,68 @@ def test_a_reader_of_the_system_reads_everybodys_credentials(stack):
     assert made in {c["id"] for c in stack.request("GET", "identity", "/v3/credentials", token=token)[2]["credentials"]}
     assert stack.request("GET", "identity", "/v3/credentials/" + made, token=token)[0] == 200
     assert stack.request("DELETE", "identity", "/v3/credentials/" + made, token=token)[0] in (403, 404)
+
+
+# ---- lists of one thing's things
+
+@pytest.fixture(scope="module")
+def crowd(stack):
+    """A group with five users, a user with five groups and five projects; ids by the last letter of their names."""
+    token, tag = stack.admin_token(), uuid.uuid4().hex[:8]
+
+    def make(kind, name, **fields):
+        return stack.call("POST", "identity", f"/v3/{kind}s", {kind: {"name": f"{tag}-{name}", "domain_id": "default", **fields}}, token)[kind]["id"]
+    member = stack.call("GET", "identity", "/v3/roles?name=member", token=token)["roles"][0]["id"]
+    group, user, found = make("group", "whole"), make("user", "whole"), {"user": {}, "group": {}, "project": {}}
+    for letter in "abcde":
+        for kind in found:
+            fields = {"enabled": letter != "e"} if kind == "user" else {}
+            found[kind][letter] = make(kind, letter, **fields)
+        stack.call("PUT", "identity", f"/v3/groups/{group}/users/{found['user'][letter]}", token=token)
+        stack.call("PUT", "identity", f"/v3/groups/{found['group'][letter]}/users/{user}", token=token)
+        stack.call("PUT", "identity", f"/v3/projects/{found['project'][letter]}/users/{user}/roles/{member}", token=token)
+        make("user", letter + "-not"), make("group", letter + "-not"), make("project", letter + "-not")
+    return {"users": f"/v3/groups/{group}/users", "groups": f"/v3/users/{user}/groups", "projects": f"/v3/users/{user}/projects"}, found, tag
+
+
+@pytest.mark.parametrize("plural", ["users", "groups", "projects"])
+def test_a_things_things_are_filtered_sorted_and_paged(stack, crowd, plural):
+    paths, made, tag = crowd
+    path, ids = paths[plural], made[plural[:-1]]
+
+    def ask(query=""):
+        body = stack.call("GET", "identity", path + query, token=stack.admin_token())
+        assert set(body["links"]) == {"self", "next", "previous"} and urlsplit(body["links"]["self"]).path == path
+        return [thing["id"] for thing in body[plural]]
+    assert sorted(ask()) == sorted(ids.values())
+    assert ask(f"?name={tag}-c") == [ids["c"]] and ask("?name=none") == []
+    assert ask("?name__endswith=-d") == [ids["d"]] and ask("?name__icontains=-B") == [ids["b"]]
+    assert len(ask("?domain_id=default")) == 5 and ask("?domain_id=other") == []
+    assert ask("?sort_key=name&sort_dir=desc") == [ids[letter] for letter in "edcba"]
+    found = pages(stack, path + "?limit=2&sort_key=name")
+    assert [[thing["id"] for thing in page[plural]] for page in found] == [[ids[letter] for letter in part] for part in ("ab", "cd", "e")]
+    status, headers, _ = stack.request("HEAD", "identity", path, token=stack.admin_token())
+    assert status == 200
+
+
+def test_a_groups_users_are_found_by_state_and_expiry(stack, crowd):
+    paths, made, _ = crowd
+
+    def ask(query):
+        return {user["id"] for user in stack.call("GET", "identity", paths["users"] + query, token=stack.admin_token())["users"]}
+    assert ask("?enabled=false") == {made["user"]["e"]} and len(ask("?enabled=true")) == len(ask("?enabled")) == 4
+    stack.sql("identity", "UPDATE user_account SET password_expires_at = '2030-01-01' WHERE id = %s", made["user"]["a"])
+    assert ask("?password_expires_at=gt:2029-01-01T00:00:00Z") == {made["user"]["a"]} == ask("?password_expires_at=lt:2031-01-01T00:00:00Z")
+    assert ask("?password_expires_at=lt:2029-01-01T00:00:00Z") == set()
+    assert stack.request("GET", "identity", paths["users"] + "?password_expires_at=soon", token=stack.admin_token())[0] == 400
+
+
+def test_a_users_disabled_projects_are_shown_and_found(stack, crowd):
+    paths, made, _ = crowd
+    project = made["project"]["a"]
+    stack.call("PATCH", "identity", f"/v3/projects/{project}", {"project": {"enabled": False}}, stack.admin_token())
+
+    def ask(query=""):
+        return {project["id"] for project in stack.call("GET", "identity", paths["projects"] + query, token=stack.admin_token())["projects"]}
+    assert len(ask()) == 5 and ask("?enabled=0") == {project} and project not in ask("?enabled")
+    stack.call("PATCH", "identity", f"/v3/projects/{project}", {"project": {"enabled": True}}, stack.admin_token())

@@ -93,6 +93,11 @@ def forget_scopes(stack, token):
     stack.call("PATCH", "identity", f"/v3/groups/{number('a', 40)}", {"group": {"description": "same"}}, token)
 
 
+def forget_replies(stack):
+    """Lists are read from the rows again."""
+    stack.sql("identity", "INSERT INTO table_change (name) VALUES ('tenancy'), ('assignment'), ('group_member'), ('role')")
+
+
 def measure(stack, plans, role):
     found = {}
     token = stack.admin_token()
@@ -103,7 +108,9 @@ def measure(stack, plans, role):
             status, _, body = stack.request("GET", "identity", path, token=token, headers={"X-Subject-Token": token})
             assert status == 200, (path, status, body)
         for _ in range(6):  # a prepared statement's plan is chosen anew five times
+            forget_replies(stack)
             get()
+        forget_replies(stack)
         found[path] = plans.of(get)
     for name, scope in (("id", {"project": {"id": None}}), ("name", {"project": {"name": "admin", "domain": {"name": "Default"}}})):
         if name == "id":
@@ -148,7 +155,7 @@ def test_ten_times_the_rows_cost_at_most_twice_the_pages(works):
         if SHOWN and SHOWN in name:
             print(many.text())
         # A tree of pages is a level higher now and then, for each row that is looked up.
-        if many.pages > 2 * few.pages + 100 or many.rows > 2 * few.rows + 100:
+        if many.pages > 2 * few.pages + 40 or many.rows > 2 * few.rows + 100:
             bad.append(name)
             print(many.text())
     assert not bad

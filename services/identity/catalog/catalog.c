@@ -174,7 +174,7 @@ put_region(struct request *request, struct reply *reply, struct err *err)
 }
 
 #define CATALOG_ROUTES(resource_, path_) \
-    HOOKED_ROUTES(resource_, path_, 0, catalog_create, catalog_update, catalog_delete)
+    HOOKED_ROUTES(resource_, path_, NULL, 0, catalog_create, catalog_update, catalog_delete)
 const struct route catalog_routes[] = {
     CATALOG_ROUTES(region, "/v3/regions"),
     {.method = "PUT",
@@ -185,6 +185,6 @@ const struct route catalog_routes[] = {
      .summary = "create a region by id"},
     CATALOG_ROUTES(service, "/v3/services"),
     CATALOG_ROUTES(endpoint, "/v3/endpoints"),
-    IDENTITY_ROUTES(policy, "/v3/policies", 0),
+    IDENTITY_ROUTES(policy, "/v3/policies", NULL, 0),
     {0},
 };

@@ -159,7 +159,7 @@ list(struct request *request, struct reply *reply, struct err *err)
 #define PROJECT_ENDPOINT ROOT "/projects/{project_id}/endpoints/{id}"
 #define GROUP_PROJECT GROUPS "/{id}/projects/{project_id}"
 const struct route endpoint_filter_routes[] = {
-    HOOKED_ROUTES(endpoint_group, GROUPS, 0, resource_create, update_group, delete_group),
+    HOOKED_ROUTES(endpoint_group, GROUPS, NULL, 0, resource_create, update_group, delete_group),
     FILTER_ROUTE("PUT", PROJECT_ENDPOINT, add, ROUTE_ANY_BODY, 204, "add_endpoint_to_project", endpoint_kind, "show an endpoint to a project"),
     FILTER_ROUTE("GET", PROJECT_ENDPOINT, check, 0, 204, "check_endpoint_in_project", endpoint_kind, "check that a project sees an endpoint"),
     FILTER_ROUTE("DELETE", PROJECT_ENDPOINT, drop, 0, 204, "remove_endpoint_from_project", endpoint_kind, "hide an endpoint from a project"),

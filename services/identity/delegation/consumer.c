@@ -61,6 +61,7 @@ create(struct request *request, struct reply *reply, struct err *err)
 }
 
 const struct route consumer_routes[] = {
-    HOOKED_ROUTES(consumer, "/v3/OS-OAUTH1/consumers", 0, create, resource_update, identity_delete),
+    HOOKED_ROUTES(consumer, "/v3/OS-OAUTH1/consumers", NULL, 0, create, resource_update,
+                  identity_delete),
     {0},
 };

@@ -276,8 +276,8 @@ const struct route limit_routes[] = {
      .policy = "identity:get_limit_model",
      .status = 200,
      .summary = "how limits are enforced"},
-    IDENTITY_ROUTES(registered_limit, "/v3/registered_limits", 0),
-    SHOWN_ROUTES(limit, "/v3/limits", 0, resource_create, show_limit, identity_update,
+    IDENTITY_ROUTES(registered_limit, "/v3/registered_limits", NULL, 0),
+    SHOWN_ROUTES(limit, "/v3/limits", NULL, 0, resource_create, show_limit, identity_update,
                  identity_delete),
     {0},
 };

@@ -90,6 +90,28 @@ grant_db_list(struct db *db, const struct grant *grant, const char *base_url, ch
 #define NO_FILTER                                                                                \
     "($1::bool IS NULL OR $3::text IS NULL OR $4::text IS NULL OR $5::text IS NULL OR $8::bool " \
     "IS NULL OR $9::bool IS NULL OR $11::bool IS NULL OR $12::text IS NULL OR true)"
+// The list of the chosen ones; role, target, group, user: how each is shown; joins: what that
+// takes.
+#define SHOWN(role, target, group, user, joins)                                                  \
+    ") SELECT coalesce(json_agg(jsonb_build_object('role', " role                                \
+    ", 'scope', CASE WHEN a.target_id IS NULL THEN jsonb_build_object('system', "                \
+    "jsonb_build_object('all', true)) ELSE jsonb_build_object(CASE WHEN t.is_domain THEN "       \
+    "'domain' ELSE 'project' END, " target " ) END || CASE WHEN a.inherited THEN "               \
+    "jsonb_build_object('OS-INHERIT:inherited_to', 'projects') ELSE '{}' END,"                   \
+    "'links', jsonb_build_object('assignment', $10::text || CASE WHEN a.inherited THEN "         \
+    "'/v3/OS-INHERIT' ELSE '/v3' END || CASE WHEN a.target_id IS NULL THEN '/system' WHEN "      \
+    "t.is_domain THEN '/domains/' || t.id ELSE '/projects/' || t.id END || CASE WHEN a.user_id " \
+    "IS NOT NULL THEN '/users/' || a.user_id ELSE '/groups/' || a.group_id END || '/roles/' || " \
+    "a.role_id || CASE WHEN a.inherited THEN '/inherited_to_projects' ELSE '' END)) || CASE "    \
+    "WHEN a.user_id IS NULL THEN jsonb_build_object('group', " group                             \
+    ") ELSE jsonb_build_object('user', " user                                                    \
+    ") END ORDER BY a.user_id, a.group_id, a.target_id, a.role_id, a.inherited), '[]')::text "   \
+    "AS value FROM chosen a LEFT JOIN tenancy t ON t.id = a.target_id" joins                     \
+    " WHERE ($2::bool IS NULL OR $6::text IS NULL OR NOT t.is_domain) AND ($7::text IS NULL OR " \
+    "t.is_domain)"
+#define NAMED(thing, domain)                                \
+    "jsonb_build_object('id', " thing ".id, 'name', " thing \
+    ".name, 'domain', jsonb_build_object('id', " domain ".id, 'name', " domain ".name))"
 // What is not asked for is not in the statement, so that each kind of question keeps a plan of its
 // own.
 static const char
@@ -101,50 +123,19 @@ static const char
         "false AS "
         "inherited FROM effective_assignment a JOIN role_closure c ON c.prior_role_id = a.role_id"
         " JOIN role r ON r.id = c.role_id AND r.domain_id IS NULL WHERE " NO_FILTER,
-    shown_sql[] =
-        ")"
-        " SELECT coalesce(json_agg(jsonb_build_object("
-        "'role', CASE WHEN $2::bool THEN jsonb_build_object('id', r.id, 'name', r.name)"
-        " || CASE WHEN r.domain_id IS NULL THEN '{}' ELSE jsonb_build_object('domain', "
-        "jsonb_build_object('id', rd.id, 'name', rd.name)) END"
-        " ELSE jsonb_build_object('id', r.id) END,"
-        "'scope', CASE WHEN a.target_id IS NULL THEN jsonb_build_object('system', "
-        "jsonb_build_object('all', true))"
-        " ELSE jsonb_build_object(CASE WHEN t.is_domain THEN 'domain' ELSE 'project' END, "
-        "jsonb_build_object('id', t.id)"
-        " || CASE WHEN NOT $2::bool THEN '{}' WHEN t.is_domain THEN jsonb_build_object('name', "
-        "t.name)"
-        " ELSE jsonb_build_object('name', t.name, 'domain', jsonb_build_object('id', td.id, "
-        "'name', "
-        "td.name)) END) END"
-        " || CASE WHEN a.inherited THEN jsonb_build_object('OS-INHERIT:inherited_to', 'projects') "
-        "ELSE "
-        "'{}' END,"
-        "'links', jsonb_build_object('assignment', $10::text || CASE WHEN a.inherited THEN "
-        "'/v3/OS-INHERIT' ELSE '/v3' END"
-        " || CASE WHEN a.target_id IS NULL THEN '/system' WHEN t.is_domain THEN '/domains/' || "
-        "t.id "
-        "ELSE '/projects/' || t.id END"
-        " || CASE WHEN a.user_id IS NOT NULL THEN '/users/' || a.user_id ELSE '/groups/' || "
-        "a.group_id "
-        "END || '/roles/' || r.id"
-        " || CASE WHEN a.inherited THEN '/inherited_to_projects' ELSE '' END))"
-        " || CASE WHEN a.user_id IS NULL THEN jsonb_build_object('group', jsonb_build_object('id', "
-        "g.id) || CASE WHEN $2::bool"
-        " THEN jsonb_build_object('name', g.name, 'domain', jsonb_build_object('id', gd.id, "
-        "'name', "
-        "gd.name)) ELSE '{}' END)"
-        " ELSE jsonb_build_object('user', jsonb_build_object('id', u.id) || CASE WHEN $2::bool"
-        " THEN jsonb_build_object('name', u.name, 'domain', jsonb_build_object('id', ud.id, "
-        "'name', "
-        "ud.name)) ELSE '{}' END) END"
-        " ORDER BY a.user_id, a.group_id, a.target_id, a.role_id, a.inherited), '[]')::text AS "
-        "value"
-        " FROM chosen a JOIN role r ON r.id = a.role_id LEFT JOIN tenancy rd ON rd.id = r.domain_id"
-        " LEFT JOIN tenancy t ON t.id = a.target_id LEFT JOIN tenancy td ON td.id = t.domain_id"
+    brief_sql[] =
+        SHOWN("jsonb_build_object('id', a.role_id)", "jsonb_build_object('id', a.target_id)",
+              "jsonb_build_object('id', a.group_id)", "jsonb_build_object('id', a.user_id)", ""),
+    named_sql[] = SHOWN(
+        "jsonb_build_object('id', r.id, 'name', r.name) || CASE WHEN r.domain_id IS NULL THEN '{}' "
+        "ELSE jsonb_build_object('domain', jsonb_build_object('id', rd.id, 'name', rd.name)) END",
+        "jsonb_build_object('id', t.id, 'name', t.name) || CASE WHEN t.is_domain THEN '{}' ELSE "
+        "jsonb_build_object('domain', jsonb_build_object('id', td.id, 'name', td.name)) END",
+        NAMED("g", "gd"), NAMED("u", "ud"),
+        " JOIN role r ON r.id = a.role_id LEFT JOIN tenancy rd ON rd.id = r.domain_id"
+        " LEFT JOIN tenancy td ON td.id = t.domain_id"
         " LEFT JOIN user_account u ON u.id = a.user_id LEFT JOIN tenancy ud ON ud.id = u.domain_id"
-        " LEFT JOIN user_group g ON g.id = a.group_id LEFT JOIN tenancy gd ON gd.id = g.domain_id"
-        " WHERE ($6::text IS NULL OR NOT t.is_domain) AND ($7::text IS NULL OR t.is_domain)";
+        " LEFT JOIN user_group g ON g.id = a.group_id LEFT JOIN tenancy gd ON gd.id = g.domain_id");
 
 static void
 add_filters(GString *sql, const struct assignment_query *query)
@@ -182,7 +173,7 @@ grant_db_assignments(struct db *db, const struct assignment_query *query, char *
 {
     g_autoptr(GString) sql = g_string_new(query->effective ? effective_sql : assigned_sql);
     add_filters(sql, query);
-    g_string_append(sql, shown_sql);
+    g_string_append(sql, query->names ? named_sql : brief_sql);
     return db_run_text(db, sql->str,
                        DB_ARGS(db_b(query->effective), db_b(query->names), db_s(query->user_id),
                                db_s(query->group_id), db_s(query->role_id), db_s(query->project_id),

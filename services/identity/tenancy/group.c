@@ -60,21 +60,17 @@ allow(const struct request *request, struct err *err)
 }
 
 static enum rc
-list_users(struct request *request, struct reply *reply, struct err *err)
+list_of_user(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    g_autofree char *items = NULL;
     const char *id = request_param(request, "id");
-    enum rc rc = allow(request, err);
+    const struct resource_whole whole = {
+        "r.id IN (SELECT group_id FROM group_member WHERE user_id = %s)", id};
+    enum rc rc = target_allow(request, "identity:list_groups_for_user",
+                              &(struct target){.user_id = id}, err);
     rc = rc ? rc : request_db(request, &db, err);
-    rc = rc ? rc : member_db_exists(db, "group", id, err);
-    rc = rc ? rc
-            : member_db_users_of_group(db, id, identity_own_domain(request),
-                                       request_base_url(request), &items, err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "users", items);
-    }
-    return rc;
+    rc = rc ? rc : member_db_exists(db, "user", id, err);
+    return rc ? rc : resource_list_within(request, &group, &whole, reply, err);
 }
 
 static enum rc
@@ -119,13 +115,14 @@ remove_user(struct request *request, struct reply *reply, struct err *err)
 
 #define MEMBER "/v3/groups/{id}/users/{user_id}"
 const struct route group_routes[] = {
-    IDENTITY_ROUTES(group, "/v3/groups", 0),
+    IDENTITY_ROUTES(group, "/v3/groups", NULL, 0),
     {.method = "GET",
-     .path = "/v3/groups/{id}/users",
-     .handle = list_users,
-     .data = "identity:list_users_in_group",
+     .path = "/v3/users/{id}/groups",
+     .handle = list_of_user,
      .status = 200,
-     .summary = "list a group's users"},
+     .data = &group,
+     .describe = resource_describe,
+     .summary = "list a user's groups"},
     {.method = "GET",
      .path = MEMBER,
      .handle = check_user,

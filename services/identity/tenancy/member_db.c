@@ -154,39 +154,6 @@ member_db_members(struct db *db, const char *group_id, db_result **ret_rows, str
                   DB_ARGS(db_s(group_id)), ret_rows, err);
 }
 
-enum rc
-member_db_users_of_group(struct db *db, const char *group_id, const char *domain_id,
-                         const char *base_url, char **ret_text, struct err *err)
-{
-    static const char sql[] =
-        "SELECT coalesce(json_agg(u.extra || jsonb_build_object('id', u.id, 'name', u.name, "
-        "'domain_id', u.domain_id, 'enabled', u.enabled,"
-        " 'default_project_id', u.default_project_id, 'password_expires_at', "
-        "to_char(u.password_expires_at "
-        "AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), 'options', u.options,"
-        " 'links', json_build_object('self', $2 || '/v3/users/' || u.id)) ORDER BY u.name, u.id), "
-        "'[]')::text AS value"
-        " FROM user_account u JOIN group_member m ON m.user_id = u.id WHERE m.group_id = $1 AND "
-        "($3::text IS NULL OR u.domain_id = $3)";
-    return db_run_text(db, sql, DB_ARGS(db_s(group_id), db_s(base_url), db_s(domain_id)), ret_text,
-                       err);
-}
-
-enum rc
-member_db_groups_of_user(struct db *db, const char *user_id, const char *domain_id,
-                         const char *base_url, char **ret_text, struct err *err)
-{
-    static const char sql[] =
-        "SELECT coalesce(json_agg(g.extra || jsonb_build_object('id', g.id, 'name', g.name, "
-        "'domain_id', g.domain_id, 'description', g.description,"
-        " 'links', json_build_object('self', $2 || '/v3/groups/' || g.id)) ORDER BY g.name, g.id), "
-        "'[]')::text AS value"
-        " FROM user_group g JOIN group_member m ON m.group_id = g.id WHERE m.user_id = $1 AND "
-        "($3::text IS NULL OR g.domain_id = $3)";
-    return db_run_text(db, sql, DB_ARGS(db_s(user_id), db_s(base_url), db_s(domain_id)), ret_text,
-                       err);
-}
-
 static const struct {
     const char *kind, *sql;
 } existence[] = {

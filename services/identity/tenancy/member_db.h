@@ -30,12 +30,6 @@ enum rc member_db_check(struct db *db, const char *group_id, const char *user_id
 // user_id of every member.
 enum rc member_db_members(struct db *db, const char *group_id, db_result **ret_rows,
                           struct err *err) CHECKED;
-// JSON arrays as text; the callers free.
-// domain_id: only those of it; NULL: all.
-enum rc member_db_users_of_group(struct db *db, const char *group_id, const char *domain_id,
-                                 const char *base_url, char **ret_text, struct err *err) CHECKED;
-enum rc member_db_groups_of_user(struct db *db, const char *user_id, const char *domain_id,
-                                 const char *base_url, char **ret_text, struct err *err) CHECKED;
 // RC_NOT_FOUND names what is missing.
 enum rc member_db_exists(struct db *db, const char *kind, const char *id, struct err *err) CHECKED;
 

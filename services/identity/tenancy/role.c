@@ -177,7 +177,8 @@ list_inferences(struct request *request, struct reply *reply, struct err *err)
 
 #define IMPLIES "/v3/roles/{id}/implies"
 const struct route role_routes[] = {
-    SHOWN_ROUTES(role, "/v3/roles", 0, resource_create, show, identity_update, identity_delete),
+    SHOWN_ROUTES(role, "/v3/roles", "{role}", 0, resource_create, show, identity_update,
+                 identity_delete),
     {.method = "GET",
      .path = IMPLIES,
      .handle = list_implied,

@@ -234,6 +234,32 @@ static const struct resource project = {
     .before_delete = before_project_delete,
 };
 
+// ---- those in which a user has a role
+
+static const struct resource assigned_project = {
+    .singular = "project",
+    .plural = "projects",
+    .path = "/v3/projects",
+    .table = "tenancy",
+    .style = KEYSTONE_STYLE,
+    .default_sort = "name",
+    .attributes = project_attributes,
+};
+
+static enum rc
+list_of_user(struct request *request, struct reply *reply, struct err *err)
+{
+    struct db *db = NULL;
+    const char *id = request_param(request, "id");
+    const struct resource_whole whole = {
+        "r.id IN (SELECT target_id FROM effective_assignment WHERE user_id = %s)", id};
+    enum rc rc =
+        target_allow(request, "identity:list_user_projects", &(struct target){.user_id = id}, err);
+    rc = rc ? rc : request_db(request, &db, err);
+    rc = rc ? rc : member_db_exists(db, "user", id, err);
+    return rc ? rc : resource_list_within(request, &assigned_project, &whole, reply, err);
+}
+
 // ---- tags of one project
 
 struct tagging {
@@ -348,9 +374,16 @@ drop_tag(struct request *request, struct reply *reply, struct err *err)
 
 #define TAGS "/v3/projects/{id}/tags"
 const struct route tenancy_routes[] = {
-    IDENTITY_ROUTES(domain, "/v3/domains", 0),
-    SHOWN_ROUTES(project, "/v3/projects", 0, resource_create, hierarchy_show, identity_update,
-                 identity_delete),
+    IDENTITY_ROUTES(domain, "/v3/domains", "{tenancy}", 0),
+    SHOWN_ROUTES(project, "/v3/projects", "{tenancy}", 0, resource_create, hierarchy_show,
+                 identity_update, identity_delete),
+    {.method = "GET",
+     .path = "/v3/users/{id}/projects",
+     .handle = list_of_user,
+     .status = 200,
+     .data = &assigned_project,
+     .describe = resource_describe,
+     .summary = "list the projects in which a user has a role"},
     {.method = "GET",
      .path = TAGS,
      .handle = list_tags,

@@ -260,51 +260,24 @@ user_disable_inactive(struct identity *identity, struct db *db, struct err *err)
                : RC_OK;
 }
 
-// ---- what a user has
+// ---- those of a group
 
 static enum rc
-allow_self(const struct request *request, const char *rule, struct err *err)
-{
-    return target_allow(request, rule, &(struct target){.user_id = request_param(request, "id")},
-                        err);
-}
-
-static enum rc
-list_projects(struct request *request, struct reply *reply, struct err *err)
+list_of_group(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
-    g_autofree char *items = NULL;
     const char *id = request_param(request, "id");
-    enum rc rc = allow_self(request, "identity:list_user_projects", err);
+    const struct resource_whole whole = {
+        "r.id IN (SELECT user_id FROM group_member WHERE group_id = %s)", id};
+    enum rc rc = target_allow(request, "identity:list_users_in_group",
+                              &(struct target){.group_id = id}, err);
     rc = rc ? rc : request_db(request, &db, err);
-    rc = rc ? rc : member_db_exists(db, "user", id, err);
-    rc = rc ? rc : auth_db_projects(db, id, request_base_url(request), &items, err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "projects", items);
-    }
-    return rc;
-}
-
-static enum rc
-list_groups(struct request *request, struct reply *reply, struct err *err)
-{
-    struct db *db = NULL;
-    g_autofree char *items = NULL;
-    const char *id = request_param(request, "id");
-    enum rc rc = allow_self(request, "identity:list_groups_for_user", err);
-    rc = rc ? rc : request_db(request, &db, err);
-    rc = rc ? rc : member_db_exists(db, "user", id, err);
-    rc = rc ? rc
-            : member_db_groups_of_user(db, id, identity_own_domain(request),
-                                       request_base_url(request), &items, err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "groups", items);
-    }
-    return rc;
+    rc = rc ? rc : member_db_exists(db, "group", id, err);
+    return rc ? rc : resource_list_within(request, &user, &whole, reply, err);
 }
 
 const struct route user_routes[] = {
-    IDENTITY_ROUTES(user, "/v3/users", ROUTE_SLOW),
+    IDENTITY_ROUTES(user, "/v3/users", NULL, ROUTE_SLOW),
     {.method = "POST",
      .path = "/v3/users/{id}/password",
      .handle = change_password,
@@ -314,14 +287,11 @@ const struct route user_routes[] = {
      .status = 204,
      .summary = "change one's own password"},
     {.method = "GET",
-     .path = "/v3/users/{id}/projects",
-     .handle = list_projects,
+     .path = "/v3/groups/{id}/users",
+     .handle = list_of_group,
      .status = 200,
-     .summary = "a user's projects"},
-    {.method = "GET",
-     .path = "/v3/users/{id}/groups",
-     .handle = list_groups,
-     .status = 200,
-     .summary = "a user's groups"},
+     .data = &user,
+     .describe = resource_describe,
+     .summary = "list a group's users"},
     {0},
 };

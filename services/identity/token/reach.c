@@ -85,6 +85,8 @@ list_keys(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
+// What one may enter.
+#define REACH "{tenancy,assignment,group_member}"
 const struct route reach_routes[] = {
     {.method = "GET",
      .path = "/v3/auth/catalog",
@@ -94,11 +96,13 @@ const struct route reach_routes[] = {
     {.method = "GET",
      .path = "/v3/auth/projects",
      .handle = list_projects,
+     .reads = REACH,
      .status = 200,
      .summary = "projects that the user may enter"},
     {.method = "GET",
      .path = "/v3/auth/domains",
      .handle = list_domains,
+     .reads = REACH,
      .status = 200,
      .summary = "domains that the user may enter"},
     {.method = "GET",

@@ -68,29 +68,32 @@ failure_of(const struct pipeline *pipeline, struct err *err)
 enum rc
 pipeline_room(struct pipeline *pipeline, void **ret_room, size_t *ret_size, struct err *err)
 {
-    GMutex *mutex = &pipeline->config.all->mutex;
-    g_mutex_lock(mutex);
+    g_mutex_lock(&pipeline->config.all->mutex);
     enum rc rc = failure_of(pipeline, err);
+    bool is_there = rc == RC_OK && (pipeline->filling || pipelines_take(pipeline));
     if (rc == RC_OK) {
-        bool is_there = pipeline->filling || pipelines_take(pipeline);
         *ret_room = is_there ? pipeline->filling + pipeline->fill : NULL;
         *ret_size = is_there ? PIPELINE_BUFFER_SIZE - pipeline->fill : 0;
-        if (!is_there) {
-            tell_stages(pipeline);
-        }
     }
-    g_mutex_unlock(mutex);
+    if (is_there) {
+        g_mutex_unlock(&pipeline->config.all->mutex);
+    } else {
+        tell_stages(pipeline);
+    }
     return rc;
 }
 
 enum rc
 pipeline_filled(struct pipeline *pipeline, size_t size, struct err *err)
 {
-    GMutex *mutex = &pipeline->config.all->mutex;
     pipeline->fill += size;
     pipeline->size += (int64_t)size;
-    g_mutex_lock(mutex);
-    if (pipeline->fill == PIPELINE_BUFFER_SIZE) {
+    bool is_full = pipeline->fill == PIPELINE_BUFFER_SIZE;
+    if (!is_full && pipeline->size <= pipeline->config.max_size) {
+        return RC_OK; // a failure is told with the next room
+    }
+    g_mutex_lock(&pipeline->config.all->mutex);
+    if (is_full) {
         hand_over(pipeline);
     }
     if (pipeline->failure.rc == RC_OK && pipeline->size > pipeline->config.max_size) {
@@ -99,7 +102,11 @@ pipeline_filled(struct pipeline *pipeline, size_t size, struct err *err)
                         (long long)pipeline->config.max_size));
     }
     enum rc rc = failure_of(pipeline, err);
-    g_mutex_unlock(mutex);
+    if (pipeline->n_full - pipeline->n_queued >= MAX_BATCH) {
+        tell_stages(pipeline);
+    } else {
+        g_mutex_unlock(&pipeline->config.all->mutex);
+    }
     return rc;
 }
 
@@ -158,6 +165,7 @@ pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, s
         hand_over(pipeline);
     }
     tell_stages(pipeline);
+    g_mutex_lock(mutex);
     wait_idle(pipeline);
     g_mutex_unlock(mutex);
     if (pipeline->failure.rc != RC_OK) {
@@ -227,15 +235,22 @@ pipeline_stage_writes(const struct stage *stage)
     return stage == &stage->pipeline->stages[STAGE_WRITE];
 }
 
+// Lets the mutex go.
 static void
 tell_stages(struct pipeline *pipeline)
 {
-    if (pipeline->n_queued == pipeline->n_full) {
-        return;
+    bool are_new[N_STAGES] = {false};
+    if (pipeline->n_queued < pipeline->n_full) {
+        pipeline->n_queued = pipeline->n_full;
+        for (int i = 0; i < pipeline->n_stages; i++) {
+            are_new[i] = pipelines_mark(&pipeline->stages[i]);
+        }
     }
-    pipeline->n_queued = pipeline->n_full;
+    g_mutex_unlock(&pipeline->config.all->mutex);
     for (int i = 0; i < pipeline->n_stages; i++) {
-        pipelines_queue(&pipeline->stages[i]);
+        if (are_new[i]) {
+            pipelines_push(&pipeline->stages[i]);
+        }
     }
 }
 
@@ -244,7 +259,6 @@ pipeline_pause(struct pipeline *pipeline)
 {
     g_mutex_lock(&pipeline->config.all->mutex);
     tell_stages(pipeline);
-    g_mutex_unlock(&pipeline->config.all->mutex);
 }
 
 static void
@@ -254,9 +268,6 @@ hand_over(struct pipeline *pipeline)
     pipeline->ring[pipeline->n_full % MAX_HELD] = g_steal_pointer(&pipeline->filling);
     pipeline->n_full++;
     pipeline->fill = 0;
-    if (pipeline->n_full - pipeline->n_queued >= MAX_BATCH) {
-        tell_stages(pipeline);
-    }
 }
 
 // The buffers that this stage takes at once: full ones, or one that is not. False: none.
@@ -293,13 +304,15 @@ pipeline_run_stage(struct stage *stage)
         n_turn += batch.n;
         pipelines_give_back(pipeline);
     }
-    stage->is_queued = false;
-    if (next_batch(stage, 1, &batch)) {
-        pipelines_queue(stage);
-    } else if (pipeline->is_awaited) {
+    bool goes_on = next_batch(stage, 1, &batch);
+    stage->is_queued = goes_on;
+    if (!goes_on && pipeline->is_awaited) {
         g_cond_broadcast(&pipeline->idle);
     }
     g_mutex_unlock(mutex);
+    if (goes_on) { // nobody frees the pipeline
+        pipelines_push(stage);
+    }
 }
 
 static void

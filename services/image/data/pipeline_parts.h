@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What pipeline.c (an upload) and pipelines.c (what all share) know of each other.
 #pragma once
+#include "services/image/data/buffers.h"
 #include "services/image/data/pipeline.h"
 #include <glib.h>
 
@@ -46,12 +47,12 @@ struct pipeline {
 };
 
 struct pipelines {
-    GMutex mutex;     // guards what follows, and pipelines as said there
-    int n_max;        // buffers
-    int n_used;       // buffers that pipelines hold
-    int n_owed;       // pipelines that hold none: one is kept for each
-    GQueue waiting;   // pipelines that want one more than what they hold, in order
-    GPtrArray *spare; // buffers nobody holds
+    GMutex mutex;   // guards what follows, and pipelines as said there
+    int n_max;      // buffers
+    int n_used;     // buffers that pipelines hold
+    int n_owed;     // pipelines that hold none: one is kept for each
+    GQueue waiting; // pipelines that want one more than what they hold, in order
+    struct buffers *buffers;
     GThreadPool *sums, *writes;
 };
 
@@ -63,8 +64,10 @@ bool pipelines_take(struct pipeline *pipeline);
 // Gives back the buffers that all stages are through with; who starved for them is woken.
 void pipelines_give_back(struct pipeline *pipeline);
 void pipelines_wake(struct pipeline *pipeline); // if it is starved
-// A thread will run pipeline_run_stage, unless that is so already.
-void pipelines_queue(struct stage *stage);
+// True: pipelines_push is owed; false: a thread has the stage already, or will.
+bool pipelines_mark(struct stage *stage);
+// A thread will run pipeline_run_stage. Best without the mutex: the thread begins by taking it.
+void pipelines_push(struct stage *stage);
 
 // ---- pipeline.c
 void pipeline_run_stage(struct stage *stage); // without the mutex

@@ -21,7 +21,7 @@ static void consume_write(struct stage *stage, const struct batch *batch);
 static void consume_digest(struct stage *stage, const struct batch *batch);
 static void consume_archive(struct stage *stage, const struct batch *batch);
 static void set_direct(struct pipeline *pipeline, bool direct);
-static void hand_over(struct pipeline *pipeline);
+static void hand_over(struct pipeline *pipeline, size_t size);
 static void tell_stages(struct pipeline *pipeline);
 
 enum { STAGE_WRITE, STAGE_MD5, STAGE_HASH, STAGE_ARCHIVE };
@@ -65,17 +65,35 @@ failure_of(const struct pipeline *pipeline, struct err *err)
     return pipeline->failure.rc;
 }
 
+// The mutex is held.
+static int
+find_parts(struct pipeline *pipeline, size_t wanted, struct iovec ret_parts[PIPELINE_PARTS])
+{
+    size_t size = 0;
+    int n = 0;
+    for (; n < PIPELINE_PARTS && size < wanted; n++) {
+        if (n == pipeline->n_filling &&
+            !(n ? pipelines_take_more(pipeline) : pipelines_take(pipeline))) {
+            break;
+        }
+        size_t used = n ? 0 : pipeline->fill;
+        ret_parts[n] = (struct iovec){pipeline->filling[n] + used, PIPELINE_BUFFER_SIZE - used};
+        size += ret_parts[n].iov_len;
+    }
+    return n;
+}
+
 enum rc
-pipeline_room(struct pipeline *pipeline, void **ret_room, size_t *ret_size, struct err *err)
+pipeline_room(struct pipeline *pipeline, size_t wanted, struct iovec ret_parts[PIPELINE_PARTS],
+              int *ret_n, struct err *err)
 {
     g_mutex_lock(&pipeline->config.all->mutex);
     enum rc rc = failure_of(pipeline, err);
-    bool is_there = rc == RC_OK && (pipeline->filling || pipelines_take(pipeline));
+    int n = rc == RC_OK ? find_parts(pipeline, wanted, ret_parts) : 0;
     if (rc == RC_OK) {
-        *ret_room = is_there ? pipeline->filling + pipeline->fill : NULL;
-        *ret_size = is_there ? PIPELINE_BUFFER_SIZE - pipeline->fill : 0;
+        *ret_n = n;
     }
-    if (is_there) {
+    if (n > 0) {
         g_mutex_unlock(&pipeline->config.all->mutex);
     } else {
         tell_stages(pipeline);
@@ -88,13 +106,12 @@ pipeline_filled(struct pipeline *pipeline, size_t size, struct err *err)
 {
     pipeline->fill += size;
     pipeline->size += (int64_t)size;
-    bool is_full = pipeline->fill == PIPELINE_BUFFER_SIZE;
-    if (!is_full && pipeline->size <= pipeline->config.max_size) {
+    if (pipeline->fill < PIPELINE_BUFFER_SIZE && pipeline->size <= pipeline->config.max_size) {
         return RC_OK; // a failure is told with the next room
     }
     g_mutex_lock(&pipeline->config.all->mutex);
-    if (is_full) {
-        hand_over(pipeline);
+    while (pipeline->fill >= PIPELINE_BUFFER_SIZE) {
+        hand_over(pipeline, PIPELINE_BUFFER_SIZE);
     }
     if (pipeline->failure.rc == RC_OK && pipeline->size > pipeline->config.max_size) {
         rc_ignore(fault(&pipeline->failure, RC_TOO_LARGE,
@@ -117,15 +134,15 @@ pipeline_put(struct pipeline *pipeline, const void *data, size_t size, size_t *r
     size_t taken = 0;
     enum rc rc = RC_OK;
     while (rc == RC_OK && taken < size) {
-        void *room;
-        size_t n;
-        rc = pipeline_room(pipeline, &room, &n, err);
+        struct iovec parts[PIPELINE_PARTS];
+        int n_parts = 0;
+        rc = pipeline_room(pipeline, 1, parts, &n_parts, err);
         // To have taken something is to be asked again at once: nobody starves by that.
-        if (rc != RC_OK || !room) {
+        if (rc != RC_OK || n_parts == 0) {
             break;
         }
-        n = MIN(n, size - taken);
-        memcpy(room, (const uint8_t *)data + taken, n);
+        size_t n = MIN(parts->iov_len, size - taken);
+        memcpy(parts->iov_base, (const uint8_t *)data + taken, n);
         taken += n;
         rc = pipeline_filled(pipeline, n, err);
     }
@@ -162,7 +179,7 @@ pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, s
     GMutex *mutex = &pipeline->config.all->mutex;
     g_mutex_lock(mutex);
     if (pipeline->fill > 0) {
-        hand_over(pipeline);
+        hand_over(pipeline, pipeline->fill);
     }
     tell_stages(pipeline);
     g_mutex_lock(mutex);
@@ -261,13 +278,17 @@ pipeline_pause(struct pipeline *pipeline)
     tell_stages(pipeline);
 }
 
+// The first buffer that is being filled, with so many bytes.
 static void
-hand_over(struct pipeline *pipeline)
+hand_over(struct pipeline *pipeline, size_t size)
 {
-    pipeline->sizes[pipeline->n_full % MAX_HELD] = pipeline->fill;
-    pipeline->ring[pipeline->n_full % MAX_HELD] = g_steal_pointer(&pipeline->filling);
+    pipeline->sizes[pipeline->n_full % MAX_HELD] = size;
+    pipeline->ring[pipeline->n_full % MAX_HELD] = pipeline->filling[0];
     pipeline->n_full++;
-    pipeline->fill = 0;
+    pipeline->fill -= size;
+    pipeline->n_filling--;
+    memmove(pipeline->filling, pipeline->filling + 1,
+            (size_t)pipeline->n_filling * sizeof pipeline->filling[0]);
 }
 
 // The buffers that this stage takes at once: full ones, or one that is not. False: none.

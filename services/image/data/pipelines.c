@@ -99,7 +99,7 @@ grant(struct pipeline *pipeline)
     all->n_owed -= pipeline->n_held == 0;
     pipeline->n_held++;
     all->n_used++;
-    pipeline->filling = buffers_take(all->buffers);
+    pipeline->filling[pipeline->n_filling++] = buffers_take(all->buffers);
 }
 
 static void
@@ -111,8 +111,8 @@ forget_waiting(struct pipeline *pipeline)
     }
 }
 
-static bool
-take_now(struct pipeline *pipeline)
+bool
+pipelines_take_more(struct pipeline *pipeline)
 {
     struct pipelines *all = pipeline->config.all;
     bool may = pipeline->n_held == 0 || (pipeline->n_held < MAX_HELD && is_one_to_spare(all) &&
@@ -133,7 +133,7 @@ wait_in_line(struct pipeline *pipeline)
 bool
 pipelines_take(struct pipeline *pipeline)
 {
-    if (take_now(pipeline)) {
+    if (pipelines_take_more(pipeline)) {
         return true;
     }
     pipeline->is_starved = true;
@@ -157,11 +157,11 @@ pipelines_wake(struct pipeline *pipeline)
 static void
 feed_owner(struct pipeline *pipeline)
 {
-    if (!pipeline->is_starved || pipeline->filling || pipeline->n_held > WAKE_AT ||
+    if (!pipeline->is_starved || pipeline->n_filling > 0 || pipeline->n_held > WAKE_AT ||
         (pipeline->is_waiting && pipeline->n_held > 0)) {
         return;
     }
-    if (take_now(pipeline)) {
+    if (pipelines_take_more(pipeline)) {
         pipelines_wake(pipeline);
     } else {
         wait_in_line(pipeline);
@@ -201,8 +201,8 @@ pipelines_leave(struct pipeline *pipeline)
     for (; pipeline->n_free < pipeline->n_full; pipeline->n_free++) {
         release(pipeline, pipeline->ring[pipeline->n_free % MAX_HELD]);
     }
-    if (pipeline->filling) {
-        release(pipeline, g_steal_pointer(&pipeline->filling));
+    while (pipeline->n_filling > 0) {
+        release(pipeline, pipeline->filling[--pipeline->n_filling]);
     }
     all->n_owed--;
     feed_waiting(all);

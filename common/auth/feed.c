@@ -58,19 +58,6 @@ apply_keys(struct key_ring *ring, json_t *keys, struct err *err)
 }
 
 static void
-apply_revocation(struct revocation_set *set, json_t *event)
-{
-    struct revocation revocation = {
-        .audit_id = member(event, "audit_id"),
-        .user_id = member(event, "user_id"),
-        .project_id = member(event, "project_id"),
-        .domain_id = member(event, "domain_id"),
-        .role_id = member(event, "role_id"),
-        .issued_before_us = json_integer_value(json_object_get(event, "issued_before_us"))};
-    revocation_set_add(set, &revocation);
-}
-
-static void
 collect_limit(json_t *limits, json_t *event)
 {
     json_t *value = json_object_get(event, "value");
@@ -99,7 +86,8 @@ feed_apply(const struct feed_sinks *sinks, json_t *reply, int64_t *cursor, struc
         json_t *event = json_array_get(events, i);
         const char *kind = member(event, "kind");
         if (kind && !strcmp(kind, "revocation")) {
-            apply_revocation(sinks->revocations, event);
+            const struct revocation revocation = revocation_from_json(event);
+            revocation_set_add(sinks->revocations, &revocation);
         } else if (kind && !strcmp(kind, "limit")) {
             collect_limit(limits, event);
         }

@@ -18,6 +18,40 @@ struct revocation_set {
     _Atomic uint64_t epoch;
 };
 
+static const struct {
+    const char *name;
+    size_t offset;
+} ids[] = {{"audit_id", offsetof(struct revocation, audit_id)},
+           {"user_id", offsetof(struct revocation, user_id)},
+           {"project_id", offsetof(struct revocation, project_id)},
+           {"domain_id", offsetof(struct revocation, domain_id)},
+           {"role_id", offsetof(struct revocation, role_id)}};
+
+struct revocation
+revocation_from_json(json_t *object)
+{
+    struct revocation revocation = {
+        .issued_before_us = json_integer_value(json_object_get(object, "issued_before_us"))};
+    for (size_t i = 0; i < N_ELEMENTS(ids); i++) {
+        *(const char **)((char *)&revocation + ids[i].offset) =
+            json_string_value(json_object_get(object, ids[i].name));
+    }
+    return revocation;
+}
+
+json_t *
+revocation_to_json(const struct revocation *revocation)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < N_ELEMENTS(ids); i++) {
+        const char *value = *(const char *const *)((const char *)revocation + ids[i].offset);
+        if (value) {
+            json_object_set_new(object, ids[i].name, json_string(value));
+        }
+    }
+    return object;
+}
+
 struct revocation_set *
 revocation_set_new(void)
 {

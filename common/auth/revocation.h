@@ -7,6 +7,11 @@
 // Longest life that identity gives a token: what is older than this revokes nothing any more.
 #define TOKEN_LIFE_MAX_S 86400
 
+// As the identity feed has it (ARCHITECTURE.md); texts are borrowed from the object.
+struct revocation revocation_from_json(json_t *object);
+// The same the other way, without the time, which the feed sets; a new reference.
+json_t *revocation_to_json(const struct revocation *revocation);
+
 struct revocation_set;
 struct revocation_set *revocation_set_new(void);
 void revocation_set_free(struct revocation_set *set);

@@ -35,6 +35,8 @@ const struct policy_rule image_policies[] = {
     {"cache_image", "role:admin", "cache an image"},
     {"cache_list", "role:admin", "list cached images"},
     {"cache_delete", "role:admin", "remove images from the cache"},
+    {"cache_clean", "role:admin", "clean the cache up"},
+    {"cache_prune", "role:admin", "shrink the cache to its size"},
     {"add_member", "role:admin or (" MEMBER ")", "share an image with a project"},
     {"delete_member", "role:admin or (" MEMBER ")", "end the sharing of an image"},
     {"get_member", "role:admin or role:reader and (project_id:%(project_id)s or project_id:%(member_id)s)", "show a member of an image"},
@@ -124,6 +126,14 @@ image_load(const struct request *request, struct db *db, const char *rule, image
         *ret_row = g_steal_pointer(&row);
     }
     return rc;
+}
+
+enum rc
+image_open(const struct request *request, const char *rule, struct db **ret_db, image_row **ret_row,
+           struct err *err)
+{
+    enum rc rc = request_db(request, ret_db, err);
+    return rc == RC_OK ? image_load(request, *ret_db, rule, ret_row, err) : rc;
 }
 
 // Who accepts JSON gets JSON, others the little page that Glance's clients take apart.

@@ -14,4 +14,7 @@ enum rc image_allow_new(const struct request *request, const char *rule, const c
 // Loads a visible image and checks the rule (NULL: none).
 enum rc image_load(const struct request *request, struct db *db, const char *rule,
                    image_row **ret_row, struct err *err) CHECKED;
+// The same with the request's connection, as most requests about an image begin.
+enum rc image_open(const struct request *request, const char *rule, struct db **ret_db,
+                   image_row **ret_row, struct err *err) CHECKED;
 void image_error_body(const struct request *request, const struct err *err, struct reply *reply);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules of the policy language: every text is compiled or refused, and what compiles can be asked.
-#include "common/auth/auth.h"
 #include "common/base/util.h"
+#include "tests/fuzz/member.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -11,25 +11,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autofree char *rule = g_strndup((const char *)data, size);
     const struct policy_rule rules[] = {
         {"fuzzed", rule, NULL}, {"other", "role:member or rule:fuzzed", NULL}, {0}};
-    static const char *const roles[] = {"member", NULL};
-    const struct auth_context nobody = {.user_id = "u",
-                                        .user_name = "",
-                                        .user_domain_id = "default",
-                                        .user_domain_name = "",
-                                        .project_id = "p",
-                                        .project_name = "",
-                                        .project_domain_id = "",
-                                        .project_domain_name = "",
-                                        .domain_id = "",
-                                        .domain_name = "",
-                                        .roles = roles,
-                                        .role_ids = roles};
     json_auto_t *target = json_pack("{s:s, s:{s:s}}", "project_id", "p", "target", "user_id", "u");
     struct policy *policy = NULL;
     struct err err = {0};
     if (policy_new(rules, NULL, &policy, &err) == RC_OK) {
-        policy_allows(policy, "fuzzed", &nobody, target);
-        policy_allows(policy, "other", &nobody, NULL);
+        policy_allows(policy, "fuzzed", fuzz_member(), target);
+        policy_allows(policy, "other", fuzz_member(), NULL);
         policy_free(policy);
     } else {
         g_assert(err.message[0]);

@@ -6,24 +6,11 @@
 #include "services/identity/identity.h"
 #include "services/image/api.h"
 #include "services/image/image.h"
+#include "tests/fuzz/member.h"
 
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const char *const roles[] = {"member", NULL};
-static struct auth_context member = {.user_id = "u",
-                                     .user_name = "",
-                                     .user_domain_id = "default",
-                                     .user_domain_name = "",
-                                     .project_id = "p",
-                                     .project_name = "",
-                                     .project_domain_id = "",
-                                     .project_domain_name = "",
-                                     .domain_id = "",
-                                     .domain_name = "",
-                                     .roles = roles,
-                                     .role_ids = roles};
 
 // "a=b&c=d" with percent escapes, as the HTTP server would hand it over.
 static GPtrArray *
@@ -54,7 +41,7 @@ ask(const struct route *route, const struct http_server *server, const char *tex
                               .url = (char *)route->path,
                               .base_url = "http://here",
                               .query = pairs_of(copy),
-                              .auth = &member,
+                              .auth = fuzz_member(),
                               .texts = g_ptr_array_new_with_free_func(g_free)};
     struct err err = {0};
     reply_init(&request.reply);

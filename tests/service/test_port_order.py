@@ -96,11 +96,11 @@ def test_creations_and_deletions_at_once_leave_no_port(stack, ports):
 
 
 def test_old_tombstones_are_swept(stack):
-    stack.sql("network", "INSERT INTO port_tombstone SELECT gen_random_uuid(), now() - interval '25 hours' FROM generate_series(1, 2500)")
-    young = stack.sql("network", "INSERT INTO port_tombstone VALUES (gen_random_uuid(), now() - interval '23 hours') RETURNING id::text")[0]["id"]
+    stack.sql("network", "INSERT INTO port_tombstone SELECT gen_random_uuid(), now() - interval '26 hours' FROM generate_series(1, 2500)")
+    young = stack.sql("network", "INSERT INTO port_tombstone VALUES (gen_random_uuid(), now() - interval '24 hours') RETURNING id::text")[0]["id"]
     stack.kill("network")
     stack.start("network")
-    wait_until(lambda: not stack.sql("network", "SELECT 1 FROM port_tombstone WHERE deleted_at < now() - interval '1 day'"), 20, "the old are gone")
+    wait_until(lambda: not stack.sql("network", "SELECT 1 FROM port_tombstone WHERE deleted_at < now() - interval '25 hours'"), 20, "the old are gone")
     assert stack.sql("network", "SELECT 1 FROM port_tombstone WHERE id = %s", young)
 
 

@@ -91,6 +91,31 @@ START_TEST(many_revocations_cost_as_little_as_few)
 }
 END_TEST
 
+START_TEST(a_revocation_goes_through_the_feed_as_it_is)
+{
+    const struct revocation whole = {"a", "u", "p", "d", "r", 0}, some = {.user_id = "u"};
+    json_auto_t *object = revocation_to_json(&whole), *short_one = revocation_to_json(&some);
+    ck_assert_uint_eq(json_object_size(object), 5);
+    ck_assert_uint_eq(json_object_size(short_one), 1);
+    json_object_set_new(object, "issued_before_us", json_integer(7));
+    struct revocation back = revocation_from_json(object);
+    ck_assert_str_eq(back.audit_id, "a");
+    ck_assert_str_eq(back.user_id, "u");
+    ck_assert_str_eq(back.project_id, "p");
+    ck_assert_str_eq(back.domain_id, "d");
+    ck_assert_str_eq(back.role_id, "r");
+    ck_assert_int_eq(back.issued_before_us, 7);
+    back = revocation_from_json(short_one);
+    ck_assert_str_eq(back.user_id, "u");
+    ck_assert_ptr_null(back.audit_id);
+    ck_assert_ptr_null(back.role_id);
+    json_auto_t *odd = json_pack("{s:i, s:n}", "user_id", 5, "role_id");
+    back = revocation_from_json(odd);
+    ck_assert_ptr_null(back.user_id);
+    ck_assert_ptr_null(back.role_id);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -101,6 +126,7 @@ main(void)
                         (int)N_ELEMENTS(cases));
     tcase_add_test(tcase, the_latest_time_counts_whatever_the_order);
     tcase_add_test(tcase, many_revocations_cost_as_little_as_few);
+    tcase_add_test(tcase, a_revocation_goes_through_the_feed_as_it_is);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

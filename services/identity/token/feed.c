@@ -12,39 +12,8 @@
 enum rc
 feed_revoke(struct db *db, const struct revocation *revocation, struct err *err)
 {
-    const struct {
-        const char *name, *value;
-    } fields[] = {{"audit_id", revocation->audit_id},
-                  {"user_id", revocation->user_id},
-                  {"project_id", revocation->project_id},
-                  {"domain_id", revocation->domain_id},
-                  {"role_id", revocation->role_id}};
-    json_auto_t *body = json_object();
-    for (size_t i = 0; i < N_ELEMENTS(fields); i++) {
-        if (fields[i].value) {
-            json_object_set_new(body, fields[i].name, json_string(fields[i].value));
-        }
-    }
+    json_auto_t *body = revocation_to_json(revocation);
     return feed_db_append(db, "revocation", body, err);
-}
-
-static const char *
-text_of(json_t *body, const char *name)
-{
-    return json_string_value(json_object_get(body, name));
-}
-
-static void
-apply(struct identity *identity, json_t *body)
-{
-    struct revocation revocation = {
-        .audit_id = text_of(body, "audit_id"),
-        .user_id = text_of(body, "user_id"),
-        .project_id = text_of(body, "project_id"),
-        .domain_id = text_of(body, "domain_id"),
-        .role_id = text_of(body, "role_id"),
-        .issued_before_us = json_integer_value(json_object_get(body, "issued_before_us"))};
-    authenticator_add_revocation(identity->auth, &revocation);
 }
 
 static void
@@ -52,7 +21,8 @@ apply_revocations(struct identity *identity, const db_result *rows)
 {
     for (int i = 0; i < db_n_rows(rows); i++) {
         json_auto_t *body = db_json(rows, i, "body");
-        apply(identity, body);
+        const struct revocation revocation = revocation_from_json(body);
+        authenticator_add_revocation(identity->auth, &revocation);
         identity->feed_cursor = db_int(rows, i, "n");
     }
 }

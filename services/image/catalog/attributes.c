@@ -72,7 +72,7 @@ static const struct image_attribute task_attributes[] = {
     {"result", RULE_CREATE, "{\"type\": [\"null\", \"object\"]}", "What came of the task"},
     {"message", RULE_CREATE, "{\"type\": \"string\"}", "Why the task failed"},
 };
-#define N_TASK_STUB (N_ELEMENTS(task_attributes) - 3)
+#define N_TASK_BRIEF (N_ELEMENTS(task_attributes) - 3)
 // clang-format on
 static const char *const reserved[] = {"location", "deleted", "deleted_at"};
 
@@ -277,6 +277,6 @@ image_schema(const char *name)
            : !strcmp(name, "task")
                ? plain_schema("task", task_attributes, N_ELEMENTS(task_attributes))
            : !strcmp(name, "tasks")
-               ? collection_of(name, plain_schema("task", task_attributes, N_TASK_STUB))
+               ? collection_of(name, plain_schema("task", task_attributes, N_TASK_BRIEF))
                : NULL;
 }

@@ -161,11 +161,8 @@ static enum rc
 images_show(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db;
-    enum rc rc = request_db(request, &db, err);
     g_autoptr(image_row) row = NULL;
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "get_image", &row, err);
-    }
+    enum rc rc = image_open(request, "get_image", &db, &row, err);
     return rc == RC_OK ? reply_with_image(request, db, row->id, reply, err) : rc;
 }
 
@@ -223,10 +220,7 @@ tags_put(struct request *request, struct reply *reply, struct err *err)
     if (!*tag || !text_is_clean(tag, 255)) {
         return fault(err, RC_INVALID, "Tag must be 1 to 255 characters long");
     }
-    enum rc rc = request_db(request, &db, err);
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "modify_image", &row, err);
-    }
+    enum rc rc = image_open(request, "modify_image", &db, &row, err);
     return rc == RC_OK ? image_db_tag(db, row->id, tag, err) : rc;
 }
 
@@ -235,10 +229,7 @@ tags_delete(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db;
     g_autoptr(image_row) row = NULL;
-    enum rc rc = request_db(request, &db, err);
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "modify_image", &row, err);
-    }
+    enum rc rc = image_open(request, "modify_image", &db, &row, err);
     return rc == RC_OK ? image_db_untag(db, row->id, request_param(request, "tag"), err) : rc;
 }
 

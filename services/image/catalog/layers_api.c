@@ -10,10 +10,7 @@ layers_list(struct request *request, struct reply *reply, struct err *err)
     g_autoptr(image_row) image = NULL;
     g_autofree char *items = NULL;
     struct db *db;
-    enum rc rc = request_db(request, &db, err);
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "get_image", &image, err);
-    }
+    enum rc rc = image_open(request, "get_image", &db, &image, err);
     // What is only staged is not the image's yet.
     if (rc == RC_OK && image->has_data) {
         rc = layer_db_list(db, image->id, &items, err);

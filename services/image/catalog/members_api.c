@@ -30,10 +30,7 @@ load_shared(const struct request *request, const char *rule, const char *member_
             struct db **ret_db, image_row **ret_row, struct err *err)
 {
     g_autoptr(image_row) row = NULL;
-    enum rc rc = request_db(request, ret_db, err);
-    if (rc == RC_OK) {
-        rc = image_load(request, *ret_db, NULL, &row, err);
-    }
+    enum rc rc = image_open(request, NULL, ret_db, &row, err);
     if (rc == RC_OK && strcmp(row->visibility, "shared")) {
         return fault(err, RC_FORBIDDEN, "Only shared images have members.");
     }

@@ -10,15 +10,15 @@
     "CASE status WHEN 'processing' THEN NULL ELSE " SQL_TIME("(updated_at + " KEEP ")") " END"
 
 // What lists tell of a task.
-#define STUB_VIEW                                                                              \
+#define TASK_BRIEF                                                                             \
     "jsonb_build_object('id', id, 'type', type, 'status', status, 'owner', owner, 'user_id', " \
     "user_id, 'request_id', request_id, 'image_id', image_id, 'expires_at', " EXPIRES_AT       \
     ", 'created_at', " SQL_TIME("created_at") ", 'updated_at', " SQL_TIME(                     \
         "updated_at") ", 'self', '/v2/tasks/' || id, 'schema', '/v2/schemas/task')"
-#define TASK_VIEW                                                                          \
-    STUB_VIEW " || jsonb_build_object('input', input, 'message', message, 'result', CASE " \
-              "WHEN type = 'import' AND status = 'success' THEN "                          \
-              "jsonb_build_object('image_id', image_id) END)"
+#define TASK_VIEW                                                                           \
+    TASK_BRIEF " || jsonb_build_object('input', input, 'message', message, 'result', CASE " \
+               "WHEN type = 'import' AND status = 'success' THEN "                          \
+               "jsonb_build_object('image_id', image_id) END)"
 
 const char *const task_sort_keys[] = {"created_at", "updated_at", "id",       "type",
                                       "status",     "owner",      "image_id", NULL};
@@ -67,7 +67,8 @@ task_db_list(struct db *db, const struct task_query *query, char **ret_json, cha
     g_autofree char *sql = g_strdup_printf(
         "SELECT COALESCE(jsonb_agg(item ORDER BY n), '[]')::text AS items, count(*) AS n_items, "
         "(array_agg(id ORDER BY n DESC))[1] AS last FROM (SELECT id, row_number() OVER (ORDER BY "
-        "%s) AS n, " STUB_VIEW " AS item FROM (SELECT * FROM image_task WHERE ($1::text IS NULL OR "
+        "%s) AS n, " TASK_BRIEF
+        " AS item FROM (SELECT * FROM image_task WHERE ($1::text IS NULL OR "
         "owner = $1) AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR type = $3) AND "
         "($4::uuid IS NULL OR image_id = $4) AND ($5::uuid IS NULL OR (%s, id) %s (SELECT %s, id "
         "FROM image_task WHERE id = $5)) ORDER BY %s LIMIT $6::int) t) page",

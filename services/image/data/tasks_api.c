@@ -45,10 +45,7 @@ tasks_of_image(struct request *request, struct reply *reply, struct err *err)
     g_autoptr(image_row) image = NULL;
     g_autofree char *items = NULL;
     struct db *db;
-    enum rc rc = request_db(request, &db, err);
-    if (rc == RC_OK) {
-        rc = image_load(request, db, "get_image", &image, err);
-    }
+    enum rc rc = image_open(request, "get_image", &db, &image, err);
     if (rc == RC_OK) {
         rc = task_db_of_image(db, image->id, &items, err);
     }

@@ -31,7 +31,7 @@ port_tombstone_db_sweep(struct db *db, int64_t *ret_n, struct err *err)
     g_autoptr(db_result) gone = NULL;
     enum rc rc = db_run(db,
                         "DELETE FROM port_tombstone WHERE id IN (SELECT id FROM port_tombstone "
-                        "WHERE deleted_at < now() - interval '1 day' ORDER BY deleted_at "
+                        "WHERE deleted_at < now() - interval '25 hours' ORDER BY deleted_at "
                         "LIMIT 1000 FOR UPDATE SKIP LOCKED)",
                         DB_NONE, &gone, err);
     if (rc == RC_OK) {

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Ids of ports that another service has deleted, also of ports that were never there: a creation that was overtaken by the deletion
--- finds the id here and is refused. Rows are swept a day later, when no request of that time can be on its way any more.
+-- finds the id here and is refused. Rows are swept after 25 hours: no token lives longer than a day,
+-- so no request of that time is accepted any more.
 CREATE TABLE port_tombstone (
     id         uuid PRIMARY KEY,
     deleted_at timestamptz NOT NULL DEFAULT now()

@@ -48,12 +48,19 @@ typedef enum rc (*handler_fn)(struct request *request, struct reply *reply, stru
 // fewer bytes than given (the connection is then suspended until http_stream_resume); end runs in a
 // worker thread; abort when the client went away or an error was returned. Exactly one of end and
 // abort is called after a successful begin.
+// room, filled and pause may be NULL. With them, long bodies of a known length are received where
+// the handler wants them: room gives the place of the next bytes, NULL when there is none for now
+// (http_stream_resume follows), filled says how many were put there, pause that no more have come
+// for now. Such a request's connection is closed after its reply.
 struct stream_ops {
     enum rc (*begin)(struct request *request, void **ret_state, struct err *err);
     enum rc (*chunk)(void *state, const void *data, size_t size, size_t *ret_taken,
                      struct err *err);
     enum rc (*end)(void *state, struct request *request, struct reply *reply, struct err *err);
     void (*abort)(void *state);
+    enum rc (*room)(void *state, void **ret_room, size_t *ret_size, struct err *err);
+    enum rc (*filled)(void *state, size_t size, struct err *err);
+    void (*pause)(void *state);
 };
 void http_stream_resume(struct request *request); // from any thread
 

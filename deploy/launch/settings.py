@@ -32,10 +32,12 @@ PROFILES = {
     "two-hosts": {"hosts": 2},
     "three-hosts": {"hosts": 3},
     # What Tempest expects: its security compliance tests, random bytes that it calls qcow2, web-download from the runner's
-    # own little server on loopback, two stores, and a second process of the image service under its own catalog type.
+    # own little server on loopback, two stores, locations shown, an image cache, and a second process of the image service
+    # under its own catalog type.
     "conformance": {"hosts": 2, "seconds": {"image-remote": "image"}, "settings": {
         "identity": {"security_compliance": {"lockout_failure_attempts": 2, "lockout_duration": 5, "unique_last_password_count": 2}},
-        "image": {"image": {"require_format_match": "false"}, "stores": {"enabled": "local:file, archive:file"}, "import": {"ports": "80,443,18099", "allow_private": "true"}}}},
+        "image": {"image": {"require_format_match": "false", "show_multiple_locations": "true"}, "stores": {"enabled": "local:file, archive:file"}, "import": {"ports": "80,443,18099", "allow_private": "true"},
+                  "cache": {"path": "{var}/image-cache"}}}},
     # No guests, so no port comes up either: for measuring the control plane alone.
     "simulated": {"hosts": 1, "settings": {"hypervisor": {"agent": {"driver": "simulated"}},
                                            "scheduler": {"scheduler": {"wait_for_ports": "false"}}}},
@@ -66,7 +68,7 @@ class Cloud:
         self.n_hosts = int(os.environ.get("HANEUL_HOSTS") or PROFILES[profile]["hosts"])
         if not 1 <= self.n_hosts <= MAX_HOSTS:
             raise LaunchError(f"HANEUL_HOSTS is {self.n_hosts}, not between 1 and {MAX_HOSTS}")
-        self.more = PROFILES[profile].get("settings", {})
+        self.more = json.loads(json.dumps(PROFILES[profile].get("settings", {})).replace("{var}", str(self.var)))
         # Further processes of a service, on the same data: name → service.
         self.seconds = PROFILES[profile].get("seconds", {})
         self.ports = ports or {name: port + offset for name, port in PORTS.items()}

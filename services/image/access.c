@@ -35,6 +35,8 @@ const struct policy_rule image_policies[] = {
     {"cache_image", "role:admin", "cache an image"},
     {"cache_list", "role:admin", "list cached images"},
     {"cache_delete", "role:admin", "remove images from the cache"},
+    {"cache_clean", "role:admin", "clean the cache up"},
+    {"cache_prune", "role:admin", "shrink the cache to its size"},
     {"add_member", "role:admin or (" MEMBER ")", "share an image with a project"},
     {"delete_member", "role:admin or (" MEMBER ")", "end the sharing of an image"},
     {"get_member", "role:admin or role:reader and (project_id:%(project_id)s or project_id:%(member_id)s)", "show a member of an image"},

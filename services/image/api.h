@@ -4,7 +4,8 @@
 #include "common/http/http.h"
 
 extern const struct route discovery_routes[]; // versions, schemas, info
-extern const struct route stores_routes[];    // stores, cache
+extern const struct route stores_routes[];
+extern const struct route cache_routes[];
 extern const struct route locations_routes[];
 extern const struct route images_routes[]; // images, tags, actions
 extern const struct route members_routes[];

@@ -5,20 +5,30 @@
 #include "services/image/catalog/attributes.h"
 
 // Newest first; what each brought is in the Image API's version history.
-static const char *const versions[] = {"2.17", "2.15", "2.13", "2.12", "2.11", "2.10",
-                                       "2.9",  "2.8",  "2.7",  "2.6",  "2.5",  "2.4",
-                                       "2.3",  "2.2",  "2.1",  "2.0"};
+static const struct {
+    const char *id;
+    bool is_of_cache; // offered where one is kept
+} versions[] = {
+    {"2.18", true},  {"2.17", false}, {"2.16", true},  {"2.15", false}, {"2.14", true},
+    {"2.13", false}, {"2.12", false}, {"2.11", false}, {"2.10", false}, {"2.9", false},
+    {"2.8", false},  {"2.7", false},  {"2.6", false},  {"2.5", false},  {"2.4", false},
+    {"2.3", false},  {"2.2", false},  {"2.1", false},  {"2.0", false},
+};
 
 static enum rc
 versions_list(struct request *request, struct reply *reply, struct err *err)
 {
     json_t *list = json_array();
     g_autofree char *href = g_strdup_printf("%s/v2/", request_base_url(request));
+    bool has_cache = image_service_of(request)->cache != NULL;
     for (size_t i = 0; i < N_ELEMENTS(versions); i++) {
-        g_autofree char *id = g_strdup_printf("v%s", versions[i]);
+        if (versions[i].is_of_cache && !has_cache) {
+            continue;
+        }
+        g_autofree char *id = g_strdup_printf("v%s", versions[i].id);
         json_array_append_new(list, json_pack("{s:s, s:s, s:[{s:s, s:s}]}", "id", id, "status",
-                                              i ? "SUPPORTED" : "CURRENT", "links", "rel", "self",
-                                              "href", href));
+                                              json_array_size(list) ? "SUPPORTED" : "CURRENT",
+                                              "links", "rel", "self", "href", href));
     }
     reply->json = json_pack("{s:o}", "versions", list);
     return RC_OK;

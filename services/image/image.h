@@ -19,6 +19,7 @@
 struct image_service {
     struct service *service;
     struct stores *stores;
+    struct cache *cache;   // NULL: none is kept
     struct client *client; // identity and other regions' image services
     char *ticket_key;
     struct pipelines *pipelines;    // what all uploads share (data/pipeline.h)
@@ -41,6 +42,7 @@ struct image_service {
     bool require_format_match;
     const char *public_url; // base of ticket URLs; "": as the client addressed us
     unsigned n_sweeps;      // the sweeper's own
+    unsigned n_fills;       // cache_fill's own
     GMutex mutex;           // guards uploads
     GHashTable *uploads;    // ids of those in flight here: their leases are renewed
 };

@@ -3,6 +3,8 @@
 #include "common/http/usage_routes.h"
 #include "services/image/access.h"
 #include "services/image/api.h"
+#include "services/image/cache/cache.h"
+#include "services/image/cache/fill.h"
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/data/job.h"
 #include "services/image/data/pipeline.h"
@@ -40,6 +42,8 @@ static const struct setting settings[] = {
     {"scrub", "age",                  SETTING_INT,  "604800",        1, 31536000, "s", "how long a verified image counts as whole"},
     {"image", "require_format_match", SETTING_BOOL, "true",          0, 0, "",          "refuse data that is not of the image's disk_format; dangerous data is always refused"},
     {"image", "show_multiple_locations", SETTING_BOOL, "false",      0, 0, "",          "images show their locations to whom the policy get_image_location allows it, and PATCH changes them"},
+    {"cache", "path",                 SETTING_TEXT, "",              0, 0, "",          "directory on this host where images of stores that are far away are kept, too; empty: no cache"},
+    {"cache", "size",                 SETTING_INT,  "10737418240",   1, INT64_MAX, "bytes", "what the cache may hold; what was not read for longest goes"},
     {"import", "ports",               SETTING_TEXT, "80,443",        0, 0, "",          "TCP ports that web-download may fetch from, comma-separated"},
     {"import", "allow_private",       SETTING_BOOL, "false",         0, 0, "",          "web-download may fetch from loopback and private addresses: only where no tenant can reach a service by it"},
     {"import", "retries",             SETTING_INT,  "3",             0, 100, "",        "how often a URL that brought no byte is asked again"},
@@ -79,6 +83,7 @@ image_service_free(struct image_service *image)
     g_hash_table_unref(image->uploads);
     client_free(image->client);
     stores_free(image->stores);
+    cache_free(image->cache);
     g_mutex_clear(&image->mutex);
     g_free(image->ticket_key);
     g_free(image);
@@ -111,6 +116,10 @@ start(struct service *service, void **ret_context, struct err *err)
     if (rc == RC_OK) {
         rc = choose_hash(image, conf_text(conf, "image", "os_hash_algo"), err);
     }
+    if (rc == RC_OK && *conf_text(conf, "cache", "path")) {
+        rc = cache_new(conf_text(conf, "cache", "path"), conf_int(conf, "cache", "size"),
+                       &image->cache, err);
+    }
     if (rc == RC_OK) {
         rc = load_ticket_key(image, err);
     }
@@ -126,6 +135,7 @@ start(struct service *service, void **ret_context, struct err *err)
     service_every(service, "image-adopt", ADOPT_INTERVAL_MS, sweep_adopt, image);
     scrub_register_metrics();
     service_every(service, "image-scrub", SCRUB_INTERVAL_MS, scrub_run, image);
+    service_every(service, "image-cache", CACHE_INTERVAL_MS, cache_fill, image);
     service_every(service, "image-renew", RENEW_INTERVAL_MS, upload_renew, image);
     *ret_context = image;
     return RC_OK;
@@ -150,9 +160,9 @@ healthy(void *context, char *ret_detail, size_t size)
 }
 
 static const struct route *const routes[] = {
-    discovery_routes, stores_routes,  locations_routes,     images_routes, members_routes,
-    file_routes,      import_routes,  tasks_routes,         ticket_routes, layers_routes,
-    usage_routes,     metadef_routes, metadef_items_routes, NULL,
+    discovery_routes, stores_routes, cache_routes,   locations_routes,     images_routes,
+    members_routes,   file_routes,   import_routes,  tasks_routes,         ticket_routes,
+    layers_routes,    usage_routes,  metadef_routes, metadef_items_routes, NULL,
 };
 static const struct fsm *const life_cycles[] = {&image_fsm, NULL};
 

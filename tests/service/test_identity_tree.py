@@ -199,3 +199,90 @@ def test_a_domains_name_in_other_case_is_the_domain_when_it_is_the_only_one(worl
 def test_a_null_description_is_none(world):
     project = world.make("projects", name=world.name(), domain_id=world.domain, description=None)
     assert project["description"] == "" and world.patch(project["id"], description=None)[0] == 200
+
+
+# ---- role assignments
+
+class Family:
+    """A user with reader on a project by itself, member on the domain for all projects by a group, manager on the parent for those below it."""
+
+    def __init__(self, world):
+        self.world = world
+        self.roles = {role["name"]: role["id"] for role in world.call("GET", "/roles")[2]["roles"]}
+        self.user, self.group = (world.make(kind, name=world.name(), domain_id=world.domain)["id"] for kind in ("users", "groups"))
+        self.parent = world.project()
+        self.project = world.project(self.parent)
+        self.grant(f"/projects/{self.project}/users/{self.user}/roles/{self.roles['reader']}")
+        self.grant(f"/OS-INHERIT/domains/{world.domain}/groups/{self.group}/roles/{self.roles['reader']}/inherited_to_projects")
+        self.grant(f"/OS-INHERIT/projects/{self.parent}/users/{self.user}/roles/{self.roles['member']}/inherited_to_projects")
+        self.grant(f"/groups/{self.group}/users/{self.user}")
+        self.grant(f"/system/users/{self.user}/roles/{self.roles['reader']}")
+
+    def grant(self, path):
+        assert self.world.call("PUT", path)[0] == 204
+
+
+@pytest.fixture(scope="module")
+def family(world):
+    return Family(world)
+
+
+def assignments(world, query):
+    status, _, body = world.call("GET", "/role_assignments?" + query)
+    assert status == 200, body
+    return body["role_assignments"]
+
+
+def test_an_effective_assignment_says_where_it_comes_from(world, family):
+    base = world.stack.url("identity") + "/v3"
+    found = {}
+    for each in assignments(world, f"user.id={family.user}&scope.project.id={family.project}&effective"):
+        assert each["user"] == {"id": family.user} and "group" not in each and each["scope"]["project"] == {"id": family.project}
+        links = {name: url.removeprefix(base) for name, url in each["links"].items()}
+        found[links["assignment"]] = (each["role"]["id"], each["scope"].get("OS-INHERIT:inherited_to"), links.get("membership"), links.get("prior_role"))
+    reader, member = family.roles["reader"], family.roles["member"]
+    below = f"/OS-INHERIT/projects/{family.parent}/users/{family.user}/roles/{member}/inherited_to_projects"
+    # The role and what it implies have one assignment; the implied one names its prior role.
+    assert [each["role"]["id"] for each in assignments(world, f"user.id={family.user}&effective&role.id={member}")] == [member]
+    assert found.pop(f"/projects/{family.project}/users/{family.user}/roles/{reader}") == (reader, None, None, None)
+    assert found.pop(f"/OS-INHERIT/domains/{world.domain}/groups/{family.group}/roles/{reader}/inherited_to_projects") == (
+        reader, "projects", f"/groups/{family.group}/users/{family.user}", None)
+    assert found.pop(below) in ((reader, "projects", None, f"/prior_role/{reader}/implies/{member}"), (member, "projects", None, None))
+    assert not found
+    implied = [each for each in assignments(world, f"user.id={family.user}&effective&role.id={reader}") if "prior_role" in each["links"]]
+    assert [(each["scope"]["project"]["id"], each["links"]["assignment"], each["links"]["prior_role"]) for each in implied] == [
+        (family.project, base + below, f"{base}/prior_role/{reader}/implies/{member}")]
+
+
+@pytest.mark.parametrize("query,n", [
+    ("user.id={user}", 3), ("user.id={user}&scope.system=all", 1), ("user.id={user}&scope.system=some", 3), ("group.id={group}", 1),
+    ("user.id={user}&scope.OS-INHERIT:inherited_to=projects", 1), ("user.id={user}&scope.OS-INHERIT:inherited_to=others", 2),
+    ("scope.domain.id={domain}&scope.OS-INHERIT:inherited_to=projects", 1), ("scope.project.id={parent}", 1),
+    ("scope.project.id={parent}&include_subtree", 2), ("scope.project.id={parent}&include_subtree=0", 1), ("scope.project.id={project}", 1),
+    # Reader by itself; member and reader by the parent; reader by the group.
+    ("user.id={user}&effective&scope.project.id={project}", 4), ("scope.project.id={parent}&effective", 1),
+    ("scope.project.id={parent}&include_subtree&effective&include_names", 5),
+    ("user.id={user}&effective&scope.project.id={project}&scope.OS-INHERIT:inherited_to=projects", 3),
+    ("user.id={user}&effective&scope.project.id={project}&scope.OS-INHERIT:inherited_to=no", 1),
+    ("user.id={user}&effective&scope.project.id={project}&role.id={member}", 1), ("scope.domain.id={domain}&effective", 0),
+    ("user.id={user}&effective&scope.system=all", 1), ("user.id=unknown", 0), ("scope.project.id=unknown", 0), ("role.id=unknown&effective", 0),
+])
+def test_assignments_by_every_filter(world, family, query, n):
+    text = query.format(**vars(family), domain=world.domain, member=family.roles["member"])
+    found = assignments(world, text)
+    assert len(found) == n, found
+    assert all(("name" in each["role"]) == ("include_names" in query) for each in found)
+
+
+@pytest.mark.parametrize("query,status", [
+    ("scope.project.id=a&scope.domain.id=b", 400), ("scope.system=all&scope.domain.id=b", 400), ("scope.system=all&scope.project.id=b", 400),
+    ("user.id=a&group.id=b", 400), ("effective&group.id=a", 400), ("effective&scope.domain.id=a&scope.OS-INHERIT:inherited_to=projects", 400),
+    ("include_subtree", 400), ("include_subtree&scope.project.id=unknown", 404), ("effective&scope.project.id=unknown", 404),
+])
+def test_filters_that_exclude_each_other(world, query, status):
+    assert world.call("GET", "/role_assignments?" + query)[0] == status
+
+
+def test_effective_assignments_of_everybody_leave_the_system_out(world, family):
+    assert not any("system" in each["scope"] for each in assignments(world, "effective"))
+    assert any("system" in each["scope"] for each in assignments(world, ""))

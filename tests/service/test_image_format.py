@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import html
 import json
+import urllib.request
 
 import pytest
 
@@ -69,6 +70,17 @@ def test_layers_are_listed_lowest_first(stack, owner, name, pack, compression):
     if compression == "none":
         assert [x["digest"] for x in found] == [digest(x) for x in hostile.LAYERS]
     assert show(stack, owner, image)["virtual_size"] is None
+
+
+@pytest.mark.parametrize("pack, compression", [(lambda data: gzip.compress(data, mtime=0), "gzip"), (hostile.zstd, "zstd")])
+def test_an_archive_that_is_compressed_as_a_whole_lists_its_layers_and_comes_back_as_it_was(stack, owner, pack, compression):
+    data = pack(next(c.data for c in CASES if c.name == "docker"))
+    image = create(stack, owner, disk_format="raw", container_format="docker")
+    assert put(stack, owner, image, data)[0] == 204
+    assert [(x["diff_id"], x["digest"]) for x in layers(stack, owner, image)] == [(digest(x), digest(x)) for x in hostile.LAYERS]
+    request = urllib.request.Request(f"{stack.url('image')}/v2/images/{image}/file", headers={"X-Auth-Token": owner.token})
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        assert reply.read() == data, compression
 
 
 def test_a_root_file_system_is_one_layer(stack, owner):

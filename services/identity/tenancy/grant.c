@@ -163,16 +163,46 @@ allow_assignments(const struct request *request, const struct assignment_query *
     return request_allow(request, "identity:list_role_assignments", target, err);
 }
 
+// What would always be empty, or means nothing, is refused as Keystone refuses it.
+static enum rc
+check_assignments(const struct request *request, const struct assignment_query *query,
+                  struct err *err)
+{
+    bool system = request_query(request, "scope.system"),
+         inherited = request_query(request, "scope.OS-INHERIT:inherited_to");
+    const struct {
+        bool is_wrong;
+        const char *why;
+    } rules[] = {
+        {query->project_id && query->domain_id, "Specify a domain or project, not both"},
+        {system && query->domain_id, "Specify system or domain, not both"},
+        {system && query->project_id, "Specify system or project, not both"},
+        {query->user_id && query->group_id, "Specify a user or group, not both"},
+        {query->effective && query->group_id,
+         "Combining effective and group filter will always result in an empty list."},
+        {query->effective && inherited && query->domain_id,
+         "Combining effective, domain and inherited filters will always result in an empty list."},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rules); i++) {
+        if (rules[i].is_wrong) {
+            return fault(err, RC_INVALID, "%s", rules[i].why);
+        }
+    }
+    return RC_OK;
+}
+
 static enum rc
 list_assignments(struct request *request, struct reply *reply, struct err *err)
 {
     const char *domain_id = request_auth(request)->domain_id;
+    const char *inherited_to = request_query(request, "scope.OS-INHERIT:inherited_to");
     const struct assignment_query query = {
         .effective = flag_of(request, "effective"),
         .names = flag_of(request, "include_names"),
         .subtree = flag_of(request, "include_subtree"),
-        .only_system = flag_of(request, "scope.system"),
-        .only_inherited = request_query(request, "scope.OS-INHERIT:inherited_to") != NULL,
+        .only_system = !g_strcmp0(request_query(request, "scope.system"), "all"),
+        .only_inherited = !g_strcmp0(inherited_to, "projects"),
+        .only_direct = inherited_to && strcmp(inherited_to, "projects"),
         .user_id = request_query(request, "user.id"),
         .group_id = request_query(request, "group.id"),
         .role_id = request_query(request, "role.id"),
@@ -180,14 +210,13 @@ list_assignments(struct request *request, struct reply *reply, struct err *err)
         .domain_id = request_query(request, "scope.domain.id"),
         .own_domain_id = domain_id[0] ? domain_id : NULL,
         .base_url = request_base_url(request)};
-    if (query.project_id && query.domain_id) {
-        return fault(err, RC_INVALID,
-                     "invalid input for field 'scope': a project and a domain exclude each other");
-    }
+    bool names_project = query.project_id && (query.effective || query.subtree);
     struct db *db = NULL;
     g_autofree char *items = NULL;
     enum rc rc = allow_assignments(request, &query, err);
+    rc = rc ? rc : check_assignments(request, &query, err);
     rc = rc ? rc : request_db(request, &db, err);
+    rc = rc || !names_project ? rc : member_db_exists(db, "project", query.project_id, err);
     rc = rc ? rc : grant_db_assignments(db, &query, &items, err);
     if (rc == RC_OK) {
         reply->text = auth_wrap(request, "role_assignments", items);

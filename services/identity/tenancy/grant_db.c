@@ -91,7 +91,8 @@ grant_db_list(struct db *db, const struct grant *grant, const char *base_url, ch
     "($1::bool IS NULL OR $3::text IS NULL OR $4::text IS NULL OR $5::text IS NULL OR $8::bool " \
     "IS NULL OR $9::bool IS NULL OR $11::bool IS NULL OR $12::text IS NULL OR true)"
 // The list of the chosen ones; role, target, group, user: how each is shown; joins: what that
-// takes.
+// takes. An inherited one was assigned on the target's domain or on a project above. Keystone's
+// link to the prior role has the two in this order.
 #define SHOWN(role, target, group, user, joins)                                                  \
     ") SELECT coalesce(json_agg(jsonb_build_object('role', " role                                \
     ", 'scope', CASE WHEN a.target_id IS NULL THEN jsonb_build_object('system', "                \
@@ -100,29 +101,38 @@ grant_db_list(struct db *db, const struct grant *grant, const char *base_url, ch
     "jsonb_build_object('OS-INHERIT:inherited_to', 'projects') ELSE '{}' END,"                   \
     "'links', jsonb_build_object('assignment', $10::text || CASE WHEN a.inherited THEN "         \
     "'/v3/OS-INHERIT' ELSE '/v3' END || CASE WHEN a.target_id IS NULL THEN '/system' WHEN "      \
-    "t.is_domain THEN '/domains/' || t.id ELSE '/projects/' || t.id END || CASE WHEN a.user_id " \
-    "IS NOT NULL THEN '/users/' || a.user_id ELSE '/groups/' || a.group_id END || '/roles/' || " \
-    "a.role_id || CASE WHEN a.inherited THEN '/inherited_to_projects' ELSE '' END)) || CASE "    \
-    "WHEN a.user_id IS NULL THEN jsonb_build_object('group', " group                             \
-    ") ELSE jsonb_build_object('user', " user                                                    \
-    ") END ORDER BY a.user_id, a.group_id, a.target_id, a.role_id, a.inherited), '[]')::text "   \
-    "AS value FROM chosen a LEFT JOIN tenancy t ON t.id = a.target_id" joins                     \
+    "t.is_domain OR a.place_id = t.domain_id THEN '/domains/' || a.place_id ELSE '/projects/' "  \
+    "|| a.place_id END || coalesce('/groups/' || coalesce(a.via_id, a.group_id), '/users/' || "  \
+    "a.user_id) || '/roles/' || coalesce(a.prior_id, a.role_id) || CASE WHEN a.inherited THEN "  \
+    "'/inherited_to_projects' ELSE '' END) || CASE WHEN a.via_id IS NULL THEN '{}' ELSE "        \
+    "jsonb_build_object('membership', $10::text || '/v3/groups/' || a.via_id || '/users/' || "   \
+    "a.user_id) END || CASE WHEN a.prior_id IS NULL THEN '{}' ELSE "                             \
+    "jsonb_build_object('prior_role', $10::text || '/v3/prior_role/' || a.role_id || "           \
+    "'/implies/' || a.prior_id) END) || CASE WHEN a.user_id IS NULL THEN "                       \
+    "jsonb_build_object('group', " group ") ELSE jsonb_build_object('user', " user               \
+    ") END ORDER BY a.user_id, a.group_id, a.target_id, a.role_id, a.inherited, a.via_id, "      \
+    "a.place_id, a.prior_id), '[]')::text AS value FROM chosen a LEFT JOIN tenancy t ON t.id = " \
+    "a.target_id" joins                                                                          \
     " WHERE ($2::bool IS NULL OR $6::text IS NULL OR NOT t.is_domain) AND ($7::text IS NULL OR " \
     "t.is_domain)"
 #define NAMED(thing, domain)                                \
     "jsonb_build_object('id', " thing ".id, 'name', " thing \
     ".name, 'domain', jsonb_build_object('id', " domain ".id, 'name', " domain ".name))"
-// What is not asked for is not in the statement, so that each kind of question keeps a plan of its
-// own.
+// chosen: whose (user_id, group_id), where (target_id), what (role_id); and where it comes from:
+// via_id the group that the user is in, place_id what was assigned on, prior_id the role that
+// implies it. What is not asked for is not in the statement, so that each kind of question keeps a
+// plan of its own.
 static const char
-    assigned_sql[] = "WITH chosen AS (SELECT a.user_id, a.group_id, a.target_id, a.role_id, "
-                     "a.inherited FROM assignment "
-                     "a WHERE " NO_FILTER,
+    assigned_sql[] = "WITH chosen AS (SELECT a.user_id, a.group_id, NULL::text AS via_id, "
+                     "a.target_id, a.target_id AS place_id, a.role_id, NULL::text AS prior_id, "
+                     "a.inherited FROM assignment a WHERE " NO_FILTER,
     effective_sql[] =
-        "WITH chosen AS (SELECT DISTINCT a.user_id, NULL AS group_id, a.target_id, c.role_id, "
-        "false AS "
-        "inherited FROM effective_assignment a JOIN role_closure c ON c.prior_role_id = a.role_id"
-        " JOIN role r ON r.id = c.role_id AND r.domain_id IS NULL WHERE " NO_FILTER,
+        "WITH chosen AS (SELECT DISTINCT a.user_id, NULL::text AS group_id, a.group_id AS via_id, "
+        "a.target_id, a.source_id AS place_id, c.role_id, c.prior_id, a.inherited FROM "
+        "effective_assignment a JOIN (SELECT id AS held_id, id AS role_id, NULL::text AS prior_id "
+        "FROM role UNION ALL SELECT h.prior_role_id, i.implied_role_id, i.prior_role_id FROM "
+        "role_closed h JOIN implied_role i ON i.prior_role_id = h.role_id) c ON c.held_id = "
+        "a.role_id JOIN role r ON r.id = c.role_id AND r.domain_id IS NULL WHERE " NO_FILTER,
     brief_sql[] =
         SHOWN("jsonb_build_object('id', a.role_id)", "jsonb_build_object('id', a.target_id)",
               "jsonb_build_object('id', a.group_id)", "jsonb_build_object('id', a.user_id)", ""),
@@ -145,8 +155,7 @@ add_filters(GString *sql, const struct assignment_query *query)
         const char *condition;
     } filters[] = {
         {query->user_id, "a.user_id = $3"},
-        {query->group_id && query->effective, "false"}, // groups are resolved
-        {query->group_id && !query->effective, "a.group_id = $4"},
+        {query->group_id, "a.group_id = $4"},
         {query->role_id && query->effective, "c.role_id = $5"},
         {query->role_id && !query->effective, "a.role_id = $5"},
         {query->project_id && !query->subtree, "a.target_id = $6"},
@@ -157,8 +166,9 @@ add_filters(GString *sql, const struct assignment_query *query)
         {query->own_domain_id, "a.target_id IN (SELECT id FROM tenancy WHERE domain_id = $12 UNION "
                                "ALL SELECT $12)"},
         {query->only_system, "a.target_id IS NULL"},
-        {query->only_inherited && query->effective, "false"},
-        {query->only_inherited && !query->effective, "a.inherited"},
+        {query->effective && !query->only_system, "a.target_id IS NOT NULL"},
+        {query->only_inherited, "a.inherited"},
+        {query->only_direct, "NOT a.inherited"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(filters); i++) {
         if (filters[i].wanted) {

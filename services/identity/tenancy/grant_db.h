@@ -20,9 +20,11 @@ enum rc grant_db_check(struct db *db, const struct grant *grant,
 enum rc grant_db_list(struct db *db, const struct grant *grant, const char *base_url,
                       char **ret_text, struct err *err) CHECKED;
 
-// What GET /v3/role_assignments may be filtered by; NULL: any.
+// What GET /v3/role_assignments may be filtered by; NULL: any. effective: what each user has, by
+// groups, inheritance and implied roles too, each with where it comes from; the system's only when
+// asked for.
 struct assignment_query {
-    bool effective, names, only_system, only_inherited, subtree;
+    bool effective, names, only_system, only_inherited, only_direct, subtree;
     const char *user_id, *group_id, *role_id, *project_id, *domain_id;
     const char *own_domain_id; // only what is in this domain; NULL: anywhere
     const char *base_url;

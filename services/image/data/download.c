@@ -3,6 +3,7 @@
 // by token or by ticket; and the rows of both directions.
 #include "services/image/access.h"
 #include "services/image/api.h"
+#include "services/image/cache/cache.h"
 #include "services/image/data/reply_parts.h"
 #include "services/image/data/stream.h"
 
@@ -79,6 +80,7 @@ static enum rc
 send_blob(struct request *request, struct db *db, const image_row *row, struct reply *reply,
           struct err *err)
 {
+    const struct image_service *image = image_service_of(request);
     struct blob_places places = {.n = 0};
     bool partial;
     int64_t first = 0, last = row->size - 1;
@@ -88,11 +90,17 @@ send_blob(struct request *request, struct db *db, const image_row *row, struct r
         reply_header_format(reply, "Content-Range", "bytes */%lld", (long long)row->size);
     }
     if (rc == RC_OK) {
-        rc = blob_places_find(image_service_of(request)->stores, db, row, &places, err);
+        rc = blob_places_find(image->stores, db, row, &places, err);
     }
     if (rc == RC_OK) {
+        reply->fd = image->cache ? cache_open(image->cache, row->id, row->size) : -1;
+    }
+    if (rc == RC_OK && reply->fd < 0) {
         rc = places.recipe ? reply_parts(&places, first, last, reply, err)
                            : blob_open(&places, row->sha512, &reply->fd, err);
+    }
+    if (rc == RC_NOT_IMPLEMENTED && image->cache) {
+        rc_ignore(cache_queue(image->cache, row->id, err)); // the next one has it nearer
     }
     if (rc == RC_NOT_IMPLEMENTED && row->size > 0) {
         stream_begin(request, &places, row->sha512, first, last, reply);

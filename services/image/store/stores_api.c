@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stores as clients see them: which there are, which of them an image is in, and leaving one. The
-// cache of Glance is not offered, as where its operator configured none.
+// Stores as clients see them: which there are, which of them an image is in, and leaving one.
 #include "services/image/access.h"
 #include "services/image/api.h"
 #include "services/image/store/location_db.h"
@@ -72,12 +71,6 @@ store_leave(struct request *request, struct reply *reply, struct err *err)
     return rc == RC_OK ? db_tx(db, leave_in_tx, request, err) : rc;
 }
 
-static enum rc
-cache_missing(struct request *request, struct reply *reply, struct err *err)
-{
-    return fault(err, RC_NOT_FOUND, "Caching via API is not supported at this site.");
-}
-
 static const char detailed[] = "detailed";
 // clang-format off
 const struct route stores_routes[] = {
@@ -86,13 +79,6 @@ const struct route stores_routes[] = {
      .summary = "list stores with their properties"},
     {.method = "DELETE", .path = "/v2/stores/{store_id}/{image_id}", .handle = store_leave, .status = 204, .flags = ROUTE_ANY_BODY,
      .summary = "remove an image's data from a store"},
-    {.method = "GET", .path = "/v2/cache", .handle = cache_missing, .policy = "cache_list", .status = 200, .summary = "cached images: no cache is kept"},
-    {.method = "DELETE", .path = "/v2/cache", .handle = cache_missing, .policy = "cache_delete", .status = 204, .flags = ROUTE_ANY_BODY,
-     .summary = "clear the cache: no cache is kept"},
-    {.method = "PUT", .path = "/v2/cache/{image_id}", .handle = cache_missing, .policy = "cache_image", .status = 202, .flags = ROUTE_ANY_BODY,
-     .summary = "cache an image: no cache is kept"},
-    {.method = "DELETE", .path = "/v2/cache/{image_id}", .handle = cache_missing, .policy = "cache_delete", .status = 204, .flags = ROUTE_ANY_BODY,
-     .summary = "drop an image from the cache: no cache is kept"},
     {0},
 };
 // clang-format on

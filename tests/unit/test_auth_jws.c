@@ -43,7 +43,7 @@ signing_ring(void)
 static char *
 sign(struct key_ring *ring, const struct auth_context *context)
 {
-    json_auto_t *claims = claims_from_context(context);
+    g_autofree char *claims = claims_text(context);
     char *token = NULL;
     ck_assert_int_eq(jws_sign(ring, claims, &token, NULL), RC_OK);
     return token;

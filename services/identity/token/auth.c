@@ -248,48 +248,24 @@ fill_person(const struct identity *identity, const struct person *person,
     }
 }
 
-// The catalog's text goes into the encoded token as it is.
-static char *
-join_catalog(json_t *token, const char *catalog)
-{
-    json_auto_t *root = json_pack("{s:O}", "token", token);
-    char *text = json_dumps(root, JSON_COMPACT);
-    char *reply =
-        catalog ? g_strdup_printf("%.*s,\"catalog\":%s}}", (int)strlen(text) - 2, text, catalog)
-                : g_strdup(text);
-    free(text);
-    return reply;
-}
-
-static enum rc
-add_appcred(struct db *db, const struct auth_context *context, json_t *token, struct err *err)
-{
-    g_autofree char *item = NULL;
-    enum rc rc = appcred_db_in_token(db, context->audit_id, &item, err);
-    if (rc == RC_OK) {
-        json_object_set_new(token, APPCRED, json_loads(item, 0, NULL));
-    }
-    return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find token.") : rc; // just deleted
-}
-
 enum rc
 auth_reply(const struct request *request, const struct auth_context *context, const char *text,
            struct reply *reply, struct err *err)
 {
     bool is_scoped = context->project_id[0] || context->domain_id[0] || context->is_system;
-    g_autofree char *catalog = NULL;
+    g_autofree char *catalog = NULL, *appcred = NULL;
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
     if (rc == RC_OK && is_scoped && !request_query(request, "nocatalog")) {
         rc = catalog_cache_text(identity_of(request)->catalog, db, context->project_id, &catalog,
                                 err);
     }
-    json_auto_t *token = rc ? NULL : token_json(context);
     if (rc == RC_OK && context->appcred_id && context->appcred_id[0]) {
-        rc = add_appcred(db, context, token, err);
+        rc = appcred_db_in_token(db, context->audit_id, &appcred, err);
+        rc = rc == RC_NOT_FOUND ? fault(err, rc, "Could not find token.") : rc; // just deleted
     }
     if (rc == RC_OK) {
-        reply->text = join_catalog(token, catalog);
+        reply->text = token_text(context, catalog, appcred);
         if (text) {
             reply_header(reply, "X-Subject-Token", text);
         }
@@ -339,7 +315,7 @@ sign(const struct identity *identity, struct db *db, const struct login *login,
         !delegation_of(person)) {
         rc = auth_db_forget_failures(db, db_text(person->row, 0, "id"), err);
     }
-    json_auto_t *claims = claims_from_context(&session->token);
+    g_autofree char *claims = claims_text(&session->token);
     rc = rc ? rc : jws_sign(identity->keys, claims, &session->text, err);
     if (rc == RC_OK) {
         auth_quick_keep(identity, login, session, claims);

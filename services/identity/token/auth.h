@@ -104,5 +104,6 @@ char *auth_wrap(const struct request *request, const char *name, const char *ite
 // auth_place.c: the id of a role given by id or name when it is in held ([[id, name], …] of a
 // scope's row), else NULL.
 const char *auth_held_role(json_t *held, json_t *role);
-// token.c: {"token": …} of a context. catalog: JSON array text, NULL: none.
-json_t *token_json(const struct auth_context *auth);
+// token.c: {"token": …} of a context. catalog, appcred: JSON that goes in as it is; NULL: none. The
+// caller frees.
+char *token_text(const struct auth_context *auth, const char *catalog, const char *appcred);

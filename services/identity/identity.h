@@ -10,6 +10,7 @@
 
 struct catalog_cache;
 struct client;
+struct feed_readers;
 struct scope_cache;
 struct secret_ring;
 struct identity {
@@ -34,6 +35,7 @@ struct identity {
     char feed_next_tx[24];
     GHashTable *feed_seen;
     struct scope_cache *scopes; // what users hold in their scopes
+    struct feed_readers *readers; // who follows the feed here
 };
 static inline struct identity *
 identity_of(const struct request *request)

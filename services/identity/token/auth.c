@@ -4,6 +4,7 @@
 #include "services/identity/token/auth.h"
 #include "common/base/util.h"
 #include "common/log/log.h"
+#include "services/identity/account/admit.h"
 #include "services/identity/catalog/catalog_cache.h"
 #include "services/identity/delegation/appcred_db.h"
 #include "services/identity/delegation/trust_db.h"
@@ -382,6 +383,20 @@ auth_open(const struct request *request, const struct login *login, struct sessi
     return sign(identity, db, login, session, err);
 }
 
+// What can be guessed is limited by network.
+enum rc
+auth_log_in(const struct request *request, const struct login *login, struct session *session,
+            struct err *err)
+{
+    bool can_be_guessed = login->has_password || login->has_totp || login->has_appcred;
+    enum rc rc = can_be_guessed ? admit_login(request, err) : RC_OK;
+    rc = rc ? rc : auth_open(request, login, session, err);
+    if (rc == RC_UNAUTHORIZED && can_be_guessed) {
+        admit_login_failed(request);
+    }
+    return rc;
+}
+
 void
 session_done(struct session *session)
 {
@@ -405,7 +420,7 @@ create_token(struct request *request, struct reply *reply, struct err *err)
     }
     login.receipt = request_header(request, "Openstack-Auth-Receipt");
     struct session session = {0};
-    rc = auth_open(request, &login, &session, err);
+    rc = auth_log_in(request, &login, &session, err);
     if (rc == RC_OK && !session.text) {
         reply->status = 401;
         reply->json = g_steal_pointer(&session.receipt_body);

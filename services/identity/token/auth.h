@@ -95,6 +95,9 @@ struct session;
 // session->receipt says so. session: zeroed, to be given to session_done whatever happens.
 enum rc auth_open(const struct request *request, const struct login *login, struct session *session,
                   struct err *err) CHECKED;
+// The same for who logs in by themselves: RC_TOO_MANY when too many of that network have failed.
+enum rc auth_log_in(const struct request *request, const struct login *login,
+                    struct session *session, struct err *err) CHECKED;
 void session_done(struct session *session);
 // The token as Keystone shows it; text NULL: without header X-Subject-Token.
 enum rc auth_reply(const struct request *request, const struct auth_context *context,

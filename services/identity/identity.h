@@ -34,7 +34,7 @@ struct identity {
     int64_t feed_cursor, feed_looked_ms;
     char feed_next_tx[24];
     GHashTable *feed_seen;
-    struct scope_cache *scopes; // what users hold in their scopes
+    struct scope_cache *scopes;   // what users hold in their scopes
     struct feed_readers *readers; // who follows the feed here
 };
 static inline struct identity *

@@ -48,12 +48,19 @@ typedef enum rc (*handler_fn)(struct request *request, struct reply *reply, stru
 // fewer bytes than given (the connection is then suspended until http_stream_resume); end runs in a
 // worker thread; abort when the client went away or an error was returned. Exactly one of end and
 // abort is called after a successful begin.
+// room, filled and pause may be NULL. With them, long bodies of a known length are received where
+// the handler wants them: room gives the place of the next bytes, NULL when there is none for now
+// (http_stream_resume follows), filled says how many were put there, pause that no more have come
+// for now. Such a request's connection is closed after its reply.
 struct stream_ops {
     enum rc (*begin)(struct request *request, void **ret_state, struct err *err);
     enum rc (*chunk)(void *state, const void *data, size_t size, size_t *ret_taken,
                      struct err *err);
     enum rc (*end)(void *state, struct request *request, struct reply *reply, struct err *err);
     void (*abort)(void *state);
+    enum rc (*room)(void *state, void **ret_room, size_t *ret_size, struct err *err);
+    enum rc (*filled)(void *state, size_t size, struct err *err);
+    void (*pause)(void *state);
 };
 void http_stream_resume(struct request *request); // from any thread
 
@@ -109,7 +116,7 @@ struct http_config {
     int idle_timeout_s;       // 0: 60
     int max_connections;      // 0: 4,096
     int list_limit;           // items of a list that nobody limited; 0: no such limit
-    bool trust_proxy;         // believe X-Forwarded-Proto and X-Forwarded-Host
+    bool trust_proxy;         // believe X-Forwarded-Proto, -Host and -For
     const char *identity_url; // for WWW-Authenticate on 401; NULL: none
     const struct route *const
         *routes; // NULL-terminated array of tables, each ended by a row with method NULL
@@ -156,8 +163,9 @@ const void *request_body(const struct request *request); // the row's decoded st
 uint64_t request_body_present(const struct request *request);
 json_t *request_json(const struct request *request); // whole body, borrowed; NULL when none
 const char *request_raw_body(const struct request *request, size_t *ret_size);
-const char *request_client_address(const struct request *request); // numeric
-uint16_t request_version(const struct request *request);           // negotiated microversion minor
+// Numeric; behind a trusted proxy the last of X-Forwarded-For.
+const char *request_client_address(const struct request *request);
+uint16_t request_version(const struct request *request); // negotiated microversion minor
 const struct auth_context *
 request_auth(const struct request *request);                // NULL on a public row without token
 const char *request_project(const struct request *request); // token's project id, "" when unscoped

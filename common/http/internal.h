@@ -11,12 +11,14 @@ enum { MAX_PARAMS = 8 };
 struct router;
 struct text_cache;
 struct worker_pool;
+struct receiver;
 
 struct http_server {
     struct http_config config; // texts borrowed: they outlive the server
     struct MHD_Daemon *daemon;
     struct router *router;
     struct worker_pool *workers;
+    struct receiver *receiver;  // NULL: no row can use it
     struct text_cache *replies; // reply_cache.c
     _Atomic int n_running; // requests that were received whole and are not yet answered: a stop
                            // waits for them
@@ -66,6 +68,13 @@ struct request {
     bool stream_begun;
     GMutex mutex;
     bool suspended, resume_pending;
+    // Set before the receiver has the request (receiver.c); all else is the receiving thread's.
+    bool is_direct, is_http11;
+    bool is_refused; // what still comes is thrown away
+    int fd;
+    int64_t body_left;     // of the announced length; -1: not announced
+    int64_t last_bytes_ms; // when some came
+    int wait_size;         // bytes that must be there before the thread is woken
 };
 
 // router.c
@@ -89,7 +98,23 @@ void dispatch_error(struct request *request, const struct err *err);
 // already.
 bool suspend_unless_resumed(struct request *request);
 
+void run_in_worker(struct request *request); // suspended already
+
+// receiver.c: long bodies past libmicrohttpd.
+struct receiver *receiver_new(struct http_server *server);
+// What has begun is broken off, and more is not taken. NULL is fine, here and below.
+void receiver_stop(struct receiver *receiver);
+void receiver_free(struct receiver *receiver);
+// Takes the suspended connection's socket until the body is complete. False: stopping.
+bool receiver_push(struct receiver *receiver, struct request *request);
+void receiver_resume(struct request *request); // its mutex is held
+// Sends the reply by itself, after which libmicrohttpd closes the connection. The request may be
+// gone after this.
+void receiver_reply(struct request *request);
+
 // reply.c
+// Head and body as they are sent, for a connection that is closed after it.
+GString *reply_to_text(struct request *request);
 void reply_init(struct reply *reply);
 void reply_clear(struct reply *reply);
 enum MHD_Result reply_send(struct request *request);

@@ -18,6 +18,7 @@ static const struct {
     {406, "Not Acceptable"},
     {409, "Conflict"},
     {410, "Gone"},
+    {412, "Precondition Failed"},
     {413, "Request Entity Too Large"},
     {415, "Unsupported Media Type"},
     {416, "Requested Range Not Satisfiable"},
@@ -93,6 +94,23 @@ read_source(void *context, uint64_t position, char *buffer, size_t size)
     }
 }
 
+static void
+encode_json(struct reply *reply)
+{
+    if (reply->json) {
+        g_free(reply->text);
+        reply->text = json_dumps(reply->json, JSON_COMPACT | JSON_ENCODE_ANY);
+        reply->text_size = 0;
+        json_decref(g_steal_pointer(&reply->json));
+    }
+}
+
+static size_t
+text_size(const struct reply *reply)
+{
+    return !reply->text ? 0 : reply->text_size ? reply->text_size : strlen(reply->text);
+}
+
 static struct MHD_Response *
 make_body(struct request *request)
 {
@@ -108,14 +126,7 @@ make_body(struct request *request)
         reply->fd = response ? -1 : reply->fd; // MHD closes it
         return response;
     }
-    if (reply->json) {
-        g_free(reply->text);
-        char *text = json_dumps(reply->json, JSON_COMPACT | JSON_ENCODE_ANY);
-        reply->text = NULL;
-        return MHD_create_response_from_buffer(text ? strlen(text) : 0, text,
-                                               MHD_RESPMEM_MUST_FREE);
-    }
-    size_t size = reply->text ? (reply->text_size ? reply->text_size : strlen(reply->text)) : 0;
+    size_t size = text_size(reply);
     return MHD_create_response_from_buffer(size, g_steal_pointer(&reply->text),
                                            MHD_RESPMEM_MUST_FREE);
 }
@@ -138,18 +149,10 @@ add_version_headers(const struct request *request, struct MHD_Response *response
     }
 }
 
-enum MHD_Result
-reply_send(struct request *request)
+static void
+add_headers(const struct request *request, bool has_body, struct MHD_Response *response)
 {
-    struct reply *reply = &request->reply;
-    if (request->server->config.on_reply) {
-        request->server->config.on_reply(request, reply);
-    }
-    bool has_body = reply->json || reply->text || reply->fd >= 0 || reply->source;
-    struct MHD_Response *response = make_body(request);
-    if (!response) {
-        return MHD_NO;
-    }
+    const struct reply *reply = &request->reply;
     if (has_body) {
         MHD_add_response_header(response, "Content-Type",
                                 reply->content_type ? reply->content_type : "application/json");
@@ -159,10 +162,60 @@ reply_send(struct request *request)
     for (unsigned i = 0; i + 1 < reply->headers->len; i += 2) {
         MHD_add_response_header(response, reply->headers->pdata[i], reply->headers->pdata[i + 1]);
     }
+}
+
+enum MHD_Result
+reply_send(struct request *request)
+{
+    struct reply *reply = &request->reply;
+    if (request->server->config.on_reply) {
+        request->server->config.on_reply(request, reply);
+    }
+    encode_json(reply);
+    bool has_body = reply->text || reply->fd >= 0 || reply->source;
+    struct MHD_Response *response = make_body(request);
+    if (!response) {
+        return MHD_NO;
+    }
+    add_headers(request, has_body, response);
     enum MHD_Result result =
         MHD_queue_response(request->connection, (unsigned)reply->status, response);
     MHD_destroy_response(response);
     request->stage = STAGE_SENT;
     dispatch_finish(request);
     return result;
+}
+
+static enum MHD_Result
+append_header(void *text, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    g_string_append_printf(text, "%s: %s\r\n", name, value);
+    return MHD_YES;
+}
+
+GString *
+reply_to_text(struct request *request)
+{
+    struct reply *reply = &request->reply;
+    if (request->server->config.on_reply) {
+        request->server->config.on_reply(request, reply);
+    }
+    encode_json(reply);
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *date = g_date_time_format(now, "%a, %d %b %Y %H:%M:%S GMT");
+    GString *text = g_string_new(NULL);
+    g_string_printf(text, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n", reply->status,
+                    MHD_get_reason_phrase_for((unsigned)reply->status), date);
+    if (reply->status != 204) {
+        g_string_append_printf(text, "Content-Length: %zu\r\n", text_size(reply));
+    }
+    struct MHD_Response *headers = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    add_headers(request, reply->text, headers);
+    MHD_get_response_headers(headers, append_header, text);
+    MHD_destroy_response(headers);
+    g_string_append(text, "\r\n");
+    if (reply->text) {
+        g_string_append_len(text, reply->text, (gssize)text_size(reply));
+    }
+    return text;
 }

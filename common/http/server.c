@@ -20,12 +20,33 @@ enum {
     CONNECTION_MEMORY = 32 * 1024, // bounds the head of a request
     STREAM_MEMORY = 256 * 1024,    // the same where bodies are streamed: what one read takes
     STOP_WAIT_MS = 30000,
+    MIN_DIRECT = 1 << 20, // of a body that is still to come, to be received past MHD
     MAX_DISCARDED = 16 << 20,
 };
+
+// What the proxy in front of us saw: it adds its client's address at the end.
+static bool
+copy_forwarded_address(struct request *request)
+{
+    const char *header =
+        request->server->config.trust_proxy ? request_header(request, "X-Forwarded-For") : NULL;
+    if (!header) {
+        return false;
+    }
+    const char *comma = strrchr(header, ',');
+    g_autofree char *last = g_strstrip(g_strdup(comma ? comma + 1 : header));
+    struct in6_addr ignored;
+    bool is_address =
+        inet_pton(AF_INET, last, &ignored) == 1 || inet_pton(AF_INET6, last, &ignored) == 1;
+    return is_address && g_strlcpy(request->address, last, sizeof request->address) > 0;
+}
 
 static void
 copy_address(struct request *request)
 {
+    if (copy_forwarded_address(request)) {
+        return;
+    }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (!info || !info->client_addr) {
@@ -97,7 +118,13 @@ receive_head(struct request *request)
     log_request_id_set(request->id);
     enum rc rc = dispatch_head(request, &err);
     if (rc == RC_OK && request->route->stream) {
+        const char *length = request_header(request, "Content-Length");
         db_statements_reset();
+        request->body_left = -1;
+        if (length && !request_header(request, "Transfer-Encoding") &&
+            !parse_int64(length, 0, INT64_MAX, &request->body_left)) {
+            request->body_left = -1;
+        }
         rc = request->route->stream->begin(request, &request->stream_state, &err);
         request->stream_begun = rc == RC_OK;
         request->stage = STAGE_STREAMING;
@@ -163,11 +190,29 @@ http_stream_resume(struct request *request)
     struct MHD_Connection *connection = request->suspended ? request->connection : NULL;
     request->resume_pending = !connection;
     request->suspended = false;
+    if (connection && request->is_direct) {
+        receiver_resume(request);
+        connection = NULL;
+    }
     g_mutex_unlock(&request->mutex);
     // The request may be gone as soon as its connection runs again: nothing of it is touched after
     // this.
     if (connection) {
         MHD_resume_connection(connection);
+    }
+}
+
+// What MHD has read is taken, and the rest is long enough to be received without it.
+static void
+receive_directly(struct request *request)
+{
+    const struct stream_ops *ops = request->route->stream;
+    if (request->body_left < MIN_DIRECT || !ops->room || !request->is_http11) {
+        return;
+    }
+    MHD_suspend_connection(request->connection);
+    if (!receiver_push(request->server->receiver, request)) {
+        MHD_resume_connection(request->connection);
     }
 }
 
@@ -195,6 +240,10 @@ receive_stream(struct request *request, const char *data, size_t *size)
         }
     }
     *size -= done;
+    request->body_left -= (int64_t)done;
+    if (*size == 0) {
+        receive_directly(request);
+    }
     return MHD_YES;
 }
 
@@ -202,6 +251,10 @@ static void
 run_slow(struct request *request)
 {
     dispatch_handle(request);
+    if (request->is_direct) {
+        receiver_reply(request);
+        return;
+    }
     request->stage = STAGE_READY;
     MHD_resume_connection(request->connection);
 }
@@ -215,6 +268,25 @@ is_slow(struct request *request)
            (!route->is_quick || dispatch_json(request, &ignored) || !route->is_quick(request));
 }
 
+void
+run_in_worker(struct request *request)
+{
+    request->stage = STAGE_RUNNING;
+    if (worker_pool_push(request->server->workers, request)) {
+        return;
+    }
+    struct err err;
+    rc_ignore(fault(&err, RC_UNAVAILABLE, "The service is overloaded, try again"));
+    err.retry_after_s = 2;
+    dispatch_error(request, &err);
+    request->stage = STAGE_READY;
+    if (request->is_direct) {
+        receiver_reply(request);
+    } else {
+        MHD_resume_connection(request->connection);
+    }
+}
+
 static enum MHD_Result
 run(struct request *request)
 {
@@ -224,17 +296,8 @@ run(struct request *request)
         dispatch_handle(request);
         return reply_send(request);
     }
-    request->stage = STAGE_RUNNING;
     MHD_suspend_connection(request->connection);
-    if (worker_pool_push(request->server->workers, request)) {
-        return MHD_YES;
-    }
-    MHD_resume_connection(request->connection);
-    struct err err;
-    rc_ignore(fault(&err, RC_UNAVAILABLE, "The service is overloaded, try again"));
-    err.retry_after_s = 2;
-    dispatch_error(request, &err);
-    request->stage = STAGE_READY;
+    run_in_worker(request);
     return MHD_YES;
 }
 
@@ -246,7 +309,11 @@ on_access(void *context, struct MHD_Connection *connection, const char *url, con
     if (!request) {
         request = request_new(context, connection, url, method);
         *slot = request;
+        request->is_http11 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
         return receive_head(request);
+    }
+    if (request->is_direct) { // answered, and the client sends on
+        return MHD_NO;
     }
     if (*size > 0) {
         switch (request->stage) {
@@ -300,6 +367,28 @@ apply_defaults(struct http_config *config)
         config->max_connections ? config->max_connections : DEFAULT_CONNECTIONS;
 }
 
+// Nobody needs to know what a peer does to its connection.
+static void
+on_message(void *context, const char *format, va_list arguments)
+{
+    char message[256];
+    g_vsnprintf(message, sizeof message, format, arguments);
+    log_debug("libmicrohttpd", kv("message", g_strchomp(message)));
+}
+
+static bool
+has_direct_streams(const struct route *const *tables)
+{
+    for (; *tables; tables++) {
+        for (const struct route *route = *tables; route->method; route++) {
+            if (route->stream && route->stream->room) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static size_t
 connection_memory(const struct route *const *tables)
 {
@@ -323,6 +412,7 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
     server->router = router_new(config->routes);
     server->replies = reply_cache_new();
     server->workers = worker_pool_new(&server->config, run_slow);
+    server->receiver = has_direct_streams(config->routes) ? receiver_new(server) : NULL;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)config->port)};
     bool valid = inet_pton(AF_INET, config->listen, &address.sin_addr) == 1;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
@@ -330,17 +420,18 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
     server->daemon =
         !valid
             ? NULL
-            : MHD_start_daemon(flags, (uint16_t)config->port, NULL, NULL, on_access, server,
-                               MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-                               MHD_OPTION_THREAD_POOL_SIZE, n_pool, MHD_OPTION_NOTIFY_COMPLETED,
-                               on_completed, server, MHD_OPTION_CONNECTION_TIMEOUT,
-                               (unsigned)server->config.idle_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
-                               (unsigned)server->config.max_connections,
-                               MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                               connection_memory(config->routes), MHD_OPTION_END);
+            : MHD_start_daemon(
+                  flags, (uint16_t)config->port, NULL, NULL, on_access, server,
+                  MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_SOCK_ADDR,
+                  (struct sockaddr *)&address, MHD_OPTION_THREAD_POOL_SIZE, n_pool,
+                  MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_TIMEOUT,
+                  (unsigned)server->config.idle_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
+                  (unsigned)server->config.max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                  connection_memory(config->routes), MHD_OPTION_END);
     if (!server->daemon) {
         enum rc rc =
             fault(err, RC_UNAVAILABLE, "cannot listen on %s:%d", config->listen, config->port);
+        receiver_free(server->receiver);
         worker_pool_free(server->workers);
         router_free(server->router);
         text_cache_free(server->replies);
@@ -363,8 +454,10 @@ http_server_stop(struct http_server *server)
     while (server->n_running > 0 && monotonic_ms() < deadline) {
         g_usleep(5000);
     }
+    receiver_stop(server->receiver);
     worker_pool_free(server->workers);
     MHD_stop_daemon(server->daemon);
+    receiver_free(server->receiver);
     if (listener != MHD_INVALID_SOCKET) {
         close(listener);
     }

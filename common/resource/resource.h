@@ -75,7 +75,8 @@ enum resource_style {
     RESOURCE_KEEP_UNKNOWN =
         32, // unknown attributes go to column `extra` (jsonb) and are shown (Keystone); else 400
     RESOURCE_TENANT = 64,    // has project_id; tenant_id is accepted and shown beside it (Neutron)
-    RESOURCE_REVISION = 128, // has revision_number, created_at, updated_at kept by the engine
+    RESOURCE_REVISION = 128, // has revision_number, created_at, updated_at kept by the engine;
+                             // If-Match is heeded
     RESOURCE_COMPARISONS = 256, // Keystone's name__contains, __startswith, __endswith, the i… forms
                                 // and __iexact, of every filter that is a text
     // What is not there is 404 for everybody; else who may not touch it if it were gets 403.

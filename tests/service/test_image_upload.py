@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import os
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -193,6 +194,81 @@ def test_a_slow_upload_does_not_hold_up_others(stack, owner):
     assert upload_.answer()[0] == 204
     for each in held:
         each.close()
+
+
+def raw_upload(stack, person, image, head, pieces):
+    """A request written by hand: its whole answer up to where the service closes, or what came within 30 s."""
+    host, port = urlsplit(stack.url("image")).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as link:
+        link.sendall(f"PUT /v2/images/{image['id']}/file HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {person.token}\r\n"
+                     f"Content-Type: application/octet-stream\r\n{head}\r\n\r\n".encode())
+        if "Expect" in head:
+            assert link.recv(65536).startswith(b"HTTP/1.1 100 ")
+        for piece in pieces:
+            link.sendall(piece)
+        answer = b""
+        while part := link.recv(65536):
+            answer += part
+            if b"close" not in answer.lower() and b"\r\n\r\n" in answer:
+                break
+    return answer.decode()
+
+
+def in_pieces(data, size):
+    return [data[i:i + size] for i in range(0, len(data), size)]
+
+
+@pytest.mark.parametrize("head, split, is_long", [
+    ("Content-Length: {n}", 1 << 20, True), ("Content-Length: {n}\r\nExpect: 100-continue", 70_001, True),
+    ("Transfer-Encoding: chunked", 500_000, False)])
+def test_long_bodies_arrive_whole_by_either_path(stack, owner, head, split, is_long):
+    image, data = create(stack, owner), os.urandom(7_654_321)
+    pieces = in_pieces(data, split)
+    if not is_long:
+        pieces = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces] + [b"0\r\n\r\n"]
+    answer = raw_upload(stack, owner, image, head.format(n=len(data)), pieces)
+    assert answer.startswith("HTTP/1.1 204 No Content\r\n") and "X-Openstack-Request-Id: req-" in answer and answer.endswith("\r\n\r\n")
+    assert ("Connection: close" in answer) == is_long and "Content-Length" not in answer
+    now = stack.call("GET", "image", f"/v2/images/{image['id']}", token=owner.token)
+    assert (now["size"], now["checksum"], now["os_hash_value"]) == (len(data), hashlib.md5(data).hexdigest(), hashlib.sha512(data).hexdigest())
+
+
+def test_a_long_body_that_is_refused_is_read_to_its_end_and_answered(stack, owner):
+    image, data = create(stack, owner), b"LUKS\xba\xbe" + bytes(30 << 20)
+    answer = raw_upload(stack, owner, image, f"Content-Length: {len(data)}", [data])
+    assert answer.startswith("HTTP/1.1 400 Bad Request\r\n") and "LUKS" in answer and f"Content-Length: {len(answer.split(chr(13) + chr(10) + chr(13) + chr(10), 1)[1])}" in answer
+    assert status_of(stack, owner, image) == "queued"
+
+
+def test_a_long_body_may_come_slowly_and_break_off(stack, owner):
+    image, data = create(stack, owner), os.urandom(3_000_000)
+    slow = Dribble(stack, owner, image, len(data), data[:1_500_000])
+    for piece in in_pieces(data[1_500_000:1_600_000], 20_000):  # less than the service wakes up for
+        slow.send(piece)
+        time.sleep(0.3)  # the pace is the case, not a wait
+    slow.send(data[1_600_000:])
+    assert slow.answer()[0] == 204
+    image = create(stack, owner)
+    broken = Dribble(stack, owner, image, 1 << 30, bytes(20 << 20))
+    eventually(lambda: status_of(stack, owner, image) == "saving", 10)
+    broken.close()
+    eventually(lambda: status_of(stack, owner, image) == "queued", 10)
+    eventually(lambda: temporary_files(stack) == [], 10)
+
+
+def test_a_stop_breaks_off_long_bodies_and_is_quick(stack, owner):
+    images = [create(stack, owner) for _ in range(4)]
+    held = [Dribble(stack, owner, image, 1 << 30, bytes(8 << 20)) for image in images]
+    eventually(lambda: all(status_of(stack, owner, image) == "saving" for image in images), 10)
+    started = time.monotonic()
+    stack.stop("image")
+    assert time.monotonic() - started < 10
+    for each in held:
+        each.close()
+    stack.start("image")
+    eventually(lambda: stack.request("GET", "image", "/v2/images", token=owner.token)[0] == 200, 10)
+    eventually(lambda: all(status_of(stack, owner, image) == "queued" for image in images), RECOVERY_S)
+    eventually(lambda: temporary_files(stack) == [], 10)
 
 
 def test_uploads_at_once_do_not_mix(stack, owner):

@@ -80,7 +80,7 @@ on_port_status(struct scheduler *scheduler, const struct message *message, struc
     }
     rc = work_db_note_port(db, &event, err);
     if (rc == RC_NOT_FOUND) {
-        return event.is_stray ? ports_delete_stray(scheduler, event.port_id, err) : RC_OK;
+        return event.is_stray ? ports_delete(scheduler, event.port_id, err) : RC_OK;
     }
     if (rc == RC_OK && strcmp(event.status, "ACTIVE") == 0) {
         rc = work_db_try_activate(db, event.server_id, scheduler->waits_for_ports, err);

@@ -12,9 +12,6 @@ enum rc work_db_lease(struct db *db, const char *server_id, struct job *ret_job,
                       struct err *err) CHECKED;
 // Longer, when it is still ours and the state is unchanged; RC_CONFLICT else.
 enum rc work_db_renew(struct db *db, const struct job *job, struct err *err) CHECKED;
-// Whether the server is being deleted, or gone.
-enum rc work_db_is_leaving(struct db *db, const struct job *job, bool *ret_leaving,
-                           struct err *err) CHECKED;
 // The sweeper looks again after due_ms. ret_changed: something else is wanted by now than when the
 // job was read.
 enum rc work_db_release(struct db *db, const struct job *job, int due_ms, bool *ret_changed,

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #define ALIGNMENT 4096 // of memory, sizes and offsets, for writing past the page cache
-#define MAX_BATCH 4    // buffers that one write takes
 #define MAX_TURN 8     // buffers after which other uploads' stages get the thread
 #define WRITEBACK \
     ((int64_t)8 << 20) // start writing out that early, so that the final sync is short
@@ -23,6 +22,7 @@ static void consume_digest(struct stage *stage, const struct batch *batch);
 static void consume_archive(struct stage *stage, const struct batch *batch);
 static void set_direct(struct pipeline *pipeline, bool direct);
 static void hand_over(struct pipeline *pipeline);
+static void tell_stages(struct pipeline *pipeline);
 
 enum { STAGE_WRITE, STAGE_MD5, STAGE_HASH, STAGE_ARCHIVE };
 static const struct {
@@ -30,8 +30,8 @@ static const struct {
     int n_batch;
 } kinds[N_STAGES] = {
     [STAGE_WRITE] = {consume_write, MAX_BATCH},
-    [STAGE_MD5] = {consume_digest, 1},
-    [STAGE_HASH] = {consume_digest, 1},
+    [STAGE_MD5] = {consume_digest, MAX_BATCH},
+    [STAGE_HASH] = {consume_digest, MAX_BATCH},
     [STAGE_ARCHIVE] = {consume_archive, 1},
 };
 
@@ -55,41 +55,77 @@ pipeline_new(const struct pipeline_config *config)
     return pipeline;
 }
 
+// The mutex is held.
+static enum rc
+failure_of(const struct pipeline *pipeline, struct err *err)
+{
+    if (pipeline->failure.rc != RC_OK) {
+        *err = pipeline->failure;
+    }
+    return pipeline->failure.rc;
+}
+
 enum rc
-pipeline_put(struct pipeline *pipeline, const void *data, size_t size, size_t *ret_taken,
-             struct err *err)
+pipeline_room(struct pipeline *pipeline, void **ret_room, size_t *ret_size, struct err *err)
 {
     GMutex *mutex = &pipeline->config.all->mutex;
-    size_t taken = 0;
     g_mutex_lock(mutex);
-    while (taken < size && pipeline->failure.rc == RC_OK) {
-        // To have taken something is to be asked again at once: nobody starves by that.
-        if (!pipeline->filling && !pipelines_take(pipeline)) {
-            break;
-        }
-        size_t n = MIN(size - taken, PIPELINE_BUFFER_SIZE - pipeline->fill);
-        g_mutex_unlock(mutex);
-        memcpy(pipeline->filling + pipeline->fill, (const uint8_t *)data + taken, n);
-        g_mutex_lock(mutex);
-        pipeline->fill += n;
-        taken += n;
-        if (pipeline->fill == PIPELINE_BUFFER_SIZE) {
-            hand_over(pipeline);
+    enum rc rc = failure_of(pipeline, err);
+    if (rc == RC_OK) {
+        bool is_there = pipeline->filling || pipelines_take(pipeline);
+        *ret_room = is_there ? pipeline->filling + pipeline->fill : NULL;
+        *ret_size = is_there ? PIPELINE_BUFFER_SIZE - pipeline->fill : 0;
+        if (!is_there) {
+            tell_stages(pipeline);
         }
     }
-    pipeline->size += (int64_t)taken;
+    g_mutex_unlock(mutex);
+    return rc;
+}
+
+enum rc
+pipeline_filled(struct pipeline *pipeline, size_t size, struct err *err)
+{
+    GMutex *mutex = &pipeline->config.all->mutex;
+    pipeline->fill += size;
+    pipeline->size += (int64_t)size;
+    g_mutex_lock(mutex);
+    if (pipeline->fill == PIPELINE_BUFFER_SIZE) {
+        hand_over(pipeline);
+    }
     if (pipeline->failure.rc == RC_OK && pipeline->size > pipeline->config.max_size) {
         rc_ignore(fault(&pipeline->failure, RC_TOO_LARGE,
                         "the image is larger than the %lld bytes that are allowed",
                         (long long)pipeline->config.max_size));
     }
-    enum rc rc = pipeline->failure.rc;
-    if (rc != RC_OK) {
-        *err = pipeline->failure;
-    } else {
+    enum rc rc = failure_of(pipeline, err);
+    g_mutex_unlock(mutex);
+    return rc;
+}
+
+enum rc
+pipeline_put(struct pipeline *pipeline, const void *data, size_t size, size_t *ret_taken,
+             struct err *err)
+{
+    size_t taken = 0;
+    enum rc rc = RC_OK;
+    while (rc == RC_OK && taken < size) {
+        void *room;
+        size_t n;
+        rc = pipeline_room(pipeline, &room, &n, err);
+        // To have taken something is to be asked again at once: nobody starves by that.
+        if (rc != RC_OK || !room) {
+            break;
+        }
+        n = MIN(n, size - taken);
+        memcpy(room, (const uint8_t *)data + taken, n);
+        taken += n;
+        rc = pipeline_filled(pipeline, n, err);
+    }
+    if (rc == RC_OK) {
         *ret_taken = taken;
     }
-    g_mutex_unlock(mutex);
+    pipeline_pause(pipeline);
     return rc;
 }
 
@@ -107,6 +143,7 @@ is_busy(const struct pipeline *pipeline)
 static void
 wait_idle(struct pipeline *pipeline)
 {
+    pipeline->is_awaited = true;
     while (is_busy(pipeline)) {
         g_cond_wait(&pipeline->idle, &pipeline->config.all->mutex);
     }
@@ -120,6 +157,7 @@ pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, s
     if (pipeline->fill > 0) {
         hand_over(pipeline);
     }
+    tell_stages(pipeline);
     wait_idle(pipeline);
     g_mutex_unlock(mutex);
     if (pipeline->failure.rc != RC_OK) {
@@ -190,14 +228,34 @@ pipeline_stage_writes(const struct stage *stage)
 }
 
 static void
+tell_stages(struct pipeline *pipeline)
+{
+    if (pipeline->n_queued == pipeline->n_full) {
+        return;
+    }
+    pipeline->n_queued = pipeline->n_full;
+    for (int i = 0; i < pipeline->n_stages; i++) {
+        pipelines_queue(&pipeline->stages[i]);
+    }
+}
+
+void
+pipeline_pause(struct pipeline *pipeline)
+{
+    g_mutex_lock(&pipeline->config.all->mutex);
+    tell_stages(pipeline);
+    g_mutex_unlock(&pipeline->config.all->mutex);
+}
+
+static void
 hand_over(struct pipeline *pipeline)
 {
     pipeline->sizes[pipeline->n_full % MAX_HELD] = pipeline->fill;
     pipeline->ring[pipeline->n_full % MAX_HELD] = g_steal_pointer(&pipeline->filling);
     pipeline->n_full++;
     pipeline->fill = 0;
-    for (int i = 0; i < pipeline->n_stages; i++) {
-        pipelines_queue(&pipeline->stages[i]);
+    if (pipeline->n_full - pipeline->n_queued >= MAX_BATCH) {
+        tell_stages(pipeline);
     }
 }
 
@@ -208,7 +266,8 @@ next_batch(const struct stage *stage, int n_max, struct batch *ret_batch)
     const struct pipeline *pipeline = stage->pipeline;
     bool goes_on = !pipeline->is_cancelled && pipeline->failure.rc == RC_OK;
     ret_batch->n = 0;
-    for (uint64_t i = stage->n_done; goes_on && i < pipeline->n_full && ret_batch->n < n_max; i++) {
+    for (uint64_t i = stage->n_done; goes_on && i < pipeline->n_queued && ret_batch->n < n_max;
+         i++) {
         size_t size = pipeline->sizes[i % MAX_HELD];
         if (size < PIPELINE_BUFFER_SIZE && ret_batch->n > 0) {
             break;
@@ -237,7 +296,7 @@ pipeline_run_stage(struct stage *stage)
     stage->is_queued = false;
     if (next_batch(stage, 1, &batch)) {
         pipelines_queue(stage);
-    } else {
+    } else if (pipeline->is_awaited) {
         g_cond_broadcast(&pipeline->idle);
     }
     g_mutex_unlock(mutex);
@@ -259,11 +318,12 @@ fail_pipeline(struct pipeline *pipeline, const struct err *failure)
 static void
 set_direct(struct pipeline *pipeline, bool direct)
 {
-    int flags = fcntl(pipeline->config.fd, F_GETFL);
-    if (direct == pipeline->is_direct || (direct && pipeline->never_direct) || flags < 0) {
+    if (direct == pipeline->is_direct || (direct && pipeline->never_direct)) {
         return;
     }
-    if (fcntl(pipeline->config.fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) < 0) {
+    int flags = fcntl(pipeline->config.fd, F_GETFL);
+    if (flags < 0 ||
+        fcntl(pipeline->config.fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) < 0) {
         pipeline->never_direct = true;
     } else {
         pipeline->is_direct = direct;

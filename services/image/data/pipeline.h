@@ -37,6 +37,12 @@ struct pipeline *pipeline_new(const struct pipeline_config *config);
 // refused, or the disk fails.
 enum rc pipeline_put(struct pipeline *pipeline, const void *data, size_t size, size_t *ret_taken,
                      struct err *err) CHECKED;
+// The same without a copy: where the next bytes may be put (NULL: nowhere yet, wake follows), and
+// that so many of them were. What was given stays given until it is filled.
+enum rc pipeline_room(struct pipeline *pipeline, void **ret_room, size_t *ret_size,
+                      struct err *err) CHECKED;
+enum rc pipeline_filled(struct pipeline *pipeline, size_t size, struct err *err) CHECKED;
+void pipeline_pause(struct pipeline *pipeline); // no more for now: what is there gets worked on
 struct pipeline_result {
     int64_t size;
     char md5[33];

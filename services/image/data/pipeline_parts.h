@@ -6,6 +6,7 @@
 
 #define MAX_HELD \
     8 // buffers of one upload: enough for the disk, the sums and the network to overlap
+#define MAX_BATCH 4 // buffers that a stage takes at once, and is woken for while more are coming
 #define N_STAGES 4
 
 struct stage {
@@ -24,10 +25,12 @@ struct pipeline {
     GCond idle;              // a stage is not queued any more
     int n_held;              // buffers, `filling` too
     uint64_t n_full;         // buffers handed over
+    uint64_t n_queued;       // of these, the stages were told
     uint64_t n_free;         // of these, given back
     uint8_t *filling;        // NULL: none
     uint8_t *ring[MAX_HELD]; // of buffer i at i % MAX_HELD
     size_t sizes[MAX_HELD];
+    bool is_awaited; // somebody waits for `idle`
     bool is_cancelled;
     bool is_starved;    // pipeline_put found no buffer: wake is owed
     bool is_waiting;    // starved, and in the shared queue

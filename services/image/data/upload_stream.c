@@ -107,18 +107,38 @@ begin_stage(struct request *request, void **ret_state, struct err *err)
     return begin(request, UPLOAD_STAGE, ret_state, err);
 }
 
+// Before the client hears of it, so that it may try again.
+static enum rc
+settle_if_failed(struct upload *upload, enum rc rc, const struct err *err)
+{
+    struct db *db;
+    struct err ignored;
+    if (rc != RC_OK && db_get(service_db(upload->service->service), &db, &ignored) == RC_OK) {
+        upload_settle_failed(upload, db, err->message);
+    }
+    return rc;
+}
+
 static enum rc
 take_chunk(void *state, const void *data, size_t size, size_t *ret_taken, struct err *err)
 {
     struct upload *upload = state;
-    struct db *db;
-    struct err ignored;
-    enum rc rc = pipeline_put(upload->pipeline, data, size, ret_taken, err);
-    if (rc != RC_OK && db_get(service_db(upload->service->service), &db, &ignored) == RC_OK) {
-        // Before the client hears of it, so that it may try again.
-        upload_settle_failed(upload, db, err->message);
-    }
-    return rc;
+    return settle_if_failed(upload, pipeline_put(upload->pipeline, data, size, ret_taken, err),
+                            err);
+}
+
+static enum rc
+find_room(void *state, void **ret_room, size_t *ret_size, struct err *err)
+{
+    struct upload *upload = state;
+    return settle_if_failed(upload, pipeline_room(upload->pipeline, ret_room, ret_size, err), err);
+}
+
+static enum rc
+take_filled(void *state, size_t size, struct err *err)
+{
+    struct upload *upload = state;
+    return settle_if_failed(upload, pipeline_filled(upload->pipeline, size, err), err);
 }
 
 static enum rc
@@ -145,8 +165,17 @@ give_up(void *state)
     g_thread_pool_push(upload->service->cleaners, upload, NULL);
 }
 
-const struct stream_ops upload_ops = {begin_file, take_chunk, end, give_up};
-const struct stream_ops stage_ops = {begin_stage, take_chunk, end, give_up};
+static void
+pause_pipeline(void *state)
+{
+    struct upload *upload = state;
+    pipeline_pause(upload->pipeline);
+}
+
+// clang-format off
+const struct stream_ops upload_ops = {begin_file, take_chunk, end, give_up, find_room, take_filled, pause_pipeline};
+const struct stream_ops stage_ops = {begin_stage, take_chunk, end, give_up, find_room, take_filled, pause_pipeline};
+// clang-format on
 
 void
 upload_clean(void *data, void *context)

@@ -136,6 +136,9 @@ enum rc resource_delete_one(struct resource_op *op, struct err *err) CHECKED; //
 enum rc resource_item(struct request *request, struct db *db, const struct resource *resource,
                       const char *id, char **ret_text, struct err *err) CHECKED;
 
+// RC_NOT_FOUND in the words and with the type of the resource.
+enum rc resource_not_found(const struct resource *resource, const char *id, struct err *err);
+
 // For the OpenAPI document: filters and sort keys of lists, bodies of writes, from the attribute
 // table.
 void resource_describe(const struct route *route, json_t *operation);

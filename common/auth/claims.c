@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Claims ↔ context. A context owns all its texts in one chunk and is shared by reference count.
 #include "common/auth/jws.h"
+#include "common/json/write.h"
 #include <glib.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -136,39 +137,27 @@ context_from_claims(json_t *claims, struct auth_context **ret_context, struct er
     return RC_OK;
 }
 
-static json_t *
-roles_to_json(const struct auth_context *auth)
+static void
+write_roles(GString *text, const struct auth_context *auth)
 {
-    json_t *roles = json_array();
+    json_write_name(text, "roles");
+    json_write_open(text, '[');
     for (size_t i = 0; auth->roles && auth->roles[i]; i++) {
-        json_array_append_new(roles, json_pack("[s, s]", auth->role_ids[i], auth->roles[i]));
+        json_write_strings(text, auth->role_ids[i], auth->roles[i], NULL);
     }
-    return roles;
+    json_write_close(text, ']');
 }
 
-static json_t *
-rules_to_json(const struct auth_context *auth)
+static void
+write_rules(GString *text, const struct auth_context *auth)
 {
-    json_t *rules = json_array();
+    json_write_name(text, "rules");
+    json_write_open(text, '[');
     for (size_t i = 0; i < auth->n_access_rules; i++) {
         const struct access_rule *rule = &auth->access_rules[i];
-        json_array_append_new(rules,
-                              json_pack("[s, s, s]", rule->service, rule->method, rule->path));
+        json_write_strings(text, rule->service, rule->method, rule->path, NULL);
     }
-    return rules;
-}
-
-static json_t *
-methods_to_json(const struct auth_context *auth)
-{
-    json_t *methods = json_array();
-    g_auto(GStrv) parts = g_strsplit(auth->methods ? auth->methods : "", ",", 8);
-    for (char **part = parts; *part; part++) {
-        if (**part) {
-            json_array_append_new(methods, json_string(*part));
-        }
-    }
-    return methods;
+    json_write_close(text, ']');
 }
 
 static bool
@@ -177,52 +166,94 @@ is_set(const char *text)
     return text && text[0];
 }
 
-json_t *
-claims_from_context(const struct auth_context *auth)
+// Arrays of texts with a flag at their end.
+static void
+write_delegation(GString *text, const struct auth_context *auth)
 {
-    json_t *claims =
-        json_pack("{s:s, s:s, s:[s, s], s:s, s:I, s:I, s:I, s:I}", "sub", auth->user_id, "sub_name",
-                  auth->user_name, "udom", auth->user_domain_id, auth->user_domain_name, "aud_id",
-                  auth->audit_id, "iat", (json_int_t)(auth->issued_at_us / 1000000), "exp",
-                  (json_int_t)(auth->expires_at_us / 1000000), "iat_us",
-                  (json_int_t)auth->issued_at_us, "exp_us", (json_int_t)auth->expires_at_us);
-    if (is_set(auth->project_id)) {
-        json_object_set_new(claims, "prj",
-                            json_pack("[s, s, s, s]", auth->project_id, auth->project_name,
-                                      auth->project_domain_id, auth->project_domain_name));
-    }
-    if (is_set(auth->domain_id)) {
-        json_object_set_new(claims, "dom", json_pack("[s, s]", auth->domain_id, auth->domain_name));
-    }
-    if (auth->is_system) {
-        json_object_set_new(claims, "sys", json_true());
-    }
-    if (auth->password_expires_us) {
-        json_object_set_new(claims, "pw_exp_us", json_integer(auth->password_expires_us));
-    }
-    if (is_set(auth->audit_parent_id)) {
-        json_object_set_new(claims, "aud_parent", json_string(auth->audit_parent_id));
-    }
     if (is_set(auth->trust_id)) {
-        json_object_set_new(claims, "trust",
-                            json_pack("[s, s, s, b]", auth->trust_id, auth->trustor_id,
-                                      auth->trustee_id, auth->is_impersonating));
+        json_write_name(text, "trust");
+        json_write_strings(text, auth->trust_id, auth->trustor_id, auth->trustee_id, NULL);
+        g_string_truncate(text, text->len - 1);
+        json_write_bool(text, auth->is_impersonating);
+        json_write_close(text, ']');
     }
     if (is_set(auth->oauth_id)) {
-        json_object_set_new(claims, "oauth",
-                            json_pack("[s, s]", auth->oauth_id, auth->oauth_consumer_id));
+        json_write_name(text, "oauth");
+        json_write_strings(text, auth->oauth_id, auth->oauth_consumer_id, NULL);
     }
     if (is_set(auth->appcred_id)) {
-        json_object_set_new(
-            claims, "appcred",
-            json_pack("[s, s, b]", auth->appcred_id, auth->appcred_name, auth->is_restricted));
+        json_write_name(text, "appcred");
+        json_write_strings(text, auth->appcred_id, auth->appcred_name, NULL);
+        g_string_truncate(text, text->len - 1);
+        json_write_bool(text, auth->is_restricted);
+        json_write_close(text, ']');
     }
     if (auth->n_access_rules) {
-        json_object_set_new(claims, "rules", rules_to_json(auth));
+        write_rules(text, auth);
     }
-    json_object_set_new(claims, "roles", roles_to_json(auth));
-    json_object_set_new(claims, "methods", methods_to_json(auth));
-    return claims;
+}
+
+static void
+write_scope(GString *text, const struct auth_context *auth)
+{
+    if (is_set(auth->project_id)) {
+        json_write_name(text, "prj");
+        json_write_strings(text, auth->project_id, auth->project_name, auth->project_domain_id,
+                           auth->project_domain_name, NULL);
+    }
+    if (is_set(auth->domain_id)) {
+        json_write_name(text, "dom");
+        json_write_strings(text, auth->domain_id, auth->domain_name, NULL);
+    }
+    if (auth->is_system) {
+        json_write_name(text, "sys");
+        json_write_bool(text, true);
+    }
+    write_roles(text, auth);
+}
+
+void
+auth_write_methods(GString *text, const struct auth_context *auth)
+{
+    const char *method = auth->methods ? auth->methods : "";
+    json_write_name(text, "methods");
+    json_write_open(text, '[');
+    while (*method) {
+        size_t len = strcspn(method, ",");
+        g_autofree char *one = g_strndup(method, len);
+        if (len) {
+            json_write_string(text, one);
+        }
+        method += len + (method[len] == ',');
+    }
+    json_write_close(text, ']');
+}
+
+char *
+claims_text(const struct auth_context *auth)
+{
+    GString *text = g_string_sized_new(1024);
+    json_write_open(text, '{');
+    json_write_member(text, "sub", auth->user_id);
+    json_write_member(text, "sub_name", auth->user_name);
+    json_write_name(text, "udom");
+    json_write_strings(text, auth->user_domain_id, auth->user_domain_name, NULL);
+    json_write_member(text, "aud_id", auth->audit_id);
+    json_write_member_int(text, "iat", auth->issued_at_us / 1000000);
+    json_write_member_int(text, "exp", auth->expires_at_us / 1000000);
+    json_write_member_int(text, "iat_us", auth->issued_at_us);
+    json_write_member_int(text, "exp_us", auth->expires_at_us);
+    if (auth->password_expires_us) {
+        json_write_member_int(text, "pw_exp_us", auth->password_expires_us);
+    }
+    if (is_set(auth->audit_parent_id)) {
+        json_write_member(text, "aud_parent", auth->audit_parent_id);
+    }
+    write_delegation(text, auth);
+    write_scope(text, auth);
+    auth_write_methods(text, auth);
+    json_write_close(text, '}');
+    return g_string_free(text, FALSE);
 }
 
 bool

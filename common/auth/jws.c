@@ -84,38 +84,39 @@ sign_text(EVP_PKEY *pkey, const GString *text, unsigned char ret_raw[SIGNATURE_S
            raw_from_der(der, size, ret_raw);
 }
 
+// kid: identity's own, hex digits.
 static char *
-part_from_json(json_t *json)
+header_part(const char *kid)
 {
-    char *text = json_dumps(json, JSON_COMPACT);
-    char *part = base64url_encode(text, strlen(text));
-    free(text);
-    return part;
+    g_autofree char *text =
+        g_strdup_printf("{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"JWT\"}", kid);
+    return base64url_encode(text, strlen(text));
 }
 
 enum rc
-jws_sign(const struct key_ring *ring, json_t *claims, char **ret_token, struct err *err)
+jws_sign(const struct key_ring *ring, const char *claims, char **ret_token, struct err *err)
 {
     g_autofree char *kid = NULL;
     EVP_PKEY *pkey = key_ring_signer(ring, &kid);
     if (!pkey) {
         return fault(err, RC_UNAVAILABLE, "cannot sign token: there is no signing key yet");
     }
-    json_auto_t *header = json_pack("{s:s, s:s, s:s}", "alg", "ES256", "kid", kid, "typ", "JWT");
-    g_autofree char *first = part_from_json(header), *second = part_from_json(claims);
-    g_autoptr(GString) token = g_string_new(first);
+    g_autofree char *first = header_part(kid), *second = base64url_encode(claims, strlen(claims));
+    GString *token = g_string_sized_new(strlen(first) + strlen(second) + 2 * SIGNATURE_SIZE);
+    g_string_append(token, first);
     g_string_append_c(token, '.');
     g_string_append(token, second);
     unsigned char raw[SIGNATURE_SIZE];
     bool ok = sign_text(pkey, token, raw);
     EVP_PKEY_free(pkey);
     if (!ok) {
+        g_string_free(token, TRUE);
         return fault(err, RC_INTERNAL, "cannot sign token with key '%s'", kid);
     }
     g_autofree char *third = base64url_encode(raw, sizeof raw);
     g_string_append_c(token, '.');
     g_string_append(token, third);
-    *ret_token = g_string_free(g_steal_pointer(&token), FALSE);
+    *ret_token = g_string_free(token, FALSE);
     return RC_OK;
 }
 

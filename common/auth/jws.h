@@ -3,6 +3,7 @@
 // libjwt parses the PEM again for every token.)
 #pragma once
 #include "common/auth/auth.h"
+#include <glib.h>
 
 struct key_ring; // public keys by kid and, in identity, one private signing key; thread-safe
 struct key_ring *key_ring_new(void);
@@ -17,8 +18,8 @@ void key_pair_generate(char **ret_private_pem, char **ret_public_pem);
 json_t *jwk_from_pem(const char *kid,
                      const char *public_pem); // {"kty":"EC","crv":"P-256",…}; new reference
 
-// claims: borrowed object. The caller frees the token.
-enum rc jws_sign(const struct key_ring *ring, json_t *claims, char **ret_token,
+// claims: text of a JSON object. The caller frees the token.
+enum rc jws_sign(const struct key_ring *ring, const char *claims, char **ret_token,
                  struct err *err) CHECKED;
 // Checks the signature with the key named in the header, alg ES256 only. ret_claims: new reference.
 // Time is not checked here.
@@ -30,7 +31,10 @@ enum rc jws_verify(const struct key_ring *ring, const char *token, json_t **ret_
 // trust[id,trustor,trustee,impersonating], appcred[id,name,restricted],
 // rules[[service,method,path]…], methods[…], pw_exp_us, iat, exp (µs as iat_us, exp_us beside the
 // standard seconds).
-json_t *claims_from_context(const struct auth_context *context);
+// The text of claims is the caller's.
+char *claims_text(const struct auth_context *context);
+// Member "methods": its list.
+void auth_write_methods(GString *text, const struct auth_context *context);
 enum rc context_from_claims(json_t *claims, struct auth_context **ret_context,
                             struct err *err) CHECKED;
 

@@ -22,6 +22,7 @@ static const struct {
     [RC_NOT_ACCEPTABLE]  = {406, "not_acceptable",         false},
     [RC_CONFLICT]        = {409, "conflict",               false},
     [RC_GONE]            = {410, "gone",                   false},
+    [RC_PRECONDITION]    = {412, "precondition_failed",    false},
     [RC_TOO_LARGE]       = {413, "too_large",              false},
     [RC_MEDIA_TYPE]      = {415, "unsupported_media_type", false},
     [RC_RANGE]           = {416, "range_not_satisfiable",  false},

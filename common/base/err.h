@@ -17,6 +17,7 @@ enum rc {
     RC_NOT_ACCEPTABLE, // 406
     RC_CONFLICT,       // 409
     RC_GONE,           // 410
+    RC_PRECONDITION,   // 412
     RC_TOO_LARGE,      // 413
     RC_MEDIA_TYPE,     // 415
     RC_RANGE,          // 416

@@ -122,6 +122,9 @@ call_headers(const struct call *call, const char *token)
     if (call->api_version) {
         list = add_header(list, "OpenStack-API-Version", call->api_version);
     }
+    if (call->if_match) {
+        list = add_header(list, "If-Match", call->if_match);
+    }
     if (token) {
         list = add_header(list, "X-Auth-Token", token);
     }

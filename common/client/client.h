@@ -22,6 +22,7 @@ struct call {
     const char *token;        // NULL: the service's own
     bool no_auth;
     const char *api_version; // "compute 2.64": as OpenStack-API-Version; NULL: none
+    const char *if_match;    // "revision_number=3": as If-Match; NULL: none
 };
 // 2xx: RC_OK, ret_json new reference (NULL for an empty body). Other statuses map to their rc with
 // the peer's message; RC_UNAVAILABLE: not reachable; RC_DEADLINE: no answer in time. ret_json may

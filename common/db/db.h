@@ -70,6 +70,11 @@ enum rc db_run_text(struct db *db, const char *sql, const struct db_arg *args, s
                     char **ret_text, struct err *err) CHECKED;
 enum rc db_run_json(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
                     json_t **ret_value, struct err *err) CHECKED;
+// How many rows a statement has found or changed, and whether any.
+enum rc db_run_count(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+                     int64_t *ret_n, struct err *err) CHECKED;
+enum rc db_run_any(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+                   bool *ret_any, struct err *err) CHECKED;
 // Several statements without parameters or results (migrations).
 enum rc db_script(struct db *db, const char *sql, struct err *err) CHECKED;
 

@@ -86,3 +86,27 @@ db_run_json(struct db *db, const char *sql, const struct db_arg *args, size_t n_
     }
     return rc;
 }
+
+enum rc
+db_run_count(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
+             int64_t *ret_n, struct err *err)
+{
+    g_autoptr(db_result) result = NULL;
+    enum rc rc = db_run(db, sql, args, n_args, &result, err);
+    if (rc == RC_OK) {
+        *ret_n = db_n_affected(result);
+    }
+    return rc;
+}
+
+enum rc
+db_run_any(struct db *db, const char *sql, const struct db_arg *args, size_t n_args, bool *ret_any,
+           struct err *err)
+{
+    int64_t n = 0;
+    enum rc rc = db_run_count(db, sql, args, n_args, &n, err);
+    if (rc == RC_OK) {
+        *ret_any = n > 0;
+    }
+    return rc;
+}

@@ -119,7 +119,7 @@ struct http_config {
     int idle_timeout_s;       // 0: 60
     int max_connections;      // 0: 4,096
     int list_limit;           // items of a list that nobody limited; 0: no such limit
-    bool trust_proxy;         // believe X-Forwarded-Proto and X-Forwarded-Host
+    bool trust_proxy;         // believe X-Forwarded-Proto, -Host and -For
     const char *identity_url; // for WWW-Authenticate on 401; NULL: none
     const struct route *const
         *routes; // NULL-terminated array of tables, each ended by a row with method NULL
@@ -166,8 +166,9 @@ const void *request_body(const struct request *request); // the row's decoded st
 uint64_t request_body_present(const struct request *request);
 json_t *request_json(const struct request *request); // whole body, borrowed; NULL when none
 const char *request_raw_body(const struct request *request, size_t *ret_size);
-const char *request_client_address(const struct request *request); // numeric
-uint16_t request_version(const struct request *request);           // negotiated microversion minor
+// Numeric; behind a trusted proxy the last of X-Forwarded-For.
+const char *request_client_address(const struct request *request);
+uint16_t request_version(const struct request *request); // negotiated microversion minor
 const struct auth_context *
 request_auth(const struct request *request);                // NULL on a public row without token
 const char *request_project(const struct request *request); // token's project id, "" when unscoped

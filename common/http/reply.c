@@ -18,6 +18,7 @@ static const struct {
     {406, "Not Acceptable"},
     {409, "Conflict"},
     {410, "Gone"},
+    {412, "Precondition Failed"},
     {413, "Request Entity Too Large"},
     {415, "Unsupported Media Type"},
     {416, "Requested Range Not Satisfiable"},

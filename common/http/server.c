@@ -24,9 +24,29 @@ enum {
     MAX_DISCARDED = 16 << 20,
 };
 
+// What the proxy in front of us saw: it adds its client's address at the end.
+static bool
+copy_forwarded_address(struct request *request)
+{
+    const char *header =
+        request->server->config.trust_proxy ? request_header(request, "X-Forwarded-For") : NULL;
+    if (!header) {
+        return false;
+    }
+    const char *comma = strrchr(header, ',');
+    g_autofree char *last = g_strstrip(g_strdup(comma ? comma + 1 : header));
+    struct in6_addr ignored;
+    bool is_address =
+        inet_pton(AF_INET, last, &ignored) == 1 || inet_pton(AF_INET6, last, &ignored) == 1;
+    return is_address && g_strlcpy(request->address, last, sizeof request->address) > 0;
+}
+
 static void
 copy_address(struct request *request)
 {
+    if (copy_forwarded_address(request)) {
+        return;
+    }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (!info || !info->client_addr) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/json/body.h"
+#include "common/json/schema.h"
 
 #include "common/base/util.h"
 
@@ -208,34 +209,13 @@ body_decode(const struct body_spec *spec, json_t *root, void *ret_struct, uint64
 static json_t *
 field_schema(const struct field *field)
 {
-    json_t *schema = json_object();
-    const char *type = type_names[field->type];
-    if (type && field->flags & FIELD_NULLABLE) {
-        json_object_set_new(schema, "type", json_pack("[ss]", type, "null"));
-    } else if (type) {
-        json_object_set_new(schema, "type", json_string(type));
-    }
-    const char *low = field->type == FIELD_INT     ? "minimum"
-                      : field->type == FIELD_ARRAY ? "minItems"
-                                                   : "minLength";
-    const char *high = field->type == FIELD_INT     ? "maximum"
-                       : field->type == FIELD_ARRAY ? "maxItems"
-                                                    : "maxLength";
-    if (field->min || field->max) {
-        json_object_set_new(schema, low, json_integer(field->min));
-        json_object_set_new(schema, high, json_integer(field->max));
-    }
-    if (field->values) {
-        json_t *allowed = json_array();
-        for (const char *const *value = field->values; *value; value++) {
-            json_array_append_new(allowed, json_string(*value));
-        }
-        json_object_set_new(schema, "enum", allowed);
-    }
-    if (field->help) {
-        json_object_set_new(schema, "description", json_string(field->help));
-    }
-    return schema;
+    const struct value_shape shape = {.type = type_names[field->type],
+                                      .may_be_null = field->flags & FIELD_NULLABLE,
+                                      .min = field->min,
+                                      .max = field->max,
+                                      .values = field->values,
+                                      .help = field->help};
+    return value_schema(&shape);
 }
 
 json_t *

@@ -18,7 +18,6 @@ enum rc resource_allow_list(const struct request *request, const char *policy,
 bool requester_sees_all(const struct request *request);
 // Also, for Keystone's things, a reader of the system: it changes nothing.
 bool requester_reads_all(const struct request *request, const struct resource *resource);
-enum rc resource_not_found(const struct resource *resource, const char *id, struct err *err);
 
 // sql.c: text made of the resource's constant fragments only; values are always parameters.
 // LATERAL select list `expr AS "name", …` of what the requester may see; fields: names wanted

@@ -75,7 +75,8 @@ enum resource_style {
     RESOURCE_KEEP_UNKNOWN =
         32, // unknown attributes go to column `extra` (jsonb) and are shown (Keystone); else 400
     RESOURCE_TENANT = 64,    // has project_id; tenant_id is accepted and shown beside it (Neutron)
-    RESOURCE_REVISION = 128, // has revision_number, created_at, updated_at kept by the engine
+    RESOURCE_REVISION = 128, // has revision_number, created_at, updated_at kept by the engine;
+                             // If-Match is heeded
     RESOURCE_COMPARISONS = 256, // Keystone's name__contains, __startswith, __endswith, the i… forms
                                 // and __iexact, of every filter that is a text
     // What is not there is 404 for everybody; else who may not touch it if it were gets 403.
@@ -134,6 +135,9 @@ enum rc resource_delete_one(struct resource_op *op, struct err *err) CHECKED; //
 // RC_NOT_FOUND with the resource's own error type when missing or invisible to the requester.
 enum rc resource_item(struct request *request, struct db *db, const struct resource *resource,
                       const char *id, char **ret_text, struct err *err) CHECKED;
+
+// RC_NOT_FOUND in the words and with the type of the resource.
+enum rc resource_not_found(const struct resource *resource, const char *id, struct err *err);
 
 // For the OpenAPI document: filters and sort keys of lists, bodies of writes, from the attribute
 // table.

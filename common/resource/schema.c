@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the attribute table says about requests, as OpenAPI.
+#include "common/json/schema.h"
 #include "common/resource/internal.h"
 
 #include <string.h>
@@ -12,48 +13,20 @@ static const char *const type_names[] = {
 static const char *const formats[] = {
     [ATTR_UUID] = "uuid", [ATTR_TIME] = "date-time", [ATTR_OBJECT] = NULL};
 
-static void
-add_bounds(json_t *schema, const struct attribute *attribute)
-{
-    if (!attribute->min && !attribute->max) {
-        return;
-    }
-    const char *low = attribute->type == ATTR_INT     ? "minimum"
-                      : attribute->type == ATTR_ARRAY ? "minItems"
-                                                      : "minLength";
-    const char *high = attribute->type == ATTR_INT     ? "maximum"
-                       : attribute->type == ATTR_ARRAY ? "maxItems"
-                                                       : "maxLength";
-    json_object_set_new(schema, low, json_integer(attribute->min));
-    json_object_set_new(schema, high, json_integer(attribute->max));
-}
-
 static json_t *
 attribute_schema(const struct attribute *attribute)
 {
-    json_t *schema = json_object();
-    const char *type = type_names[attribute->type];
-    if (type) {
-        json_object_set_new(schema, "type",
-                            attribute->flags & ATTR_NULLABLE ? json_pack("[ss]", type, "null")
-                                                             : json_string(type));
-    }
-    if (formats[attribute->type]) {
-        json_object_set_new(schema, "format", json_string(formats[attribute->type]));
-    }
-    add_bounds(schema, attribute);
-    for (const char *const *value = attribute->values; value && *value; value++) {
-        if (!json_object_get(schema, "enum")) {
-            json_object_set_new(schema, "enum", json_array());
-        }
-        json_array_append_new(json_object_get(schema, "enum"), json_string(*value));
-    }
+    const struct value_shape shape = {.type = type_names[attribute->type],
+                                      .may_be_null = attribute->flags & ATTR_NULLABLE,
+                                      .format = formats[attribute->type],
+                                      .min = attribute->min,
+                                      .max = attribute->max,
+                                      .values = attribute->values,
+                                      .help = attribute->help};
+    json_t *schema = value_schema(&shape);
     if (attribute->default_json) {
         json_object_set_new(schema, "default",
                             json_loads(attribute->default_json, JSON_DECODE_ANY, NULL));
-    }
-    if (attribute->help) {
-        json_object_set_new(schema, "description", json_string(attribute->help));
     }
     if (attribute->flags & ATTR_ADMIN_SET) {
         json_object_set_new(schema, "x-admin-only", json_true());

@@ -4,6 +4,7 @@
 
 #include "common/base/util.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static enum rc
@@ -126,6 +127,38 @@ load_old(struct resource_op *op, struct err *err)
     return RC_OK;
 }
 
+// If-Match: revision_number=N (API reference, extension revision-if-match) of a thing that has
+// revisions; what else the header lists is nobody's.
+static enum rc
+match_revision(const struct resource_op *op, struct err *err)
+{
+    static const char name[] = "revision_number=";
+    const char *header = request_header(op->request, "If-Match");
+    if (!header || !(op->resource->style & RESOURCE_REVISION)) {
+        return RC_OK;
+    }
+    int64_t current = json_integer_value(json_object_get(op->old, "revision_number"));
+    int n_given = 0;
+    g_auto(GStrv) tags = g_strsplit(header, ",", -1);
+    for (size_t i = 0; tags[i]; i++) {
+        int64_t wanted = 0;
+        const char *tag = g_strstrip(g_strdelimit(tags[i], "\"", ' '));
+        if (!g_str_has_prefix(tag, name)) {
+            continue;
+        }
+        if (n_given++ || !parse_int64(tag + strlen(name), 0, INT64_MAX, &wanted)) {
+            return fault_typed(err, RC_INVALID, "HTTPBadRequest",
+                               "If-Match must have one revision_number, which is an integer");
+        }
+        if (wanted != current) {
+            return fault_typed(err, RC_PRECONDITION, "RevisionNumberConstraintFailed",
+                               "Constrained to %" PRId64 ", but current revision is %" PRId64,
+                               wanted, current);
+        }
+    }
+    return RC_OK;
+}
+
 static enum rc
 allow_old(struct resource_op *op, const char *policy, struct err *err)
 {
@@ -156,7 +189,7 @@ open_target(struct resource_op *op, const char *policy, unsigned missing_first, 
             return allowed;
         }
     }
-    return rc;
+    return rc == RC_OK ? match_revision(op, err) : rc;
 }
 
 static enum rc

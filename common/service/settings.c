@@ -12,7 +12,7 @@ const struct setting frame_settings[] = {
     {"service",  "idle_timeout",    SETTING_INT,    "60", 1, 3600,  "s",     "idle connections are closed after this"},
     {"service",  "max_connections", SETTING_INT,    "4096", 16, 1000000, "", "open connections"},
     {"service",  "list_limit",      SETTING_INT,    "0", 0, 10000,  "",      "items of a list of identity or network when the request sets no limit; 0: all, at most 10,000"},
-    {"service",  "trust_proxy",     SETTING_BOOL,   "false", 0, 0,  "",      "believe X-Forwarded-Proto and X-Forwarded-Host"},
+    {"service",  "trust_proxy",     SETTING_BOOL,   "false", 0, 0,  "",      "believe X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-For"},
     {"service",  "log_level",       SETTING_TEXT,   "info", 0, 0,   "",      "debug, info, warn or error"},
     {"service",  "log_json",        SETTING_BOOL,   "false", 0, 0,  "",      "one JSON object a line"},
     {"database", "dsn",             SETTING_SECRET, "", 0, 0,       "",      "libpq connection string"},

@@ -149,13 +149,19 @@ price_to_json(const struct price *price)
                      (json_int_t)price->package_units, "minimum", text, "effective_from", since);
 }
 
+enum rc
+price_open_list(struct request *request, GArray **ret_prices, struct err *err)
+{
+    struct db *db;
+    enum rc rc = request_db(request, &db, err);
+    return rc ? rc : price_db_list(db, ret_prices, err);
+}
+
 static enum rc
 get_prices(struct request *request, struct reply *reply, struct err *err)
 {
-    struct db *db;
     g_autoptr(GArray) prices = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : price_db_list(db, &prices, err);
+    enum rc rc = price_open_list(request, &prices, err);
     if (rc) {
         return rc;
     }

@@ -11,6 +11,9 @@ json_t *price_to_json(const struct price *price); // new reference
 // All versions of all meters, by meter and version. ret_prices: array of struct price; the caller
 // frees.
 enum rc price_db_list(struct db *db, GArray **ret_prices, struct err *err) CHECKED;
+// The same for a request.
+struct request;
+enum rc price_open_list(struct request *request, GArray **ret_prices, struct err *err) CHECKED;
 struct price_new {
     struct price
         price; // version, id and, when empty, currency are filled in; effective_from_us 0: now

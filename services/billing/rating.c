@@ -256,10 +256,8 @@ get_tenants(struct request *request, struct reply *reply, struct err *err)
 static enum rc
 get_metrics(struct request *request, struct reply *reply, struct err *err)
 {
-    struct db *db;
     g_autoptr(GArray) prices = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : price_db_list(db, &prices, err);
+    enum rc rc = price_open_list(request, &prices, err);
     if (rc) {
         return rc;
     }

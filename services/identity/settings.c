@@ -54,6 +54,7 @@ const struct setting identity_settings[] = {
     {"accounts",  "admin_email",        SETTING_TEXT,   "", 0, 0, "",           "who is told that an account waits for approval; empty: nobody"},
     {"accounts",  "rate_token",         SETTING_INT,    "300", 1, 1000000, "",  "requests with a mail's token per client network and window"},
     {"accounts",  "rate_account",       SETTING_INT,    "60", 1, 1000000, "",   "invitations, and changes of address, per account and window"},
+    {"accounts",  "rate_login",         SETTING_INT,    "1000", 1, 100000000, "", "failed log-ins per client network (/24, /56) and window; then it must wait"},
     {"accounts",  "rate_window",        SETTING_INT,    "3600", 1, 86400, "s",  "window of the limits"},
     {"accounts",  "rate_address",       SETTING_INT,    "5", 1, 1000000, "",    "requests that send a mail per e-mail address and window"},
     {"accounts",  "rate_network",       SETTING_INT,    "30", 1, 1000000, "",   "requests that send a mail per client network (/24, /56) and window"},

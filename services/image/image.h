@@ -25,9 +25,10 @@ struct image_service {
     struct pipelines *pipelines;    // what all uploads share (data/pipeline.h)
     const struct digest_algo *hash; // of new images: os_hash_algo
     GThreadPool *cleaners;          // ends broken uploads away from the HTTP threads
-    GThreadPool *fetchers;          // imports: from URLs, of staged data, copies
+    struct turns *fetchers;         // imports: from URLs, of staged data, copies
     const char *import_ports;       // "80,443"
     bool import_private;            // may fetch from loopback and private networks
+    int64_t import_timeout_s;       // of a fetch, all in all
     int64_t import_retries;         // of a fetch that brought nothing
     bool show_locations;            // in images; they may be changed then
     gint n_waiting;                 // requests that wait for a location; atomic

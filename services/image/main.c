@@ -8,11 +8,12 @@
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/data/job.h"
 #include "services/image/data/pipeline.h"
+#include "services/image/data/turns.h"
 #include "services/image/store/scrub.h"
 #include "services/image/store/sweep.h"
 
 #define N_CLEANERS 2
-#define N_FETCHERS 4
+#define N_FETCHERS 8 // of which a project has half
 
 static const struct setting settings[] = {
     // clang-format off
@@ -46,6 +47,7 @@ static const struct setting settings[] = {
     {"cache", "size",                 SETTING_INT,  "10737418240",   1, INT64_MAX, "bytes", "what the cache may hold; what was not read for longest goes"},
     {"import", "ports",               SETTING_TEXT, "80,443",        0, 0, "",          "TCP ports that web-download may fetch from, comma-separated"},
     {"import", "allow_private",       SETTING_BOOL, "false",         0, 0, "",          "web-download may fetch from loopback and private addresses: only where no tenant can reach a service by it"},
+    {"import", "timeout",             SETTING_INT,  "21600",         1, 31536000, "s", "how long a fetch may take, however it goes on"},
     {"import", "retries",             SETTING_INT,  "3",             0, 100, "",        "how often a URL that brought no byte is asked again"},
     {0},
     // clang-format on
@@ -73,9 +75,7 @@ choose_hash(struct image_service *image, const char *name, struct err *err)
 static void
 image_service_free(struct image_service *image)
 {
-    if (image->fetchers) {
-        g_thread_pool_free(image->fetchers, FALSE, TRUE);
-    }
+    turns_free(image->fetchers);
     if (image->cleaners) {
         g_thread_pool_free(image->cleaners, FALSE, TRUE);
     }
@@ -106,6 +106,7 @@ start(struct service *service, void **ret_context, struct err *err)
     image->require_format_match = conf_bool(conf, "image", "require_format_match");
     image->import_ports = conf_text(conf, "import", "ports");
     image->import_private = conf_bool(conf, "import", "allow_private");
+    image->import_timeout_s = conf_int(conf, "import", "timeout");
     image->import_retries = conf_int(conf, "import", "retries");
     image->show_locations = conf_bool(conf, "image", "show_multiple_locations");
     image->public_url = conf_text(conf, "image", "url");
@@ -129,7 +130,7 @@ start(struct service *service, void **ret_context, struct err *err)
     }
     image->pipelines =
         pipelines_new(conf_int(conf, "image", "upload_memory"), image->n_uploads_max);
-    image->fetchers = g_thread_pool_new(job_run, NULL, N_FETCHERS, FALSE, NULL);
+    image->fetchers = turns_new(job_run, NULL, N_FETCHERS, N_FETCHERS / 2);
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, FALSE, NULL);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);
     service_every(service, "image-adopt", ADOPT_INTERVAL_MS, sweep_adopt, image);

@@ -43,7 +43,7 @@ make_token(const struct key_ring *ring, int n)
                                          .audit_parent_id = "",
                                          .issued_at_us = now_us(),
                                          .expires_at_us = now_us() + INT64_C(3600000000)};
-    json_auto_t *claims = claims_from_context(&context);
+    g_autofree char *claims = claims_text(&context);
     char *token = NULL;
     struct err err = {0};
     enum rc rc = jws_sign(ring, claims, &token, &err);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenStack Swift with its S3 interface, from Debian's package python3-swift: a real object store in five processes on loopback,
+"""OpenStack Swift with its S3 interface, from Debian's package python3-swift: a real object store in five servers on loopback,
 one disk, one copy of everything; one of them answers the tests themselves, without asking who they are.
 
     if swift.is_installed():
@@ -11,6 +11,7 @@ import json
 import os
 import pwd
 import subprocess
+import tempfile
 import urllib.request
 
 from tests.lib.stack import free_ports, listens, wait_until
@@ -19,19 +20,41 @@ PYTHON = "/usr/bin/python3"
 # tempauth takes no blanks in a secret.
 ACCOUNT, USER, SECRET, BUCKET = "test", "image", "a-secret-of-the-tests", "images"
 SERVERS = ("account", "container", "object")
-# Every setting names its directory, but the hash's does so by a function only.
-RUN = "import sys; from swift.common import utils; utils.set_swift_dir(sys.argv[3]); from swift.common.wsgi import run_wsgi; " \
-      "sys.exit(run_wsgi(sys.argv[1], sys.argv[2]))"
-# One process for all rings: starting it is what takes time.
-RINGS = """
-import sys
+# All servers in one program, which loads Swift once and then forks: that is what takes time. Every setting names its directory,
+# but the hash's does so by a function only. argv: directory, then kind and port of each ring; on stdin the servers, "name kind".
+RUN = """
+import os, signal, sys
+from swift.common import utils
 from swift.common.ring import RingBuilder
+directory = sys.argv[1]
+utils.set_swift_dir(directory)
+import swift.account.server, swift.container.server, swift.obj.server, swift.proxy.server
+import swift.common.middleware.s3api.s3api, swift.common.middleware.slo, swift.common.middleware.dlo
+import swift.common.middleware.tempauth, swift.common.middleware.bulk
+from swift.common.wsgi import run_wsgi
 for kind, port in zip(sys.argv[2::2], sys.argv[3::2]):
     ring = RingBuilder(4, 1, 0)
     ring.add_dev({"region": 1, "zone": 1, "ip": "127.0.0.1", "port": int(port), "device": "disk", "weight": 1,
                   "replication_ip": "127.0.0.1", "replication_port": int(port), "meta": ""})
     ring.rebalance()
-    ring.get_ring().save(f"{sys.argv[1]}/{kind}.ring.gz")
+    ring.get_ring().save(f"{directory}/{kind}.ring.gz")
+children = []
+def end(*_):
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+for line in sys.stdin.read().splitlines():
+    name, kind = line.split()
+    children.append(os.fork())
+    if children[-1] == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        log = os.open(f"{directory}/{name}.log", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        sys.exit(run_wsgi(f"{directory}/{name}.conf", f"{kind}-server"))
+os.wait()
 """
 
 PROXY = """[DEFAULT]
@@ -96,7 +119,7 @@ class Swift:
         self.dir = directory
         self.ports = free_ports([*SERVERS, "proxy", "inner", "nobody"])
         self.url = f"http://127.0.0.1:{self.ports['proxy']}"
-        self.processes = []
+        self.process = None
 
     def settings(self):
         return {"url": self.url, "bucket": BUCKET, "access_key": f"{ACCOUNT}:{USER}", "secret_key": SECRET, "part_size": str(5 << 20)}
@@ -104,13 +127,13 @@ class Swift:
     def __enter__(self):
         (self.dir / "devices/disk").mkdir(parents=True)
         (self.dir / "swift.conf").write_text(HASH)
+        for kind in SERVERS:
+            self._write(kind, STORAGE.format(kind=kind, port=self.ports[kind], dir=self.dir, user=_user()))
+        for name, pipeline in (("proxy", OUTER), ("inner", INNER)):
+            self._write(name, PROXY.format(port=self.ports[name], dir=self.dir, user=_user(), nobody=self.ports["nobody"], account=ACCOUNT,
+                                           name=USER, secret=SECRET, pipeline=pipeline))
         try:
-            self._rings()
-            for kind in SERVERS:
-                self._start(kind, STORAGE.format(kind=kind, port=self.ports[kind], dir=self.dir, user=_user()))
-            for name, pipeline in (("proxy", OUTER), ("inner", INNER)):
-                self._start(name, PROXY.format(port=self.ports[name], dir=self.dir, user=_user(), nobody=self.ports["nobody"], account=ACCOUNT,
-                                               name=USER, secret=SECRET, pipeline=pipeline), "proxy")
+            self._start()
             wait_until(self._listens, 120, f"Swift did not start, see {self.dir}")
             self.request("PUT", "")
         except BaseException:
@@ -119,27 +142,25 @@ class Swift:
         return self
 
     def __exit__(self, *_):
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            process.wait(20)
+        if self.process:
+            self.process.terminate()
+            self.process.wait(60)
 
     def _listens(self):
-        for process in self.processes:
-            if process.poll() is not None:
-                raise RuntimeError(f"a process of Swift ended, see {self.dir}")
+        if self.process.poll() is not None:
+            raise RuntimeError(f"a process of Swift ended, see {self.dir}")
         return all(listens(self.ports[name]) for name in (*SERVERS, "proxy", "inner"))
 
-    def _rings(self):
-        words = [str(word) for kind in SERVERS for word in (kind, self.ports[kind])]
-        subprocess.run([PYTHON, "-W", "ignore", "-c", RINGS, str(self.dir), *words], check=True, capture_output=True, timeout=120)
+    def _write(self, name, text):
+        (self.dir / f"{name}.conf").write_text(text)
 
-    def _start(self, name, text, kind=None):
-        path = self.dir / f"{name}.conf"
-        path.write_text(text)
-        with open(self.dir / f"{name}.log", "wb") as log:
-            self.processes.append(subprocess.Popen([PYTHON, "-W", "ignore", "-c", RUN, str(path), f"{kind or name}-server", str(self.dir)],
-                                                   stdout=log, stderr=log, stdin=subprocess.DEVNULL))
+    def _start(self):
+        words = [str(word) for kind in SERVERS for word in (kind, self.ports[kind])]
+        names = "".join(f"{name} {name}\n" for name in (*SERVERS, "proxy")) + "inner proxy\n"
+        with open(self.dir / "swift.log", "wb") as log, tempfile.TemporaryFile() as servers:
+            servers.write(names.encode())
+            servers.seek(0)
+            self.process = subprocess.Popen([PYTHON, "-W", "ignore", "-c", RUN, str(self.dir), *words], stdout=log, stderr=log, stdin=servers)
 
     def request(self, method, name, data=None):
         """By Swift's own interface: of the bucket, or of an object in it ("/name")."""

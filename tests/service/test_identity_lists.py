@@ -135,6 +135,23 @@ def test_ec2_keys_need_no_role_on_their_project_but_are_no_use_without(stack):
     assert json.dumps(made).count("secret") == 1 and stack.request("DELETE", "identity", f"{path}/{access}", token=person.token)[0] == 204
 
 
+def test_what_an_ec2_key_was_made_under_stays(stack):
+    person = stack.person()
+    blob = {"access": uuid.uuid4().hex, "secret": "s", "trust_id": uuid.uuid4().hex}
+    body = {"credential": {"type": "ec2", "user_id": person.user_id, "project_id": person.project_id, "blob": json.dumps(blob)}}
+    made = stack.call("POST", "identity", "/v3/credentials", body, person.token)["credential"]["id"]
+
+    def change(**fields):
+        new = {name: value for name, value in {**blob, **fields}.items() if value != "-"}
+        status, _, reply = stack.request("PATCH", "identity", f"/v3/credentials/{made}", {"credential": {"blob": json.dumps(new)}}, token=person.token)
+        return status, reply.get("error", {}).get("message")
+    for name, value in (("trust_id", "other"), ("trust_id", None), ("trust_id", "-"), ("app_cred_id", "x"), ("access_token_id", "x"), ("access_id", 1)):
+        assert change(**{name: value}) == (400, f"{name} can not be updated for credential")
+    assert change(secret="other", app_cred_id=None)[0] == 200
+    shown = stack.call("GET", "identity", f"/v3/users/{person.user_id}/credentials/OS-EC2/{blob['access']}", token=person.token)["credential"]
+    assert (shown["trust_id"], shown["secret"]) == (blob["trust_id"], "other")
+
+
 def test_access_rules_are_shown_as_they_were_given(stack):
     person = stack.person()
     rules = [{"path": f"/v2.0/{i}", "service": "network", "method": method} for i, method in enumerate(["PUT", "GET", "POST", "DELETE", "GET"])]

@@ -196,9 +196,21 @@ def test_a_domains_name_in_other_case_is_the_domain_when_it_is_the_only_one(worl
     assert status == (201 if found else 401) and (not found or body["token"]["user"]["id"] == user["id"])
 
 
-def test_a_null_description_is_none(world):
-    project = world.make("projects", name=world.name(), domain_id=world.domain, description=None)
-    assert project["description"] == "" and world.patch(project["id"], description=None)[0] == 200
+@pytest.mark.parametrize("plural,null", [("projects", None), ("domains", None), ("groups", None), ("regions", "")])
+def test_a_description_may_be_null_and_is_empty_when_not_given(world, plural, null):
+    kind = plural[:-1]
+
+    def make(**fields):
+        name = {} if kind == "region" else {"name": world.name()}
+        return world.make(plural, **name, **fields)
+    assert make()["description"] == "" and make(description=None)["description"] == null
+    made = make(description="x")
+    status, _, body = world.call("PATCH", f"/{plural}/{made['id']}", {kind: {"description": None}})
+    assert (status, body[kind]["description"]) == (200, null)
+    assert world.call("GET", f"/{plural}/{made['id']}")[2][kind]["description"] == null
+    if kind == "project":
+        found = world.call("GET", f"/{plural}?domain_id={made['domain_id']}")[2][plural]
+        assert [each["description"] for each in found if each["id"] == made["id"]] == [null]
 
 
 # ---- role assignments

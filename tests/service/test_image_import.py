@@ -212,3 +212,17 @@ def test_staged_data_that_is_never_imported_goes(stack, owner):
     eventually(lambda: show(stack, owner, image)["status"] == "queued")
     eventually(lambda: not stack.sql("image", f"SELECT FROM blob WHERE sha512 = '{sha512}'"))
     assert stage(stack, owner, image, DATA) == 204
+
+
+def test_slow_servers_keep_only_the_one_waiting_who_named_them(stack, web):
+    slow, other = stack.person(), stack.person()
+    web.hold.clear()
+    try:
+        for _ in range(10):
+            assert ask(stack, slow, create(stack, slow), "web-download", uri=web.url + "/slow")[0] == 202
+        image = create(stack, other)
+        assert ask(stack, other, image, "web-download", uri=web.url + "/disk")[0] == 202
+        eventually(lambda: show(stack, other, image)["status"] == "active")
+    finally:
+        web.hold.set()
+    eventually(lambda: {i["status"] for i in stack.call("GET", "image", "/v2/images", token=slow.token)["images"]} == {"active"}, 60)

@@ -346,6 +346,26 @@ def test_tags_select(person):
     assert person.list("networks", "not-tags-any=red&name=" + network["name"] + "&id=" + network["id"]) == []
 
 
+def test_a_change_may_be_bound_to_a_revision(cloud, person):
+    network = person.make("networks", name="first")
+    path, seen = f"/v2.0/networks/{network['id']}", network["revision_number"]
+
+    def ask(method, match, body=None):
+        return cloud.request(method, "network", path, body, token=person.token, headers={"If-Match": match})
+    status, _, body = ask("PUT", f"revision_number={seen}", {"network": {"name": "second"}})
+    assert status == 200 and body["network"]["revision_number"] == seen + 1
+    for method, change in (("PUT", {"network": {"name": "third"}}), ("DELETE", None)):
+        status, _, body = ask(method, f'"revision_number={seen}"', change)
+        assert (status, body["NeutronError"]["type"]) == (412, "RevisionNumberConstraintFailed")
+        assert body["NeutronError"]["message"] == f"Constrained to {seen}, but current revision is {seen + 1}"
+        assert ask(method, "revision_number=x", change)[0] == 400
+        assert ask(method, f"revision_number={seen + 1}, revision_number={seen + 1}", change)[0] == 400
+    assert person.show("networks", network["id"])["name"] == "second"
+    assert ask("PUT", "an-etag", {"network": {"name": "third"}})[0] == 200
+    assert ask("DELETE", f"revision_number={seen + 2}")[0] == 204
+    assert "revision-if-match" in [e["alias"] for e in person.list("extensions")]
+
+
 def test_a_service_makes_its_port_once(cloud, person):
     network, _ = lan(person, "10.8.0.0/24")
     service = Net(cloud, cloud.service_token())

@@ -2,6 +2,8 @@
 """A port's deletion that overtakes its creation: whatever arrives when, no port is left that nobody owns."""
 
 import itertools
+import json
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.lib.compute import CLOUD, NO_OVN, nothing_left
 from tests.lib.proxy import Proxy
+from tests.lib.spy import Spy
 from tests.lib.stack import wait_until
 
 SERVICES = CLOUD
@@ -114,6 +117,11 @@ def proxy(stack):
     stack.restart("scheduler", SETTINGS["scheduler"])
 
 
+def deleted_without_fault(stack, server_id):
+    row = stack.sql("compute", "SELECT vm_state, task_state, fault_code FROM server WHERE id = %s", server_id)[0]
+    assert row == {"vm_state": "deleted", "task_state": None, "fault_code": None}
+
+
 @pytest.mark.parametrize("killed", [False, True], ids=["the scheduler lives", "the scheduler is killed"])
 def test_a_server_deleted_while_its_port_is_on_its_way(stack, tenant, proxy, killed):
     proxy.holds = lambda method, path: method == "POST" and path == "/v2.0/ports"
@@ -128,5 +136,60 @@ def test_a_server_deleted_while_its_port_is_on_its_way(stack, tenant, proxy, kil
     assert (status, body["NeutronError"]["type"]) == (409, "PortDeleted")
     assert len(proxy.held) == 1
     nothing_left(stack, tenant)
-    row = stack.sql("compute", "SELECT vm_state, task_state, fault_code FROM server WHERE id = %s", server_id)[0]
-    assert row == {"vm_state": "deleted", "task_state": None, "fault_code": None}
+    deleted_without_fault(stack, server_id)
+
+
+def test_a_server_deleted_while_its_given_port_is_being_bound(stack, tenant, proxy):
+    port = stack.call("POST", "network", "/v2.0/ports", {"port": {"network_id": tenant.network}}, tenant.token)["port"]["id"]
+    proxy.holds = lambda method, path: method == "PUT" and not proxy.held
+    server_id = tenant.create(networks=[{"port": port}])
+    wait_until(lambda: proxy.held, 20, "the binding is on its way")
+    tenant.delete(server_id)
+    tenant.wait_gone(server_id)
+    status, body = proxy.held[0].release()
+    assert (status, body["NeutronError"]["type"]) == (412, "RevisionNumberConstraintFailed")
+    free = stack.call("GET", "network", f"/v2.0/ports/{port}", token=stack.admin_token())["port"]
+    assert (free["device_id"], free["device_owner"], free["binding:host_id"]) == ("", "", "")
+    stack.call("DELETE", "network", f"/v2.0/ports/{port}", token=tenant.token)
+    deleted_without_fault(stack, server_id)
+
+
+def test_a_given_port_that_is_changed_while_it_is_bound_is_bound_again(stack, tenant, proxy):
+    port = stack.call("POST", "network", "/v2.0/ports", {"port": {"network_id": tenant.network}}, tenant.token)["port"]["id"]
+    proxy.holds = lambda method, path: method == "PUT" and not proxy.held
+    server_id = tenant.create(networks=[{"port": port}])
+    wait_until(lambda: proxy.held, 20, "the binding is on its way")
+    stack.call("PUT", "network", f"/v2.0/ports/{port}", {"port": {"name": "other"}}, tenant.token)
+    assert proxy.held[0].release()[0] == 412
+    tenant.wait(server_id, "ACTIVE")
+    assert stack.call("GET", "network", f"/v2.0/ports/{port}", token=tenant.token)["port"]["device_id"] == server_id
+    tenant.delete(server_id)
+    tenant.wait_gone(server_id)
+    stack.call("DELETE", "network", f"/v2.0/ports/{port}", token=tenant.token)
+
+
+def test_a_late_giving_back_does_not_take_the_port_from_its_next_owner(stack, tenant, proxy):
+    port = stack.call("POST", "network", "/v2.0/ports", {"port": {"network_id": tenant.network}}, tenant.token)["port"]["id"]
+    server_id = tenant.create(networks=[{"port": port}])
+    tenant.wait(server_id, "ACTIVE")
+    proxy.holds = lambda method, path: method == "PUT" and not proxy.held
+    tenant.delete(server_id)
+    tenant.wait_gone(server_id)  # by a second try
+    stack.call("PUT", "network", f"/v2.0/ports/{port}", {"port": {"device_id": "the next"}}, tenant.token)
+    assert proxy.held[0].release()[0] == 412
+    assert stack.call("GET", "network", f"/v2.0/ports/{port}", token=tenant.token)["port"]["device_id"] == "the next"
+    stack.call("DELETE", "network", f"/v2.0/ports/{port}", token=tenant.token)
+
+
+def test_a_late_word_of_a_given_port_leaves_it_its_owner(stack, tenant):
+    port = stack.call("POST", "network", "/v2.0/ports", {"port": {"network_id": tenant.network}}, tenant.token)["port"]["id"]
+    server_id = tenant.create(networks=[{"port": port}])
+    tenant.wait(server_id, "ACTIVE")
+    tenant.delete(server_id)
+    tenant.wait_gone(server_id)
+    spy = Spy(stack.bus_settings("compute"))
+    word = {"port_id": port, "device_id": server_id, "status": "DOWN"}
+    stack.sql("network", "INSERT INTO outbox (routing_key, type, body) VALUES ('network.port', 'port.status', %s)", json.dumps(word))
+    wait_until(lambda: spy.about(server_id), 10, "the word is out")
+    time.sleep(1)
+    stack.call("DELETE", "network", f"/v2.0/ports/{port}", token=tenant.token)

@@ -101,7 +101,8 @@ through_claims(const char *rules_json)
                                       .n_access_rules = 2,
                                       .issued_at_us = 1,
                                       .expires_at_us = 2};
-    json_auto_t *claims = claims_from_context(&auth);
+    g_autofree char *text = claims_text(&auth);
+    json_auto_t *claims = json_loads(text, 0, NULL);
     if (rules_json) {
         json_object_set_new(claims, "rules", json_loads(rules_json, JSON_DECODE_ANY, NULL));
     }

@@ -43,7 +43,7 @@ signing_ring(void)
 static char *
 sign(struct key_ring *ring, const struct auth_context *context)
 {
-    json_auto_t *claims = claims_from_context(context);
+    g_autofree char *claims = claims_text(context);
     char *token = NULL;
     ck_assert_int_eq(jws_sign(ring, claims, &token, NULL), RC_OK);
     return token;
@@ -110,6 +110,38 @@ verify(struct key_ring *ring, const char *token)
     json_decref(claims);
     return rc;
 }
+
+// A time in seconds that has no microseconds is none; found by the fuzzer.
+START_TEST(a_time_past_all_times_is_none)
+{
+    static const struct {
+        int64_t iat, exp;
+        bool is_taken;
+    } cases[] = {
+        {1, 2, true},
+        {1, INT64_MAX / 1000000, true},
+        {1, INT64_MAX / 1000000 + 1, false},
+        {INT64_MAX / 1000000 + 1, 2, false},
+        {17000000000000, 4000000000, false},
+        {1, INT64_MAX, false},
+        {1, INT64_MIN, false},
+        {INT64_MIN, 2, false},
+        {1, 0, false},
+        {-1, 2, false},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        json_auto_t *claims = json_pack("{s:s, s:s, s:I, s:I}", "sub", "u1", "aud_id", "a1", "iat",
+                                        (json_int_t)cases[i].iat, "exp", (json_int_t)cases[i].exp);
+        struct auth_context *context = NULL;
+        enum rc rc = context_from_claims(claims, &context, NULL);
+        ck_assert_msg(rc == (cases[i].is_taken ? RC_OK : RC_UNAUTHORIZED), "case %zu: %d", i, rc);
+        if (context) {
+            ck_assert_int_eq(context->expires_at_us, cases[i].exp * 1000000);
+        }
+        auth_context_unref(context);
+    }
+}
+END_TEST
 
 START_TEST(another_header_is_refused)
 {
@@ -329,6 +361,7 @@ main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_signed_token_verifies_to_the_same_context);
     tcase_add_test(tcase, a_trust_travels_with_its_token);
+    tcase_add_test(tcase, a_time_past_all_times_is_none);
     tcase_add_test(tcase, another_header_is_refused);
     tcase_add_test(tcase, a_malformed_token_is_refused);
     tcase_add_test(tcase, any_changed_character_is_refused);

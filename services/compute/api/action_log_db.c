@@ -168,12 +168,11 @@ group_db_list(struct db *db, const char *project_id, const char *id, unsigned ve
 enum rc
 group_db_delete(struct db *db, const char *project_id, const char *id, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(
+    bool is_changed = false;
+    enum rc rc = db_run_any(
         db, "DELETE FROM server_group WHERE id = $1 AND ($2::text IS NULL OR project_id = $2)",
-        DB_ARGS(db_s(id), db_s(project_id)), &result, err);
-    if (rc == RC_OK && db_n_affected(result) == 0) {
-        return fault(err, RC_NOT_FOUND, "Instance group %.64s could not be found.", id);
-    }
-    return rc;
+        DB_ARGS(db_s(id), db_s(project_id)), &is_changed, err);
+    return rc == RC_OK && !is_changed
+               ? fault(err, RC_NOT_FOUND, "Instance group %.64s could not be found.", id)
+               : rc;
 }

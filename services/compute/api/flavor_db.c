@@ -191,16 +191,15 @@ flavor_db_set_specs(struct db *db, const char *id, const char *specs_json, struc
 enum rc
 flavor_db_unset_spec(struct db *db, const char *id, const char *key, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(db,
-                        "UPDATE flavor SET extra_specs = extra_specs - $2, updated_at = now()"
-                        " WHERE id = $1 AND extra_specs ? $2",
-                        DB_ARGS(db_s(id), db_s(key)), &result, err);
-    if (rc == RC_OK && db_n_affected(result) == 0) {
-        return fault(err, RC_NOT_FOUND, "Flavor %.255s has no extra specs with key %.255s.", id,
-                     key);
-    }
-    return rc;
+    bool is_changed = false;
+    enum rc rc = db_run_any(db,
+                            "UPDATE flavor SET extra_specs = extra_specs - $2, updated_at = now()"
+                            " WHERE id = $1 AND extra_specs ? $2",
+                            DB_ARGS(db_s(id), db_s(key)), &is_changed, err);
+    return rc == RC_OK && !is_changed
+               ? fault(err, RC_NOT_FOUND, "Flavor %.255s has no extra specs with key %.255s.", id,
+                       key)
+               : rc;
 }
 
 enum rc
@@ -232,24 +231,19 @@ flavor_db_grant(struct db *db, const char *id, const char *project_id, struct er
 enum rc
 flavor_db_revoke(struct db *db, const char *id, const char *project_id, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(db, "DELETE FROM flavor_access WHERE flavor_id = $1 AND project_id = $2",
-                        DB_ARGS(db_s(id), db_s(project_id)), &result, err);
-    if (rc == RC_OK && db_n_affected(result) == 0) {
-        return fault(err, RC_NOT_FOUND, "Flavor access not found for %.255s / %.255s combination.",
-                     id, project_id);
-    }
-    return rc;
+    bool is_changed = false;
+    enum rc rc =
+        db_run_any(db, "DELETE FROM flavor_access WHERE flavor_id = $1 AND project_id = $2",
+                   DB_ARGS(db_s(id), db_s(project_id)), &is_changed, err);
+    return rc == RC_OK && !is_changed
+               ? fault(err, RC_NOT_FOUND,
+                       "Flavor access not found for %.255s / %.255s combination.", id, project_id)
+               : rc;
 }
 
 enum rc
 flavor_db_revoke_all(struct db *db, const char *project_id, int64_t *ret_n, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(db, "DELETE FROM flavor_access WHERE project_id = $1",
-                        DB_ARGS(db_s(project_id)), &result, err);
-    if (rc == RC_OK) {
-        *ret_n = db_n_affected(result);
-    }
-    return rc;
+    return db_run_count(db, "DELETE FROM flavor_access WHERE project_id = $1",
+                        DB_ARGS(db_s(project_id)), ret_n, err);
 }

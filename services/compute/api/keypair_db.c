@@ -86,11 +86,10 @@ keypair_db_show(struct db *db, const char *user_id, unsigned version, const char
 enum rc
 keypair_db_delete(struct db *db, const char *user_id, const char *name, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(db, "DELETE FROM keypair WHERE user_id = $1 AND name = $2",
-                        DB_ARGS(db_s(user_id), db_s(name)), &result, err);
-    if (rc == RC_OK && db_n_affected(result) == 0) {
-        return fault(err, RC_NOT_FOUND, "Keypair %.255s not found for user %s", name, user_id);
-    }
-    return rc;
+    bool is_changed = false;
+    enum rc rc = db_run_any(db, "DELETE FROM keypair WHERE user_id = $1 AND name = $2",
+                            DB_ARGS(db_s(user_id), db_s(name)), &is_changed, err);
+    return rc == RC_OK && !is_changed
+               ? fault(err, RC_NOT_FOUND, "Keypair %.255s not found for user %s", name, user_id)
+               : rc;
 }

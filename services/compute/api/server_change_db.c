@@ -58,27 +58,16 @@ server_db_set_metadata(struct db *db, const struct server_brief *server, const c
     return rc;
 }
 
-static enum rc
-run_and_count(struct db *db, const char *sql, const struct db_arg *args, size_t n_args,
-              int64_t *ret_n, struct err *err)
-{
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(db, sql, args, n_args, &result, err);
-    if (rc == RC_OK) {
-        *ret_n = db_n_affected(result);
-    }
-    return rc;
-}
-
 enum rc
 server_db_unset_metadata(struct db *db, const char *id, const char *key, struct err *err)
 {
-    int64_t n = 0;
-    enum rc rc = run_and_count(db,
-                               "UPDATE server SET metadata = metadata - $2, updated_at = now()"
-                               " WHERE id = $1 AND deleted_at IS NULL AND metadata ? $2",
-                               DB_ARGS(db_s(id), db_s(key)), &n, err);
-    return rc == RC_OK && !n ? fault(err, RC_NOT_FOUND, "Metadata item was not found") : rc;
+    bool is_changed = false;
+    enum rc rc = db_run_any(db,
+                            "UPDATE server SET metadata = metadata - $2, updated_at = now()"
+                            " WHERE id = $1 AND deleted_at IS NULL AND metadata ? $2",
+                            DB_ARGS(db_s(id), db_s(key)), &is_changed, err);
+    return rc == RC_OK && !is_changed ? fault(err, RC_NOT_FOUND, "Metadata item was not found")
+                                      : rc;
 }
 
 enum rc
@@ -116,32 +105,32 @@ enum rc
 server_db_add_tag(struct db *db, const char *id, const char *tag, int max_tags, bool *ret_is_new,
                   struct err *err)
 {
-    int64_t n = 0;
-    enum rc rc = run_and_count(
+    bool is_changed = false;
+    enum rc rc = db_run_any(
         db,
         "UPDATE server SET tags = array_append(tags, $2), updated_at = now() WHERE id = $1"
         " AND deleted_at IS NULL AND $2 <> ALL (tags) AND cardinality(tags) < $3::int",
-        DB_ARGS(db_s(id), db_s(tag), db_i(max_tags)), &n, err);
-    if (rc == RC_OK && !n) { // it was there, or there is no room
+        DB_ARGS(db_s(id), db_s(tag), db_i(max_tags)), &is_changed, err);
+    if (rc == RC_OK && !is_changed) { // it was there, or there is no room
         rc = server_db_find_tag(db, id, tag, err);
         rc = rc == RC_NOT_FOUND
                  ? fault(err, RC_INVALID, "The number of tags exceeded the per-server limit %d",
                          max_tags)
                  : rc;
     }
-    *ret_is_new = n > 0;
+    *ret_is_new = is_changed;
     return rc;
 }
 
 enum rc
 server_db_remove_tag(struct db *db, const char *id, const char *tag, struct err *err)
 {
-    int64_t n = 0;
-    enum rc rc = run_and_count(db,
-                               "UPDATE server SET tags = array_remove(tags, $2), updated_at = now()"
-                               " WHERE id = $1 AND deleted_at IS NULL AND $2 = ANY (tags)",
-                               DB_ARGS(db_s(id), db_s(tag)), &n, err);
-    return rc == RC_OK && !n ? no_tag(id, tag, err) : rc;
+    bool is_changed = false;
+    enum rc rc = db_run_any(db,
+                            "UPDATE server SET tags = array_remove(tags, $2), updated_at = now()"
+                            " WHERE id = $1 AND deleted_at IS NULL AND $2 = ANY (tags)",
+                            DB_ARGS(db_s(id), db_s(tag)), &is_changed, err);
+    return rc == RC_OK && !is_changed ? no_tag(id, tag, err) : rc;
 }
 
 enum rc

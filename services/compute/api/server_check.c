@@ -14,7 +14,22 @@ text_of(json_t *object, const char *name)
     return text ? text : "";
 }
 
-// GET with the requester's token; what was answered is kept for a moment per project.
+// With the requester's token.
+static enum rc
+get(struct request *request, const char *url, json_t **ret_json, struct err *err)
+{
+    struct compute *compute = request_context(request);
+    struct call call = {
+        .method = "GET",
+        .url = url,
+        .token = request_header(request, "X-Auth-Token"),
+        .request_id = request_id(request),
+        .timeout_ms = CALL_TIMEOUT_MS,
+    };
+    return client_call(compute->client, &call, ret_json, err);
+}
+
+// What was answered is kept for a moment per project.
 static enum rc
 get_cached(struct request *request, const char *base, const char *path, json_t **ret_json,
            struct err *err)
@@ -28,14 +43,7 @@ get_cached(struct request *request, const char *base, const char *path, json_t *
         return RC_OK;
     }
     g_autofree char *url = g_strconcat(base, path, NULL);
-    struct call call = {
-        .method = "GET",
-        .url = url,
-        .token = request_header(request, "X-Auth-Token"),
-        .request_id = request_id(request),
-        .timeout_ms = CALL_TIMEOUT_MS,
-    };
-    enum rc rc = client_call(compute->client, &call, ret_json, err);
+    enum rc rc = get(request, url, ret_json, err);
     if (rc == RC_OK && !*ret_json) {
         return fault(err, RC_BAD_GATEWAY, "GET %s: the reply is empty", url);
     }
@@ -128,14 +136,7 @@ check_given_port(struct request *request, struct wanted_port *port, struct err *
     struct compute *compute = request_context(request);
     json_auto_t *reply = NULL;
     g_autofree char *url = g_strdup_printf("%s/v2.0/ports/%s", compute->network_url, port->port_id);
-    struct call call = {
-        .method = "GET",
-        .url = url,
-        .token = request_header(request, "X-Auth-Token"),
-        .request_id = request_id(request),
-        .timeout_ms = CALL_TIMEOUT_MS,
-    };
-    enum rc rc = client_call(compute->client, &call, &reply, err);
+    enum rc rc = get(request, url, &reply, err);
     if (rc == RC_NOT_FOUND || rc == RC_FORBIDDEN) {
         return fault(err, RC_INVALID, "Port id %.64s could not be found.", port->port_id);
     }

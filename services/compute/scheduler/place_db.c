@@ -116,8 +116,7 @@ static enum rc
 claim(struct db *db, const struct job *job, const char *host, const struct place_request *request,
       bool *ret_claimed, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(
+    return db_run_any(
         db,
         "WITH h AS (UPDATE compute_host SET vcpus_claimed = vcpus_claimed + $3::bigint, "
         "ram_claimed = ram_claimed +"
@@ -131,11 +130,7 @@ claim(struct db *db, const struct job *job, const char *host, const struct place
         "$5 FROM h",
         DB_ARGS(db_s(job->id), db_s(host), db_i(request->vcpus), db_i(request->ram_mib),
                 db_i(request->disk_gib), db_b(request->forced_host != NULL)),
-        &result, err);
-    if (rc == RC_OK) {
-        *ret_claimed = db_n_affected(result) == 1;
-    }
-    return rc;
+        ret_claimed, err);
 }
 
 static enum rc

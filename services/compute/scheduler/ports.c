@@ -73,19 +73,61 @@ new_port_body(const struct job *job, json_t *row)
 }
 
 static enum rc
+see_given(struct scheduler *scheduler, json_t *row, json_t **ret_seen, struct err *err)
+{
+    g_autofree char *path = g_strdup_printf("/v2.0/ports/%s", text_of(row, "port_id"));
+    enum rc rc = network_call(scheduler, "GET", path, NULL, ret_seen, err);
+    return rc == RC_OK && !json_is_object(json_object_get(*ret_seen, "port"))
+               ? fault(err, RC_BAD_GATEWAY, "the network's reply has no port")
+               : rc;
+}
+
+// A port of the user's is changed as it was seen or not at all (RC_PRECONDITION): a change that was
+// overtaken on its way by another server's, or by the end of this one, is nobody's.
+static enum rc
+write_given(struct scheduler *scheduler, json_t *seen, json_t *binding, json_t **ret_reply,
+            struct err *err)
+{
+    json_t *port = json_object_get(seen, "port");
+    g_autofree char *url =
+        g_strdup_printf("%s/v2.0/ports/%s", scheduler->network_url, text_of(port, "id"));
+    g_autofree char *match =
+        g_strdup_printf("revision_number=%" JSON_INTEGER_FORMAT,
+                        json_integer_value(json_object_get(port, "revision_number")));
+    struct call call = {
+        .method = "PUT", .url = url, .body = binding, .timeout_ms = CALL_MS, .if_match = match};
+    return client_call(scheduler->client, &call, ret_reply, err);
+}
+
+// The server is still ours after the port was seen: who gives it back does so later than that.
+static enum rc
+bind_given(struct scheduler *scheduler, const struct job *job, json_t *row, json_t **ret_reply,
+           struct err *err)
+{
+    struct db *db;
+    json_auto_t *seen = NULL;
+    enum rc rc = see_given(scheduler, row, &seen, err);
+    if (rc != RC_OK || (rc = db_get(scheduler->pool, &db, err)) != RC_OK ||
+        (rc = work_db_renew(db, job, err)) != RC_OK) {
+        return rc;
+    }
+    json_auto_t *binding =
+        json_pack("{s:{s:s,s:s,s:s}}", "port", "device_id", job->id, "device_owner", "compute:nova",
+                  "binding:host_id", job_text(job, "host"));
+    return write_given(scheduler, seen, binding, ret_reply, err);
+}
+
+static enum rc
 make_one(struct scheduler *scheduler, const struct job *job, json_t *row, json_t **ret_port,
          struct err *err)
 {
-    json_auto_t *reply = NULL, *body = NULL;
+    json_auto_t *reply = NULL;
     enum rc rc;
     if (json_is_true(json_object_get(row, "is_ours"))) {
-        body = new_port_body(job, row);
+        json_auto_t *body = new_port_body(job, row);
         rc = network_call(scheduler, "POST", "/v2.0/ports", body, &reply, err);
     } else {
-        g_autofree char *path = g_strdup_printf("/v2.0/ports/%s", text_of(row, "port_id"));
-        body = json_pack("{s:{s:s,s:s,s:s}}", "port", "device_id", job->id, "device_owner",
-                         "compute:nova", "binding:host_id", job_text(job, "host"));
-        rc = network_call(scheduler, "PUT", path, body, &reply, err);
+        rc = bind_given(scheduler, job, row, &reply, err);
     }
     if (rc == RC_OK && !json_is_object(json_object_get(reply, "port"))) {
         rc = fault(err, RC_BAD_GATEWAY, "the network's reply has no port");
@@ -206,42 +248,36 @@ make_all(struct scheduler *scheduler, struct db *db, struct job *job, struct err
     return rc == RC_OK && json_array_size(made) ? work_db_store_ports(db, job, made, err) : rc;
 }
 
-// A deletion takes the server over at once, and may have looked for a port that the network was
-// just making: who made it takes it back.
+// A deletion takes the server over at once, and may have taken away a port that the network was yet
+// to make or bind: the network refuses that (ARCHITECTURE.md, Network).
 enum rc
 ports_make(struct scheduler *scheduler, struct job *job, struct err *err)
 {
     struct db *db;
     enum rc rc = db_get(scheduler->pool, &db, err);
-    rc = rc ? rc : make_all(scheduler, db, job, err);
-    if (rc == RC_OK) {
+    return rc == RC_OK ? make_all(scheduler, db, job, err) : rc;
+}
+
+// Also written when it is nobody's, so that a binding on its way comes too late.
+static enum rc
+unbind_given(struct scheduler *scheduler, const struct job *job, json_t *row, struct err *err)
+{
+    json_auto_t *seen = NULL;
+    enum rc rc = see_given(scheduler, row, &seen, err);
+    const char *device = text_of(json_object_get(seen, "port"), "device_id");
+    if (rc != RC_OK || (device && *device && strcmp(device, job->id) != 0)) {
         return rc;
     }
-    bool is_leaving = false;
-    struct err why = {0};
-    enum rc seen = work_db_is_leaving(db, job, &is_leaving, &why);
-    seen = seen == RC_OK && is_leaving ? ports_unmake(scheduler, job, &why) : seen;
-    if (seen) {
-        log_warn("ports of a deleted server may be left", kv("server_id", job->id),
-                 kv("reason", why.message));
-    }
-    return rc;
+    json_auto_t *binding = json_pack("{s:{s:s,s:s,s:s}}", "port", "device_id", "", "device_owner",
+                                     "", "binding:host_id", "");
+    return write_given(scheduler, seen, binding, NULL, err);
 }
 
 static enum rc
-unmake_one(struct scheduler *scheduler, json_t *row, struct err *err)
+delete_ours(struct scheduler *scheduler, const char *port_id, struct err *err)
 {
-    g_autofree char *path = g_strdup_printf("/v2.0/ports/%s", text_of(row, "port_id"));
-    json_auto_t *body = NULL;
-    enum rc rc;
-    if (json_is_true(json_object_get(row, "is_ours"))) {
-        rc = network_call(scheduler, "DELETE", path, NULL, NULL, err);
-    } else {
-        body = json_pack("{s:{s:s,s:s,s:s}}", "port", "device_id", "", "device_owner", "",
-                         "binding:host_id", "");
-        rc = network_call(scheduler, "PUT", path, body, NULL, err);
-    }
-    return rc == RC_NOT_FOUND ? RC_OK : rc;
+    g_autofree char *path = g_strdup_printf("/v2.0/ports/%s", port_id);
+    return network_call(scheduler, "DELETE", path, NULL, NULL, err);
 }
 
 enum rc
@@ -251,19 +287,14 @@ ports_unmake(struct scheduler *scheduler, const struct job *job, struct err *err
     size_t i;
     json_array_foreach(job->ports, i, row)
     {
-        enum rc rc = unmake_one(scheduler, row, err);
-        if (rc != RC_OK) {
+        enum rc rc = json_is_true(json_object_get(row, "is_ours"))
+                         ? delete_ours(scheduler, text_of(row, "port_id"), err)
+                         : unbind_given(scheduler, job, row, err);
+        if (rc != RC_OK && rc != RC_NOT_FOUND) {
             return rc;
         }
     }
     return RC_OK;
-}
-
-enum rc
-ports_delete_stray(struct scheduler *scheduler, const char *port_id, struct err *err)
-{
-    json_auto_t *row = json_pack("{s:s,s:b}", "port_id", port_id, "is_ours", true);
-    return unmake_one(scheduler, row, err);
 }
 
 enum rc

@@ -62,7 +62,8 @@ static bool
 is_passing(enum rc rc)
 {
     return rc_is_retryable(rc) || rc == RC_BAD_GATEWAY || rc == RC_INTERNAL ||
-           rc == RC_UNAUTHORIZED || rc == RC_TOO_MANY;
+           rc == RC_UNAUTHORIZED || rc == RC_TOO_MANY ||
+           rc == RC_PRECONDITION; // somebody changed the port meanwhile
 }
 
 static enum rc

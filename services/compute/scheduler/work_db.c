@@ -97,20 +97,6 @@ work_db_renew(struct db *db, const struct job *job, struct err *err)
 }
 
 enum rc
-work_db_is_leaving(struct db *db, const struct job *job, bool *ret_leaving, struct err *err)
-{
-    g_autoptr(db_result) row = NULL;
-    enum rc rc = db_run_one(db,
-                            "SELECT deleted_at IS NOT NULL OR task_state IS NOT DISTINCT FROM "
-                            "'deleting' AS leaving FROM server WHERE id = $1",
-                            DB_ARGS(db_s(job->id)), &row, err);
-    if (rc == RC_OK) {
-        *ret_leaving = db_bool(row, 0, "leaving");
-    }
-    return rc;
-}
-
-enum rc
 work_db_release(struct db *db, const struct job *job, int due_ms, bool *ret_changed,
                 struct err *err)
 {
@@ -155,7 +141,8 @@ work_db_store_ticket(struct db *db, const char *server_id, json_t *ticket, struc
     char *text = json_dumps(ticket, JSON_COMPACT);
     enum rc rc = db_run(
         db,
-        "UPDATE server SET image = image || jsonb_build_object('ticket', $2::jsonb) WHERE id = $1",
+        "UPDATE server SET image = image || jsonb_build_object('ticket', $2::jsonb) WHERE id = $1"
+        " AND image_id = ($2::jsonb->>'id')::uuid",
         DB_ARGS(db_s(server_id), db_s(text)), NULL, err);
     free(text);
     return rc;

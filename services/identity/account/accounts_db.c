@@ -6,6 +6,19 @@
 
 #define DOMAIN_ID "default"
 
+// $2: the window.
+#define LEFT_S "ceil($2::bigint - extract(epoch FROM now() - window_start))::bigint"
+
+static enum rc
+too_many(const db_result *rows, struct err *err)
+{
+    rc_ignore(fault(err, RC_TOO_MANY, "too many requests: try again later"));
+    if (err) {
+        err->retry_after_s = (unsigned)MAX(1, db_int(rows, 0, "left_s"));
+    }
+    return RC_TOO_MANY;
+}
+
 enum rc
 accounts_db_count(struct db *db, const char *bucket, int64_t max, int64_t window_s, struct err *err)
 {
@@ -18,17 +31,21 @@ accounts_db_count(struct db *db, const char *bucket, int64_t max, int64_t window
                    "1 ELSE l.n + 1 END,"
                    " window_start = CASE WHEN l.window_start <= now() - $2::bigint * interval '1 "
                    "second' THEN now() ELSE l.window_start END"
-                   " RETURNING n, ceil($2::bigint - extract(epoch FROM now() - "
-                   "window_start))::bigint AS left_s",
+                   " RETURNING n, " LEFT_S " AS left_s",
                    DB_ARGS(db_s(bucket), db_i(window_s)), &rows, err);
-    if (rc || db_int(rows, 0, "n") <= max) {
-        return rc;
-    }
-    rc = fault(err, RC_TOO_MANY, "too many requests: try again later");
-    if (err) {
-        err->retry_after_s = (unsigned)MAX(1, db_int(rows, 0, "left_s"));
-    }
-    return rc;
+    return rc || db_int(rows, 0, "n") <= max ? rc : too_many(rows, err);
+}
+
+enum rc
+accounts_db_has_room(struct db *db, const char *bucket, int64_t max, int64_t window_s,
+                     struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_run(db,
+                        "SELECT " LEFT_S " AS left_s FROM rate_limit WHERE bucket = $1 AND n >= "
+                        "$3::bigint AND window_start > now() - $2::bigint * interval '1 second'",
+                        DB_ARGS(db_s(bucket), db_i(window_s), db_i(max)), &rows, err);
+    return rc || !db_n_rows(rows) ? rc : too_many(rows, err);
 }
 
 enum rc

@@ -7,6 +7,9 @@
 // the window.
 enum rc accounts_db_count(struct db *db, const char *bucket, int64_t max, int64_t window_s,
                           struct err *err) CHECKED;
+// RC_TOO_MANY with retry_after_s when `max` were counted in the bucket within the window.
+enum rc accounts_db_has_room(struct db *db, const char *bucket, int64_t max, int64_t window_s,
+                             struct err *err) CHECKED;
 
 enum rc accounts_db_is_known(struct db *db, const char *email, bool *ret_known,
                              struct err *err) CHECKED;

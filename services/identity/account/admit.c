@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/account/admit.h"
 #include "common/base/util.h"
+#include "common/log/log.h"
 #include "services/identity/account/accounts_db.h"
 #include "services/identity/account/mail_address.h"
 
@@ -37,7 +38,7 @@ count_tx(struct db *db, void *argument, struct err *err)
 }
 
 static enum rc
-run_count(struct request *request, struct count *count, struct err *err)
+run_count(const struct request *request, struct count *count, struct err *err)
 {
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
@@ -106,4 +107,32 @@ admit_token(struct request *request, struct err *err)
     g_autofree char *network = account_network(request_client_address(request));
     struct count count = {conf_of(request), {{"token ", network, "rate_token"}}};
     return run_count(request, &count, err);
+}
+
+#define FAILED_LOGIN "login "
+
+enum rc
+admit_login(const struct request *request, struct err *err)
+{
+    const struct conf *conf = conf_of(request);
+    struct db *db = NULL;
+    g_autofree char *network = account_network(request_client_address(request)),
+                    *bucket = g_strconcat(FAILED_LOGIN, network, NULL);
+    enum rc rc = request_db(request, &db, err);
+    return rc ? rc
+              : accounts_db_has_room(db, bucket, conf_int(conf, "accounts", "rate_login"),
+                                     conf_int(conf, "accounts", "rate_window"), err);
+}
+
+void
+admit_login_failed(const struct request *request)
+{
+    static struct log_limit limit;
+    struct err err = {0};
+    g_autofree char *network = account_network(request_client_address(request));
+    struct count count = {conf_of(request), {{FAILED_LOGIN, network, "rate_login"}}};
+    enum rc rc = run_count(request, &count, &err);
+    if (rc && rc != RC_TOO_MANY && log_limit_allows(&limit, 1)) {
+        log_warn("cannot count a failed log-in", kv("reason", err.message));
+    }
 }

@@ -16,6 +16,12 @@ enum rc admit_account_mail(struct request *request, const char *what, const char
 // A request with a mail's token: per network.
 enum rc admit_token(struct request *request, struct err *err) CHECKED;
 
+// A log-in that proves something (password, TOTP, secret): RC_TOO_MANY while too many of its
+// network have failed. One statement.
+enum rc admit_login(const struct request *request, struct err *err) CHECKED;
+// Counts one that has failed.
+void admit_login_failed(const struct request *request);
+
 // account_text.c, pure.
 // What limits count as one network: IPv4 /24, IPv6 /56. The caller frees.
 char *account_network(const char *address);

@@ -7,9 +7,23 @@
 
 // ---- regions: the client may choose the id
 
+// null is no description, here alone.
+static enum rc
+before_region_update(struct resource_op *op, struct err *err)
+{
+    if (json_is_null(json_object_get(op->values, "description"))) {
+        json_object_set_new(op->values, "description", json_string(""));
+    }
+    return RC_OK;
+}
+
 static enum rc
 before_region_create(struct resource_op *op, struct err *err)
 {
+    enum rc rc = before_region_update(op, err);
+    if (rc) {
+        return rc;
+    }
     json_t *id = json_object_get(op->input, "id");
     if (!id || json_is_null(id) || (json_is_string(id) && !json_string_length(id))) {
         return RC_OK;
@@ -26,7 +40,8 @@ before_region_create(struct resource_op *op, struct err *err)
 }
 
 static const struct attribute region_attributes[] = {
-    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK, .max = 65535, .default_json = "\"\""},
+    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535,
+     .default_json = "\"\""},
     {"parent_region_id", ATTR_TEXT, ATTR_RW | ATTR_FILTER | ATTR_NULLABLE, .max = 255},
     {0},
 };
@@ -45,6 +60,7 @@ static const struct resource region = {
     .default_sort = "id",
     .attributes = region_attributes,
     .before_create = before_region_create,
+    .before_update = before_region_update,
 };
 
 // ---- services

@@ -81,10 +81,41 @@ check(struct resource_op *op, struct err *err)
     return rc;
 }
 
+static bool
+is_same(json_t *one, json_t *other)
+{
+    one = json_is_null(one) ? NULL : one;
+    other = json_is_null(other) ? NULL : other;
+    return one == other || json_equal(one, other);
+}
+
+// What an EC2 key was made under stays: it can be neither taken off nor put on later.
+static enum rc
+check_scope_stays(struct resource_op *op, struct err *err)
+{
+    static const char *const names[] = {"trust_id", "app_cred_id", "access_token_id", "access_id"};
+    const char *given = json_string_value(json_object_get(op->values, "blob"));
+    if (!given || g_strcmp0(old_text(op, "type"), "ec2")) {
+        return RC_OK;
+    }
+    char *old = NULL;
+    enum rc rc = secret_read(identity_of(op->request)->secrets, "credential", op->id,
+                             old_text(op, "sealed"), old_text(op, "blob"), &old, err);
+    json_auto_t *was = old ? json_loads(old, 0, NULL) : NULL, *will = json_loads(given, 0, NULL);
+    secret_text_free(old);
+    for (size_t i = 0; rc == RC_OK && i < N_ELEMENTS(names); i++) {
+        if (!is_same(json_object_get(was, names[i]), json_object_get(will, names[i]))) {
+            rc = fault(err, RC_INVALID, "%s can not be updated for credential", names[i]);
+        }
+    }
+    return rc;
+}
+
 static enum rc
 before_update(struct resource_op *op, struct err *err)
 {
     enum rc rc = check_owner(op, err);
+    rc = rc ? rc : check_scope_stays(op, err);
     return rc ? rc : check(op, err);
 }
 

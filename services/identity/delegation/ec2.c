@@ -29,9 +29,9 @@ allow(const struct request *request, const char *rule, struct err *err)
 static json_t *
 item_json(const struct request *request, const struct ec2_key *key)
 {
-    return json_pack("{s:s, s:s?, s:s, s:s, s:n, s:{s:o}}", "user_id", key->user_id, "tenant_id",
+    return json_pack("{s:s, s:s?, s:s, s:s, s:O?, s:{s:o}}", "user_id", key->user_id, "tenant_id",
                      key->project_id, "access", key->access, "secret", key->secret, "trust_id",
-                     "links", "self",
+                     json_object_get(key->blob, "trust_id"), "links", "self",
                      json_sprintf("%s/v3/users/%s/credentials/OS-EC2/%s", request_base_url(request),
                                   key->user_id, key->access));
 }

@@ -90,7 +90,7 @@ log_in(struct request *request, const struct client *client, struct reply *reply
     const struct login login = {
         .has_appcred = true, .appcred_id = client->id, .appcred_secret = client->secret};
     struct session session = {0};
-    enum rc rc = auth_open(request, &login, &session, err);
+    enum rc rc = auth_log_in(request, &login, &session, err);
     if (rc == RC_OK) {
         rc = reply_access_token(&session, reply);
     } else if (rc == RC_UNAUTHORIZED || rc == RC_NOT_FOUND || rc == RC_FORBIDDEN) {

@@ -26,7 +26,8 @@ before_delete(struct resource_op *op, struct err *err)
 static const struct attribute attributes[] = {
     {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 64},
     {"domain_id", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_NULLABLE, .max = 64},
-    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK, .max = 65535, .default_json = "\"\""},
+    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535,
+     .default_json = "\"\""},
     {0},
 };
 static const struct resource group = {

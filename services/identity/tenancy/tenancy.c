@@ -79,7 +79,8 @@ before_domain_delete(struct resource_op *op, struct err *err)
 
 static const struct attribute domain_attributes[] = {
     {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 64},
-    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK, .max = 65535, .default_json = "\"\""},
+    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535,
+     .default_json = "\"\""},
     {"enabled", ATTR_BOOL, ATTR_RW | ATTR_FS, .default_json = "true"},
     {"explicit_domain_id", ATTR_TEXT, ATTR_CREATE | ATTR_VIRTUAL | ATTR_HIDDEN, .max = 64},
     {"tags", ATTR_ARRAY, ATTR_RW, .max = 80, .default_json = "[]"},
@@ -108,19 +109,9 @@ static const struct resource domain = {
 
 // ---- projects
 
-// null is no description.
-static void
-blank_description(struct resource_op *op)
-{
-    if (json_is_null(json_object_get(op->values, "description"))) {
-        json_object_set_new(op->values, "description", json_string(""));
-    }
-}
-
 static enum rc
 before_project_create(struct resource_op *op, struct err *err)
 {
-    blank_description(op);
     enum rc rc = check_tags(json_object_get(op->values, "tags"), err);
     rc = rc ? rc : options_check(op, tenancy_options, err);
     rc = rc ? rc : identity_strip_name(op, err);
@@ -171,7 +162,6 @@ before_project_update(struct resource_op *op, struct err *err)
     rc = rc ? rc : check_tags(json_object_get(op->values, "tags"), err);
     rc = rc ? rc : identity_strip_name(op, err);
     rc = rc ? rc : check_stays(op, err);
-    blank_description(op);
     rc = rc ? rc : hierarchy_check_update(op, err);
     return rc == RC_OK && is_being_disabled(op) ? revoke_project(op, err) : rc;
 }

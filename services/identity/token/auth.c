@@ -4,6 +4,7 @@
 #include "services/identity/token/auth.h"
 #include "common/base/util.h"
 #include "common/log/log.h"
+#include "services/identity/account/admit.h"
 #include "services/identity/catalog/catalog_cache.h"
 #include "services/identity/delegation/appcred_db.h"
 #include "services/identity/delegation/trust_db.h"
@@ -248,48 +249,24 @@ fill_person(const struct identity *identity, const struct person *person,
     }
 }
 
-// The catalog's text goes into the encoded token as it is.
-static char *
-join_catalog(json_t *token, const char *catalog)
-{
-    json_auto_t *root = json_pack("{s:O}", "token", token);
-    char *text = json_dumps(root, JSON_COMPACT);
-    char *reply =
-        catalog ? g_strdup_printf("%.*s,\"catalog\":%s}}", (int)strlen(text) - 2, text, catalog)
-                : g_strdup(text);
-    free(text);
-    return reply;
-}
-
-static enum rc
-add_appcred(struct db *db, const struct auth_context *context, json_t *token, struct err *err)
-{
-    g_autofree char *item = NULL;
-    enum rc rc = appcred_db_in_token(db, context->audit_id, &item, err);
-    if (rc == RC_OK) {
-        json_object_set_new(token, APPCRED, json_loads(item, 0, NULL));
-    }
-    return rc == RC_NOT_FOUND ? fault(err, rc, "Could not find token.") : rc; // just deleted
-}
-
 enum rc
 auth_reply(const struct request *request, const struct auth_context *context, const char *text,
            struct reply *reply, struct err *err)
 {
     bool is_scoped = context->project_id[0] || context->domain_id[0] || context->is_system;
-    g_autofree char *catalog = NULL;
+    g_autofree char *catalog = NULL, *appcred = NULL;
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
     if (rc == RC_OK && is_scoped && !request_query(request, "nocatalog")) {
         rc = catalog_cache_text(identity_of(request)->catalog, db, context->project_id, &catalog,
                                 err);
     }
-    json_auto_t *token = rc ? NULL : token_json(context);
     if (rc == RC_OK && context->appcred_id && context->appcred_id[0]) {
-        rc = add_appcred(db, context, token, err);
+        rc = appcred_db_in_token(db, context->audit_id, &appcred, err);
+        rc = rc == RC_NOT_FOUND ? fault(err, rc, "Could not find token.") : rc; // just deleted
     }
     if (rc == RC_OK) {
-        reply->text = join_catalog(token, catalog);
+        reply->text = token_text(context, catalog, appcred);
         if (text) {
             reply_header(reply, "X-Subject-Token", text);
         }
@@ -339,7 +316,7 @@ sign(const struct identity *identity, struct db *db, const struct login *login,
         !delegation_of(person)) {
         rc = auth_db_forget_failures(db, db_text(person->row, 0, "id"), err);
     }
-    json_auto_t *claims = claims_from_context(&session->token);
+    g_autofree char *claims = claims_text(&session->token);
     rc = rc ? rc : jws_sign(identity->keys, claims, &session->text, err);
     if (rc == RC_OK) {
         auth_quick_keep(identity, login, session, claims);
@@ -406,6 +383,20 @@ auth_open(const struct request *request, const struct login *login, struct sessi
     return sign(identity, db, login, session, err);
 }
 
+// What can be guessed is limited by network.
+enum rc
+auth_log_in(const struct request *request, const struct login *login, struct session *session,
+            struct err *err)
+{
+    bool can_be_guessed = login->has_password || login->has_totp || login->has_appcred;
+    enum rc rc = can_be_guessed ? admit_login(request, err) : RC_OK;
+    rc = rc ? rc : auth_open(request, login, session, err);
+    if (rc == RC_UNAUTHORIZED && can_be_guessed) {
+        admit_login_failed(request);
+    }
+    return rc;
+}
+
 void
 session_done(struct session *session)
 {
@@ -429,7 +420,7 @@ create_token(struct request *request, struct reply *reply, struct err *err)
     }
     login.receipt = request_header(request, "Openstack-Auth-Receipt");
     struct session session = {0};
-    rc = auth_open(request, &login, &session, err);
+    rc = auth_log_in(request, &login, &session, err);
     if (rc == RC_OK && !session.text) {
         reply->status = 401;
         reply->json = g_steal_pointer(&session.receipt_body);

@@ -95,6 +95,9 @@ struct session;
 // session->receipt says so. session: zeroed, to be given to session_done whatever happens.
 enum rc auth_open(const struct request *request, const struct login *login, struct session *session,
                   struct err *err) CHECKED;
+// The same for who logs in by themselves: RC_TOO_MANY when too many of that network have failed.
+enum rc auth_log_in(const struct request *request, const struct login *login,
+                    struct session *session, struct err *err) CHECKED;
 void session_done(struct session *session);
 // The token as Keystone shows it; text NULL: without header X-Subject-Token.
 enum rc auth_reply(const struct request *request, const struct auth_context *context,
@@ -104,5 +107,6 @@ char *auth_wrap(const struct request *request, const char *name, const char *ite
 // auth_place.c: the id of a role given by id or name when it is in held ([[id, name], …] of a
 // scope's row), else NULL.
 const char *auth_held_role(json_t *held, json_t *role);
-// token.c: {"token": …} of a context. catalog: JSON array text, NULL: none.
-json_t *token_json(const struct auth_context *auth);
+// token.c: {"token": …} of a context. catalog, appcred: JSON that goes in as it is; NULL: none. The
+// caller frees.
+char *token_text(const struct auth_context *auth, const char *catalog, const char *appcred);

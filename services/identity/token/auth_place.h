@@ -64,6 +64,6 @@ enum rc auth_quick_open(const struct identity *identity, const struct login *log
                         struct session *session, struct err *err) CHECKED;
 // A token was made without: its claims are for the next one.
 void auth_quick_keep(const struct identity *identity, const struct login *login,
-                     const struct session *session, json_t *claims);
+                     const struct session *session, const char *claims);
 enum rc method_check_oauth1(const struct request *request, struct db *db, struct person *person,
                             struct err *err) CHECKED;

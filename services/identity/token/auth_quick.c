@@ -112,22 +112,23 @@ auth_quick_open(const struct identity *identity, const struct login *login, stru
     token->issued_at_us = person->asked_at_us;
     token->expires_at_us = person->asked_at_us + identity->token_life_us;
     auth_descend(person->by_token, token);
-    json_auto_t *claims = claims_from_context(token);
+    g_autofree char *claims = claims_text(token);
     return jws_sign(identity->keys, claims, &session->text, err);
 }
 
 // Rules that want more than a token are asked each time.
 void
 auth_quick_keep(const struct identity *identity, const struct login *login,
-                const struct session *session, json_t *claims)
+                const struct session *session, const char *claims)
 {
     if (!session->is_quick) {
         return;
     }
     struct err why = {0};
     struct auth_context *held = NULL;
-    json_auto_t *options = db_json(session->person.row, 0, "options");
-    if (mfa_is_enough(options, "token") && context_from_claims(claims, &held, &why) == RC_OK) {
+    json_auto_t *options = db_json(session->person.row, 0, "options"),
+                *read = json_loads(claims, 0, NULL);
+    if (mfa_is_enough(options, "token") && context_from_claims(read, &held, &why) == RC_OK) {
         const struct scope_key key = key_of(login, session);
         scope_cache_put(identity->scopes, &key, held, session->scope_epoch);
         auth_context_unref(held);

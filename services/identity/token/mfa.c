@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/token/mfa.h"
 #include "common/base/util.h"
+#include "common/json/write.h"
 #include <string.h>
 
 #define RULES_MAX 16
@@ -101,10 +102,15 @@ receipt_issue(const struct identity *identity, struct session *session, json_t *
 {
     const struct auth_context *token = &session->token;
     int64_t ends_us = token->issued_at_us + identity->receipt_life_us;
-    json_auto_t *claims = json_pack("{s:s, s:s, s:s, s:I, s:I}", "rcpt", session->methods, "sub",
-                                    token->user_id, "udom", token->user_domain_id, "iat_us",
-                                    (json_int_t)token->issued_at_us, "exp_us", (json_int_t)ends_us);
-    enum rc rc = jws_sign(identity->keys, claims, &session->receipt, err);
+    g_autoptr(GString) claims = g_string_new(NULL);
+    json_write_open(claims, '{');
+    json_write_member(claims, "rcpt", session->methods);
+    json_write_member(claims, "sub", token->user_id);
+    json_write_member(claims, "udom", token->user_domain_id);
+    json_write_member_int(claims, "iat_us", token->issued_at_us);
+    json_write_member_int(claims, "exp_us", ends_us);
+    json_write_close(claims, '}');
+    enum rc rc = jws_sign(identity->keys, claims->str, &session->receipt, err);
     if (rc == RC_OK) {
         session->receipt_body = body_of(session, options, ends_us);
     }

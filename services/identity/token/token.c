@@ -1,91 +1,137 @@
 // SPDX-License-Identifier: Apache-2.0
 // A token as Keystone shows it.
 #include "common/base/util.h"
-#include "services/identity/token/auth.h"
+#include "common/json/write.h"
+#include "services/identity/token/auth_place.h"
 #include <string.h>
 
-static json_t *
-named_json(const char *id, const char *name)
+static void
+write_named(GString *text, const char *id, const char *name)
 {
-    return json_pack("{s:s, s:s}", "id", id, "name", name);
-}
-
-static json_t *
-roles_json(const struct auth_context *auth)
-{
-    json_t *roles = json_array();
-    for (size_t i = 0; auth->roles[i]; i++) {
-        json_array_append_new(roles, named_json(auth->role_ids[i], auth->roles[i]));
-    }
-    return roles;
-}
-
-static json_t *
-methods_json(const struct auth_context *auth)
-{
-    json_t *methods = json_array();
-    g_auto(GStrv) parts = g_strsplit(auth->methods, ",", 8);
-    for (char **part = parts; *part; part++) {
-        json_array_append_new(methods, json_string(*part));
-    }
-    return methods;
+    json_write_open(text, '{');
+    json_write_member(text, "id", id);
+    json_write_member(text, "name", name);
+    json_write_close(text, '}');
 }
 
 static void
-add_scope(json_t *token, const struct auth_context *auth)
+write_domain(GString *text, const char *id, const char *name)
+{
+    json_write_name(text, "domain");
+    write_named(text, id, name);
+}
+
+static void
+write_roles(GString *text, const struct auth_context *auth)
+{
+    json_write_name(text, "roles");
+    json_write_open(text, '[');
+    for (size_t i = 0; auth->roles[i]; i++) {
+        write_named(text, auth->role_ids[i], auth->roles[i]);
+    }
+    json_write_close(text, ']');
+}
+
+static void
+write_scope(GString *text, const struct auth_context *auth)
 {
     if (auth->project_id[0]) {
-        json_t *project = named_json(auth->project_id, auth->project_name);
-        json_object_set_new(project, "domain",
-                            named_json(auth->project_domain_id, auth->project_domain_name));
-        json_object_set_new(token, "project", project);
-        json_object_set_new(token, "is_domain", json_false());
+        json_write_name(text, "project");
+        json_write_open(text, '{');
+        json_write_member(text, "id", auth->project_id);
+        json_write_member(text, "name", auth->project_name);
+        write_domain(text, auth->project_domain_id, auth->project_domain_name);
+        json_write_close(text, '}');
+        json_write_name(text, "is_domain");
+        json_write_bool(text, false);
     } else if (auth->domain_id[0]) {
-        json_object_set_new(token, "domain", named_json(auth->domain_id, auth->domain_name));
+        write_domain(text, auth->domain_id, auth->domain_name);
     } else if (auth->is_system) {
-        json_object_set_new(token, "system", json_pack("{s:b}", "all", 1));
+        json_write_name(text, "system");
+        json_write_json(text, "{\"all\":true}");
     } else {
         return;
     }
-    json_object_set_new(token, "roles", roles_json(auth));
+    write_roles(text, auth);
 }
 
-static json_t *
-time_or_null(int64_t us)
+static void
+write_user(GString *text, const struct auth_context *auth)
 {
-    char text[32];
-    iso8601_format(us, true, text);
-    text[us ? strlen(text) - 1 : 0] = '\0'; // Keystone writes this one without a Z
-    return us ? json_string(text) : json_null();
+    char ends_at[32];
+    iso8601_format(auth->password_expires_us, true, ends_at);
+    ends_at[strlen(ends_at) - 1] = '\0'; // Keystone writes this one without a Z
+    json_write_name(text, "user");
+    json_write_open(text, '{');
+    json_write_member(text, "id", auth->user_id);
+    json_write_member(text, "name", auth->user_name);
+    write_domain(text, auth->user_domain_id, auth->user_domain_name);
+    json_write_member(text, "password_expires_at", auth->password_expires_us ? ends_at : NULL);
+    json_write_close(text, '}');
 }
 
-json_t *
-token_json(const struct auth_context *auth)
+static void
+write_delegation(GString *text, const struct auth_context *auth)
+{
+    if (auth->trust_id && auth->trust_id[0]) {
+        json_write_name(text, "OS-TRUST:trust");
+        json_write_open(text, '{');
+        json_write_member(text, "id", auth->trust_id);
+        json_write_name(text, "impersonation");
+        json_write_bool(text, auth->is_impersonating);
+        json_write_name(text, "trustor_user");
+        json_write_open(text, '{');
+        json_write_member(text, "id", auth->trustor_id);
+        json_write_close(text, '}');
+        json_write_name(text, "trustee_user");
+        json_write_open(text, '{');
+        json_write_member(text, "id", auth->trustee_id);
+        json_write_close(text, '}');
+        json_write_close(text, '}');
+    }
+    if (auth->oauth_id && auth->oauth_id[0]) {
+        json_write_name(text, "OS-OAUTH1");
+        json_write_open(text, '{');
+        json_write_member(text, "access_token_id", auth->oauth_id);
+        json_write_member(text, "consumer_id", auth->oauth_consumer_id);
+        json_write_close(text, '}');
+    }
+}
+
+static void
+write_times(GString *text, const struct auth_context *auth)
 {
     char issued_at[32], expires_at[32];
     iso8601_format(auth->issued_at_us, true, issued_at);
     iso8601_format(auth->expires_at_us, true, expires_at);
-    json_t *user = named_json(auth->user_id, auth->user_name);
-    json_object_set_new(user, "domain", named_json(auth->user_domain_id, auth->user_domain_name));
-    json_object_set_new(user, "password_expires_at", time_or_null(auth->password_expires_us));
-    json_t *audit_ids = json_pack("[s]", auth->audit_id);
-    if (auth->audit_parent_id[0]) {
-        json_array_append_new(audit_ids, json_string(auth->audit_parent_id));
+    json_write_member(text, "expires_at", expires_at);
+    json_write_member(text, "issued_at", issued_at);
+}
+
+char *
+token_text(const struct auth_context *auth, const char *catalog, const char *appcred)
+{
+    GString *text = g_string_sized_new(1024 + (catalog ? strlen(catalog) : 0));
+    json_write_open(text, '{');
+    json_write_name(text, "token");
+    json_write_open(text, '{');
+    auth_write_methods(text, auth);
+    write_user(text, auth);
+    json_write_name(text, "audit_ids");
+    json_write_strings(text, auth->audit_id,
+                       auth->audit_parent_id[0] ? auth->audit_parent_id : NULL, NULL);
+    write_times(text, auth);
+    write_scope(text, auth);
+    write_delegation(text, auth);
+    if (appcred) {
+        json_write_name(text, APPCRED);
+        json_write_json(text, appcred);
     }
-    json_t *token =
-        json_pack("{s:o, s:o, s:o, s:s, s:s}", "methods", methods_json(auth), "user", user,
-                  "audit_ids", audit_ids, "expires_at", expires_at, "issued_at", issued_at);
-    add_scope(token, auth);
-    if (auth->trust_id && auth->trust_id[0]) {
-        json_object_set_new(token, "OS-TRUST:trust",
-                            json_pack("{s:s, s:b, s:{s:s}, s:{s:s}}", "id", auth->trust_id,
-                                      "impersonation", auth->is_impersonating, "trustor_user", "id",
-                                      auth->trustor_id, "trustee_user", "id", auth->trustee_id));
+    if (catalog) {
+        json_write_name(text, "catalog");
+        json_write_json(text, catalog);
     }
-    if (auth->oauth_id && auth->oauth_id[0]) {
-        json_object_set_new(token, "OS-OAUTH1",
-                            json_pack("{s:s, s:s}", "access_token_id", auth->oauth_id,
-                                      "consumer_id", auth->oauth_consumer_id));
-    }
-    return token;
+    json_write_close(text, '}');
+    json_write_close(text, '}');
+    return g_string_free(text, FALSE);
 }

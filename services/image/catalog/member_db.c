@@ -66,13 +66,8 @@ member_db_remove(struct db *db, const char *image_id, const char *member_id, str
 enum rc
 member_db_remove_all(struct db *db, const char *member_id, int64_t *ret_n, struct err *err)
 {
-    g_autoptr(db_result) result = NULL;
-    enum rc rc = db_run(db, "DELETE FROM image_member WHERE member_id = $1",
-                        DB_ARGS(db_s(member_id)), &result, err);
-    if (rc == RC_OK) {
-        *ret_n = db_n_affected(result);
-    }
-    return rc;
+    return db_run_count(db, "DELETE FROM image_member WHERE member_id = $1",
+                        DB_ARGS(db_s(member_id)), ret_n, err);
 }
 
 enum rc

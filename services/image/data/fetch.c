@@ -8,7 +8,8 @@
 #include <sys/socket.h>
 
 #define CONNECT_TIMEOUT_S 15L
-#define STALL_S 60L // no byte for this long: broken off
+#define STALL_S 60L // slower than MIN_SPEED for this long: broken off
+#define MIN_SPEED 1024L
 #define MAX_REDIRECTS 3L
 #define RETRY_PAUSE_MS 500
 
@@ -206,8 +207,9 @@ transfer_all(struct fetch *fetch, struct err *err)
     curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, MIN_SPEED);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALL_S);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)fetch->upload->service->import_timeout_s);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, give_up_when_stopping);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, fetch);

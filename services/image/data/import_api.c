@@ -6,6 +6,7 @@
 #include "services/image/api.h"
 #include "services/image/data/import.h"
 #include "services/image/data/job.h"
+#include "services/image/data/turns.h"
 #include "services/image/format/archive.h"
 #include "services/image/store/location_db.h"
 
@@ -171,7 +172,7 @@ start_job(struct import *import, enum upload_kind kind, struct job *job, int64_t
     if (is_instant(import, kind, &job->staged)) {
         job_run(job, NULL);
     } else {
-        g_thread_pool_push(service->fetchers, job, NULL);
+        turns_push(service->fetchers, job->upload->image->owner, job);
     }
     return RC_OK;
 }

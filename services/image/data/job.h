@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An import on its way: an upload that is not fed by a client but from a URL, another region, the
-// staged data, or a store that has the bytes. Runs in the fetchers' pool.
+// staged data, or a store that has the bytes. Runs in the fetchers' turns.
 #pragma once
 #include "services/image/data/fetch.h"
 

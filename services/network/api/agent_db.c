@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/network/api/agent_db.h"
 
-#include "common/base/util.h"
+#include "services/network/api/lookup_db.h"
+#include "services/network/api/neutron.h"
 #include "services/network/api/work.h"
 
 static enum rc
@@ -43,15 +44,11 @@ enum rc
 agent_db_is_served(struct db *db, const char *network_id, bool *ret_served, struct err *err)
 {
     g_autoptr(db_result) row = NULL;
-    enum rc rc = RC_OK;
-    if (uuid_is_valid(network_id)) {
-        rc = db_run(db, "SELECT dhcp_served FROM network WHERE id = $1", DB_ARGS(db_s(network_id)),
-                    &row, err);
-    }
-    if (rc == RC_OK && (!row || db_n_rows(row) == 0)) {
-        return fault_typed(err, RC_NOT_FOUND, "NetworkNotFound",
-                           "Network %.100s could not be found.", network_id);
-    }
+    const struct lookup lookup = {.resource = &network_resource,
+                                  .sql = "SELECT dhcp_served FROM network WHERE id = $1 AND "
+                                         "($2::text IS NULL OR project_id = $2)",
+                                  .id = network_id};
+    enum rc rc = lookup_db_get(db, &lookup, &row, err);
     if (rc == RC_OK) {
         *ret_served = db_bool(row, 0, "dhcp_served");
     }
@@ -62,14 +59,11 @@ enum rc
 agent_db_find_router(struct db *db, const char *router_id, struct err *err)
 {
     g_autoptr(db_result) row = NULL;
-    enum rc rc = RC_OK;
-    if (uuid_is_valid(router_id)) {
-        rc = db_run(db, "SELECT 1 FROM router WHERE id = $1", DB_ARGS(db_s(router_id)), &row, err);
-    }
-    if (rc == RC_OK && (!row || db_n_rows(row) == 0)) {
-        return fault_typed(err, RC_NOT_FOUND, "RouterNotFound", "Router %.100s could not be found",
-                           router_id);
-    }
+    const struct lookup lookup = {
+        .resource = &router_resource,
+        .sql = "SELECT 1 FROM router WHERE id = $1 AND ($2::text IS NULL OR project_id = $2)",
+        .id = router_id};
+    enum rc rc = lookup_db_get(db, &lookup, &row, err);
     return rc;
 }
 

@@ -11,6 +11,7 @@ static const char *const default_types[N_RC] = {
     [RC_NOT_ACCEPTABLE] = "HTTPNotAcceptable",
     [RC_CONFLICT] = "Conflict",
     [RC_GONE] = "HTTPGone",
+    [RC_PRECONDITION] = "HTTPPreconditionFailed",
     [RC_TOO_LARGE] = "HTTPRequestEntityTooLarge",
     [RC_MEDIA_TYPE] = "HTTPUnsupportedMediaType",
     [RC_UNPROCESSABLE] = "HTTPUnprocessableEntity",

@@ -141,11 +141,6 @@ floatingip_db_port_address(struct db *db, const char *port_id, char ret_address[
 enum rc
 floatingip_db_has_ipv4_subnet(struct db *db, const char *network_id, bool *ret_has, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, "SELECT 1 FROM subnet WHERE network_id = $1 AND ip_version = 4 LIMIT 1",
-                        DB_ARGS(db_s(network_id)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_has = db_n_rows(rows) > 0;
-    }
-    return rc;
+    return db_run_any(db, "SELECT 1 FROM subnet WHERE network_id = $1 AND ip_version = 4 LIMIT 1",
+                      DB_ARGS(db_s(network_id)), ret_has, err);
 }

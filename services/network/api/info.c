@@ -40,6 +40,7 @@ static const struct {
     {"quotas", "Quota management support", "Expose functions for quotas management per project", "2012-07-29T10:00:00-00:00"},
     {"rbac-policies", "RBAC Policies", "Allows creation and modification of policies that control tenant access to resources.", "2015-06-17T12:15:12-00:00"},
     {"rbac-security-groups", "Add security_group type to network RBAC", "Add security_group type to network RBAC.", "2019-12-04T21:00:00-00:00"},
+    {"revision-if-match", "If-Match constraints based on revision_number", "A change or deletion with If-Match: revision_number=N happens only to that revision.", "2016-12-11T00:00:00-00:00"},
     {"router", "Neutron L3 Router", "Router abstraction for basic L3 forwarding between L2 Neutron networks and access to external networks via a NAT gateway.", "2012-07-20T10:00:00-00:00"},
     {"router_availability_zone", "Router Availability Zone", "Availability zone support for router.", "2015-01-01T10:00:00-00:00"},
     {"security-group", "security-group", "The security groups extension.", "2012-10-05T10:00:00-00:00"},

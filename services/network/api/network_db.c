@@ -3,13 +3,8 @@
 
 #include "common/base/util.h"
 #include "services/network/api/floatingip_db.h"
+#include "services/network/api/neutron.h"
 #include "services/network/api/work.h"
-
-static enum rc
-not_found(const char *id, struct err *err)
-{
-    return fault_typed(err, RC_NOT_FOUND, "NetworkNotFound", "Network %s could not be found.", id);
-}
 
 enum rc
 network_db_lock(struct db *db, const char *id, bool for_update, const char *project_id,
@@ -21,7 +16,7 @@ network_db_lock(struct db *db, const char *id, bool for_update, const char *proj
                                  : "SELECT project_id, shared, external, port_security_enabled "
                                    "FROM network r WHERE id = $1 FOR SHARE";
     if (!uuid_is_valid(id)) {
-        return not_found(id, err);
+        return resource_not_found(&network_resource, id, err);
     }
     enum rc rc = db_run(db, sql, DB_ARGS(db_s(id)), &row, err);
     if (rc != RC_OK) {
@@ -42,7 +37,7 @@ network_db_lock(struct db *db, const char *id, bool for_update, const char *proj
         return rc;
     }
     if (!is_visible) {
-        return not_found(id, err);
+        return resource_not_found(&network_resource, id, err);
     }
     g_strlcpy(ret_row->project_id, db_text(row, 0, "project_id"), sizeof ret_row->project_id);
     ret_row->shared = db_bool(row, 0, "shared") || grant;
@@ -62,33 +57,23 @@ network_db_next_segment(struct db *db, int64_t *ret_segment, struct err *err)
     return rc;
 }
 
-static enum rc
-exists(struct db *db, const char *sql, const char *id, bool *ret_exists, struct err *err)
-{
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, sql, DB_ARGS(db_s(id)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_exists = db_n_rows(rows) > 0;
-    }
-    return rc;
-}
-
 enum rc
 network_db_is_used_by_others(struct db *db, const char *id, bool *ret_used, struct err *err)
 {
-    return exists(db,
-                  "SELECT 1 FROM port p JOIN network n ON n.id = p.network_id WHERE n.id = $1 "
-                  "AND p.project_id NOT IN (n.project_id, '') LIMIT 1",
-                  id, ret_used, err);
+    return db_run_any(db,
+                      "SELECT 1 FROM port p JOIN network n ON n.id = p.network_id WHERE n.id = $1 "
+                      "AND p.project_id NOT IN (n.project_id, '') LIMIT 1",
+                      DB_ARGS(db_s(id)), ret_used, err);
 }
 
 enum rc
 network_db_is_used_externally(struct db *db, const char *id, bool *ret_used, struct err *err)
 {
-    return exists(db,
-                  "SELECT 1 FROM port WHERE network_id = $1 "
-                  "AND device_owner IN ('network:router_gateway', 'network:floatingip') LIMIT 1",
-                  id, ret_used, err);
+    return db_run_any(
+        db,
+        "SELECT 1 FROM port WHERE network_id = $1 "
+        "AND device_owner IN ('network:router_gateway', 'network:floatingip') LIMIT 1",
+        DB_ARGS(db_s(id)), ret_used, err);
 }
 
 static enum rc
@@ -112,10 +97,10 @@ network_db_empty(struct db *db, const char *id, struct err *err)
     enum rc rc = remove_free_floatingips(db, id, err);
     bool is_used = false;
     if (rc == RC_OK) {
-        rc = exists(db,
-                    "SELECT 1 FROM port WHERE network_id = $1 "
-                    "AND device_owner NOT IN ('network:distributed', 'network:dhcp') LIMIT 1",
-                    id, &is_used, err);
+        rc = db_run_any(db,
+                        "SELECT 1 FROM port WHERE network_id = $1 "
+                        "AND device_owner NOT IN ('network:distributed', 'network:dhcp') LIMIT 1",
+                        DB_ARGS(db_s(id)), &is_used, err);
     }
     if (rc == RC_OK && is_used) {
         return fault_typed(err, RC_CONFLICT, "NetworkInUse",

@@ -3,6 +3,8 @@
 
 #include "common/base/util.h"
 #include "common/db/outbox.h"
+#include "services/network/api/lookup_db.h"
+#include "services/network/api/neutron.h"
 #include "services/network/api/work.h"
 
 #include <string.h>
@@ -121,13 +123,8 @@ port_db_write_groups(struct db *db, const char *id, json_t *groups, const char *
 enum rc
 port_db_has_groups(struct db *db, const char *id, bool *ret_has, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, "SELECT 1 FROM port_security_group WHERE port_id = $1 LIMIT 1",
-                        DB_ARGS(db_s(id)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_has = db_n_rows(rows) > 0;
-    }
-    return rc;
+    return db_run_any(db, "SELECT 1 FROM port_security_group WHERE port_id = $1 LIMIT 1",
+                      DB_ARGS(db_s(id)), ret_has, err);
 }
 
 enum rc
@@ -215,21 +212,17 @@ port_db_lock(struct db *db, const char *id, const char *project_id, struct port_
              struct err *err)
 {
     g_autoptr(db_result) row = NULL;
-    enum rc rc = RC_OK;
-    if (uuid_is_valid(id)) {
-        rc = db_run(db,
-                    "SELECT p.project_id, p.network_id, p.device_id FROM port p JOIN network n ON "
-                    "n.id = p.network_id "
-                    "WHERE p.id = $1 AND ($2::text IS NULL OR $2 IN (p.project_id, n.project_id)) "
-                    "FOR UPDATE OF p",
-                    DB_ARGS(db_s(id), db_s(project_id)), &row, err);
-    }
+    const struct lookup lookup = {
+        .resource = &port_resource,
+        .sql = "SELECT p.project_id, p.network_id, p.device_id FROM port p JOIN network n ON "
+               "n.id = p.network_id "
+               "WHERE p.id = $1 AND ($2::text IS NULL OR $2 IN (p.project_id, n.project_id)) "
+               "FOR UPDATE OF p",
+        .id = id,
+        .project_id = project_id};
+    enum rc rc = lookup_db_get(db, &lookup, &row, err);
     if (rc != RC_OK) {
         return rc;
-    }
-    if (!row || db_n_rows(row) == 0) {
-        return fault_typed(err, RC_NOT_FOUND, "PortNotFound", "Port %.100s could not be found.",
-                           id);
     }
     g_strlcpy(ret_owner->project_id, db_text(row, 0, "project_id"), sizeof ret_owner->project_id);
     g_strlcpy(ret_owner->network_id, db_text(row, 0, "network_id"), sizeof ret_owner->network_id);

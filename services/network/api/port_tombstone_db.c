@@ -28,14 +28,9 @@ port_tombstone_db_check(struct db *db, const char *id, struct err *err)
 enum rc
 port_tombstone_db_sweep(struct db *db, int64_t *ret_n, struct err *err)
 {
-    g_autoptr(db_result) gone = NULL;
-    enum rc rc = db_run(db,
+    return db_run_count(db,
                         "DELETE FROM port_tombstone WHERE id IN (SELECT id FROM port_tombstone "
                         "WHERE deleted_at < now() - interval '25 hours' ORDER BY deleted_at "
                         "LIMIT 1000 FOR UPDATE SKIP LOCKED)",
-                        DB_NONE, &gone, err);
-    if (rc == RC_OK) {
-        *ret_n = db_n_affected(gone);
-    }
-    return rc;
+                        DB_NONE, ret_n, err);
 }

@@ -2,6 +2,8 @@
 #include "services/network/api/router_db.h"
 
 #include "common/base/util.h"
+#include "services/network/api/lookup_db.h"
+#include "services/network/api/neutron.h"
 #include "services/network/api/work.h"
 
 #include <string.h>
@@ -15,21 +17,17 @@ router_db_lock(struct db *db, const char *id, const char *project_id, struct rou
                struct err *err)
 {
     g_autoptr(db_result) row = NULL;
-    enum rc rc = RC_OK;
-    if (uuid_is_valid(id)) {
-        rc = db_run(db,
-                    "SELECT r.id, r.project_id, r.name, r.gw_port_id, p.network_id FROM router r "
-                    "LEFT JOIN port p ON p.id = r.gw_port_id WHERE r.id = $1 AND ($2::text IS NULL "
-                    "OR r.project_id = $2) "
-                    "FOR UPDATE OF r",
-                    DB_ARGS(db_s(id), db_s(project_id)), &row, err);
-    }
+    const struct lookup lookup = {
+        .resource = &router_resource,
+        .sql = "SELECT r.id, r.project_id, r.name, r.gw_port_id, p.network_id FROM router r "
+               "LEFT JOIN port p ON p.id = r.gw_port_id WHERE r.id = $1 AND ($2::text IS NULL "
+               "OR r.project_id = $2) "
+               "FOR UPDATE OF r",
+        .id = id,
+        .project_id = project_id};
+    enum rc rc = lookup_db_get(db, &lookup, &row, err);
     if (rc != RC_OK) {
         return rc;
-    }
-    if (!row || db_n_rows(row) == 0) {
-        return fault_typed(err, RC_NOT_FOUND, "RouterNotFound", "Router %.100s could not be found",
-                           id);
     }
     COPY(ret_router->id, row, 0, "id");
     COPY(ret_router->project_id, row, 0, "project_id");
@@ -44,10 +42,9 @@ router_db_find_subnet(struct db *db, const char *id, const char *project_id,
                       struct router_subnet *ret_subnet, struct err *err)
 {
     g_autoptr(db_result) row = NULL;
-    enum rc rc = RC_OK;
-    if (uuid_is_valid(id)) {
-        rc = db_run(
-            db,
+    const struct lookup lookup = {
+        .resource = &subnet_resource,
+        .sql =
             "SELECT s.id, s.network_id, s.cidr::text AS cidr, host(s.gateway_ip) AS gateway_ip, "
             "s.ip_version, "
             "(s.ipv6_address_mode IS NOT NULL AND s.ipv6_ra_mode IS NULL) AS foreign_ra "
@@ -57,14 +54,11 @@ router_db_find_subnet(struct db *db, const char *id, const char *project_id,
             "OR EXISTS (SELECT 1 FROM rbac_policy b WHERE b.object_type = 'network' AND "
             "b.object_id = n.id "
             "AND b.action = 'access_as_shared' AND b.target_tenant IN ($2, '*'))) FOR SHARE OF s",
-            DB_ARGS(db_s(id), db_s(project_id)), &row, err);
-    }
+        .id = id,
+        .project_id = project_id};
+    enum rc rc = lookup_db_get(db, &lookup, &row, err);
     if (rc != RC_OK) {
         return rc;
-    }
-    if (!row || db_n_rows(row) == 0) {
-        return fault_typed(err, RC_NOT_FOUND, "SubnetNotFound", "Subnet %.100s could not be found.",
-                           id);
     }
     COPY(ret_subnet->id, row, 0, "id");
     COPY(ret_subnet->network_id, row, 0, "network_id");
@@ -222,13 +216,8 @@ router_db_port_subnets(struct db *db, const char *port_id, db_result **ret_rows,
 enum rc
 router_db_has_interfaces(struct db *db, const char *id, bool *ret_has, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, "SELECT 1 FROM router_port WHERE router_id = $1 LIMIT 1",
-                        DB_ARGS(db_s(id)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_has = db_n_rows(rows) > 0;
-    }
-    return rc;
+    return db_run_any(db, "SELECT 1 FROM router_port WHERE router_id = $1 LIMIT 1",
+                      DB_ARGS(db_s(id)), ret_has, err);
 }
 
 enum rc
@@ -265,19 +254,14 @@ enum rc
 router_db_reaches(struct db *db, const char *id, const char *nexthop, bool *ret_reaches,
                   struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(
+    return db_run_any(
         db,
         "WITH own AS (SELECT f.ip, s.cidr FROM fixed_ip f JOIN subnet s ON s.id = f.subnet_id "
         "WHERE f.port_id IN (SELECT port_id FROM router_port WHERE router_id = $1 "
         "UNION ALL SELECT gw_port_id FROM router WHERE id = $1 AND gw_port_id IS NOT NULL)) "
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM own WHERE $2::inet <<= cidr::inet) "
         "AND NOT EXISTS (SELECT 1 FROM own WHERE ip = $2::inet)",
-        DB_ARGS(db_s(id), db_s(nexthop)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_reaches = db_n_rows(rows) > 0;
-    }
-    return rc;
+        DB_ARGS(db_s(id), db_s(nexthop)), ret_reaches, err);
 }
 
 enum rc

@@ -186,11 +186,6 @@ subnetpool_db_allocate(struct db *db, const struct subnetpool_wish *wish,
 enum rc
 subnetpool_db_is_used(struct db *db, const char *id, bool *ret_used, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, "SELECT 1 FROM subnet WHERE subnetpool_id = $1 LIMIT 1",
-                        DB_ARGS(db_s(id)), &rows, err);
-    if (rc == RC_OK) {
-        *ret_used = db_n_rows(rows) > 0;
-    }
-    return rc;
+    return db_run_any(db, "SELECT 1 FROM subnet WHERE subnetpool_id = $1 LIMIT 1",
+                      DB_ARGS(db_s(id)), ret_used, err);
 }

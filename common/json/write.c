@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/json/write.h"
+#include <stdarg.h>
+#include <string.h>
+
+// Before a value or a name: a comma, unless it is the first in its bracket or follows its name.
+static void
+separate(GString *text)
+{
+    if (text->len && !strchr("{[:", text->str[text->len - 1])) {
+        g_string_append_c(text, ',');
+    }
+}
+
+void
+json_write_open(GString *text, char bracket)
+{
+    separate(text);
+    g_string_append_c(text, bracket);
+}
+
+void
+json_write_close(GString *text, char bracket)
+{
+    g_string_append_c(text, bracket);
+}
+
+void
+json_write_name(GString *text, const char *name)
+{
+    separate(text);
+    g_string_append_c(text, '"');
+    g_string_append(text, name);
+    g_string_append_len(text, "\":", 2);
+}
+
+static void
+append_escaped(GString *text, unsigned char c)
+{
+    static const char short_forms[][2] = {{'"', '"'},  {'\\', '\\'}, {'\b', 'b'}, {'\f', 'f'},
+                                          {'\n', 'n'}, {'\r', 'r'},  {'\t', 't'}};
+    for (size_t i = 0; i < G_N_ELEMENTS(short_forms); i++) {
+        if (c == short_forms[i][0]) {
+            g_string_append_c(text, '\\');
+            g_string_append_c(text, short_forms[i][1]);
+            return;
+        }
+    }
+    g_string_append_printf(text, "\\u%04x", c);
+}
+
+static bool
+is_plain(unsigned char c)
+{
+    return c >= 0x20 && c != '"' && c != '\\';
+}
+
+void
+json_write_string(GString *text, const char *value)
+{
+    separate(text);
+    if (!value) {
+        g_string_append(text, "null");
+        return;
+    }
+    g_string_append_c(text, '"');
+    while (*value) {
+        size_t n = 0;
+        while (is_plain((unsigned char)value[n])) {
+            n++;
+        }
+        g_string_append_len(text, value, (gssize)n);
+        value += n;
+        if (*value) {
+            append_escaped(text, (unsigned char)*value++);
+        }
+    }
+    g_string_append_c(text, '"');
+}
+
+void
+json_write_int(GString *text, int64_t value)
+{
+    char digits[24];
+    int len = g_snprintf(digits, sizeof digits, "%" G_GINT64_FORMAT, (gint64)value);
+    separate(text);
+    g_string_append_len(text, digits, len);
+}
+
+void
+json_write_bool(GString *text, bool value)
+{
+    json_write_json(text, value ? "true" : "false");
+}
+
+void
+json_write_json(GString *text, const char *json)
+{
+    separate(text);
+    g_string_append(text, json);
+}
+
+void
+json_write_member(GString *text, const char *name, const char *value)
+{
+    json_write_name(text, name);
+    json_write_string(text, value);
+}
+
+void
+json_write_member_int(GString *text, const char *name, int64_t value)
+{
+    json_write_name(text, name);
+    json_write_int(text, value);
+}
+
+void
+json_write_strings(GString *text, ...)
+{
+    va_list values;
+    json_write_open(text, '[');
+    va_start(values, text);
+    for (const char *value = va_arg(values, const char *); value;
+         value = va_arg(values, const char *)) {
+        json_write_string(text, value);
+    }
+    va_end(values);
+    json_write_close(text, ']');
+}

@@ -258,3 +258,42 @@ def test_a_limit_needs_a_registered_limit_of_its_region(stack, admin):
     [general] = admin.identity("POST", "/registered_limits", {"registered_limits": [{**name, "default_limit": 9}]})[1]["registered_limits"]
     assert admin.identity("DELETE", f"/registered_limits/{general['id']}")[0] == 204  # the limit is the region's
     assert admin.identity("DELETE", f"/registered_limits/{regional['id']}")[0] == 403
+
+
+def test_a_limit_that_was_answered_is_enforced(stack, admin):
+    person = stack.person()
+    [limit] = admin.create("image", "image_count_total", 0, project_id=person.project_id)[1]["limits"]
+    for n in range(1, 6):
+        assert admin.identity("PATCH", f"/limits/{limit['id']}", {"limit": {"resource_limit": n}})[0] == 200
+        made = [stack.request("POST", "image", "/v2/images", {"name": f"i{n}"}, token=person.token)[0] for _ in range(2)]
+        assert made == [201, 413], n
+    start = time.monotonic()
+    stack.kill("network")  # who is gone is waited for a moment only
+    assert admin.identity("DELETE", f"/limits/{limit['id']}")[0] == 204
+    stack.start("network")
+    assert time.monotonic() - start < 20
+
+
+def test_limits_outlive_their_service_and_count_for_nothing(stack, admin):
+    person, kind = stack.person(), uuid.uuid4().hex
+
+    def service():
+        return admin.identity("POST", "/services", {"service": {"type": kind}})[1]["service"]["id"]
+
+    def events():
+        rows = stack.sql("identity", "SELECT body FROM feed_event WHERE kind = 'limit' AND body->>'service' = %s", kind)
+        return {row["body"]["project_id"]: row["body"]["value"] for row in rows}
+    gone, name = service(), "things"
+    [registered] = admin.identity("POST", "/registered_limits", {"registered_limits": [{"service_id": gone, "resource_name": name, "default_limit": 3}]})[1]["registered_limits"]
+    row = {"service_id": gone, "resource_name": name, "resource_limit": 5, "project_id": person.project_id}
+    [limit] = admin.identity("POST", "/limits", {"limits": [row]})[1]["limits"]
+    assert events() == {"": 3, person.project_id: 5}
+    assert admin.identity("DELETE", f"/services/{gone}")[0] == 204
+    assert events() == {"": None, person.project_id: None}
+    assert admin.identity("GET", f"/registered_limits/{registered['id']}")[1]["registered_limit"]["service_id"] == gone
+    assert admin.identity("PATCH", f"/registered_limits/{registered['id']}", {"registered_limit": {"description": "x"}})[0] == 200
+    assert admin.identity("POST", "/limits", {"limits": [{**row, "project_id": stack.person().project_id}]})[0] == 400
+    assert admin.identity("DELETE", f"/limits/{limit['id']}")[0] == 204
+    assert admin.identity("PATCH", f"/registered_limits/{registered['id']}", {"registered_limit": {"service_id": service()}})[0] == 200
+    assert events()[""] == 3
+    assert admin.identity("DELETE", f"/registered_limits/{registered['id']}")[0] == 204

@@ -4,6 +4,8 @@
 #include "services/identity/identity_resource.h"
 #include "services/identity/quota/limit_db.h"
 #include "services/identity/tenancy/target.h"
+#include "services/identity/token/feed_db.h"
+#include "services/identity/token/feed_reader.h"
 
 #include <string.h>
 
@@ -70,14 +72,15 @@ find_refs(struct resource_op *op, db_result **ret_row, struct err *err)
     const struct limit_refs refs = {value_of(op, "service_id"), value_of(op, "region_id"),
                                     value_of(op, "project_id"), value_of(op, "domain_id"),
                                     value_of(op, "resource_name")};
-    // A region that was named earlier may be gone.
+    // What was named earlier may be gone.
+    bool names_service = json_is_string(json_object_get(op->values, "service_id"));
     bool names_region = json_is_string(json_object_get(op->values, "region_id"));
     enum rc rc = limit_db_lock(op->db, err);
     rc = rc ? rc : limit_db_find_refs(op->db, &refs, ret_row, err);
-    return rc                                                    ? rc
-           : !db_bool(*ret_row, 0, "has_service")                ? missing(op, "service_id", err)
-           : names_region && !db_bool(*ret_row, 0, "has_region") ? missing(op, "region_id", err)
-                                                                 : RC_OK;
+    return rc                                                      ? rc
+           : names_service && !db_bool(*ret_row, 0, "has_service") ? missing(op, "service_id", err)
+           : names_region && !db_bool(*ret_row, 0, "has_region")   ? missing(op, "region_id", err)
+                                                                   : RC_OK;
 }
 
 // A domain given as project is the domain.
@@ -269,6 +272,39 @@ show_model(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
+// ---- changes: answered when the services that ask here know them
+
+static enum rc
+told(const struct request *request, enum rc rc)
+{
+    struct db *db = NULL;
+    int64_t n = 0;
+    struct err unknown;
+    if (rc == RC_OK && request_db(request, &db, &unknown) == RC_OK &&
+        feed_db_last(db, &n, &unknown) == RC_OK) { // else they know within an interval of the feed
+        feed_readers_await(identity_of(request)->readers, n);
+    }
+    return rc;
+}
+
+static enum rc
+create_told(struct request *request, struct reply *reply, struct err *err)
+{
+    return told(request, resource_create(request, reply, err));
+}
+
+static enum rc
+update_told(struct request *request, struct reply *reply, struct err *err)
+{
+    return told(request, identity_update(request, reply, err));
+}
+
+static enum rc
+delete_told(struct request *request, struct reply *reply, struct err *err)
+{
+    return told(request, identity_delete(request, reply, err));
+}
+
 const struct route limit_routes[] = {
     {.method = "GET",
      .path = "/v3/limits/model",
@@ -276,8 +312,9 @@ const struct route limit_routes[] = {
      .policy = "identity:get_limit_model",
      .status = 200,
      .summary = "how limits are enforced"},
-    IDENTITY_ROUTES(registered_limit, "/v3/registered_limits", NULL, 0),
-    SHOWN_ROUTES(limit, "/v3/limits", NULL, 0, resource_create, show_limit, identity_update,
-                 identity_delete),
+    HOOKED_ROUTES(registered_limit, "/v3/registered_limits", NULL, ROUTE_SLOW, create_told,
+                  update_told, delete_told),
+    SHOWN_ROUTES(limit, "/v3/limits", NULL, ROUTE_SLOW, create_told, show_limit, update_told,
+                 delete_told),
     {0},
 };

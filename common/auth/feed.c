@@ -13,11 +13,13 @@
 
 #define REPLY_MAX (16u << 20)
 #define INTERVAL_MS 400
+#define INTERVAL_MIN_MS 10
 #define CALL_TIMEOUT_MS 5000L
 
 struct feed {
     struct feed_sinks sinks;
     char *url;
+    char *reader; // who we are, for those who wait for us; NULL: nobody does
     int interval_ms;
     pthread_t thread;
     pthread_mutex_t lock; // with wake: the sleep between two calls
@@ -140,7 +142,8 @@ static enum rc
 fetch(CURL *curl, const struct feed *feed, int64_t after, json_t **ret_reply, struct err *err)
 {
     g_autofree char *url =
-        g_strdup_printf("%s/internal/v1/feed?after=%" G_GINT64_FORMAT, feed->url, after);
+        g_strdup_printf("%s/internal/v1/feed?after=%" G_GINT64_FORMAT "%s%s", feed->url, after,
+                        feed->reader ? "&reader=" : "", feed->reader ? feed->reader : "");
     g_autoptr(GString) body = g_string_new(NULL);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
@@ -159,12 +162,17 @@ fetch(CURL *curl, const struct feed *feed, int64_t after, json_t **ret_reply, st
     return RC_OK;
 }
 
+// again_ms: as the reply says, when it says something shorter than our own interval.
 static void
-sleep_until_next(struct feed *feed)
+sleep_until_next(struct feed *feed, json_t *again_ms)
 {
+    json_int_t asked_ms = json_integer_value(again_ms);
+    int interval_ms = asked_ms >= INTERVAL_MIN_MS && asked_ms < feed->interval_ms
+                          ? (int)asked_ms
+                          : feed->interval_ms;
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + feed->interval_ms * INT64_C(1000000);
+    int64_t ns = until.tv_nsec + interval_ms * INT64_C(1000000);
     until.tv_sec += ns / 1000000000;
     until.tv_nsec = ns % 1000000000;
     pthread_mutex_lock(&feed->lock);
@@ -185,7 +193,7 @@ follow(void *argument)
         enum rc rc = fetch(curl, feed, cursor, &reply, NULL);
         rc = rc ? rc : feed_apply(&feed->sinks, reply, &cursor, NULL);
         if (rc || cursor == before) { // nothing new; otherwise there may be another page
-            sleep_until_next(feed);
+            sleep_until_next(feed, json_object_get(reply, "again_ms"));
         }
     }
     curl_easy_cleanup(curl);
@@ -198,6 +206,11 @@ feed_start(const struct auth_config *config, const struct feed_sinks *sinks, str
     struct feed *feed = g_new0(struct feed, 1);
     feed->sinks = *sinks;
     feed->url = g_strdup(config->identity_url);
+    if (sinks->db) {
+        char id[HEX_ID_SIZE];
+        hex_id_new(id);
+        feed->reader = g_strdup(id);
+    }
     feed->interval_ms = config->feed_interval_ms ? config->feed_interval_ms : INTERVAL_MS;
     pthread_mutex_init(&feed->lock, NULL);
     pthread_condattr_t attr;
@@ -224,6 +237,7 @@ feed_stop(struct feed *feed)
     pthread_join(feed->thread, NULL);
     pthread_cond_destroy(&feed->wake);
     pthread_mutex_destroy(&feed->lock);
+    g_free(feed->reader);
     g_free(feed->url);
     g_free(feed);
 }

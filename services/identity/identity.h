@@ -10,6 +10,7 @@
 
 struct catalog_cache;
 struct client;
+struct feed_readers;
 struct scope_cache;
 struct secret_ring;
 struct identity {
@@ -33,7 +34,8 @@ struct identity {
     int64_t feed_cursor, feed_looked_ms;
     char feed_next_tx[24];
     GHashTable *feed_seen;
-    struct scope_cache *scopes; // what users hold in their scopes
+    struct scope_cache *scopes;   // what users hold in their scopes
+    struct feed_readers *readers; // who follows the feed here
 };
 static inline struct identity *
 identity_of(const struct request *request)

@@ -12,6 +12,7 @@
 #include "services/identity/quota/quota.h"
 #include "services/identity/secret/reseal.h"
 #include "services/identity/token/feed_db.h"
+#include "services/identity/token/feed_reader.h"
 #include "services/identity/token/hasher.h"
 #include "services/identity/token/scope_cache.h"
 
@@ -34,6 +35,7 @@ identity_make_auth(struct service *service, struct err *err)
     the_identity->auth = authenticator_new_local(the_identity->keys);
     the_identity->catalog = catalog_cache_new();
     the_identity->scopes = scope_cache_new(SCOPES_KEPT);
+    the_identity->readers = feed_readers_new();
     g_mutex_init(&the_identity->feed_lock);
     return the_identity->auth;
 }

@@ -258,3 +258,17 @@ def test_a_limit_needs_a_registered_limit_of_its_region(stack, admin):
     [general] = admin.identity("POST", "/registered_limits", {"registered_limits": [{**name, "default_limit": 9}]})[1]["registered_limits"]
     assert admin.identity("DELETE", f"/registered_limits/{general['id']}")[0] == 204  # the limit is the region's
     assert admin.identity("DELETE", f"/registered_limits/{regional['id']}")[0] == 403
+
+
+def test_a_limit_that_was_answered_is_enforced(stack, admin):
+    person = stack.person()
+    [limit] = admin.create("image", "image_count_total", 0, project_id=person.project_id)[1]["limits"]
+    for n in range(1, 6):
+        assert admin.identity("PATCH", f"/limits/{limit['id']}", {"limit": {"resource_limit": n}})[0] == 200
+        made = [stack.request("POST", "image", "/v2/images", {"name": f"i{n}"}, token=person.token)[0] for _ in range(2)]
+        assert made == [201, 413], n
+    start = time.monotonic()
+    stack.kill("network")  # who is gone is waited for a moment only
+    assert admin.identity("DELETE", f"/limits/{limit['id']}")[0] == 204
+    stack.start("network")
+    assert time.monotonic() - start < 20

@@ -2,6 +2,8 @@
 """A port's deletion that overtakes its creation: whatever arrives when, no port is left that nobody owns."""
 
 import itertools
+import json
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.lib.compute import CLOUD, NO_OVN, nothing_left
 from tests.lib.proxy import Proxy
+from tests.lib.spy import Spy
 from tests.lib.stack import wait_until
 
 SERVICES = CLOUD
@@ -175,4 +178,18 @@ def test_a_late_giving_back_does_not_take_the_port_from_its_next_owner(stack, te
     stack.call("PUT", "network", f"/v2.0/ports/{port}", {"port": {"device_id": "the next"}}, tenant.token)
     assert proxy.held[0].release()[0] == 412
     assert stack.call("GET", "network", f"/v2.0/ports/{port}", token=tenant.token)["port"]["device_id"] == "the next"
+    stack.call("DELETE", "network", f"/v2.0/ports/{port}", token=tenant.token)
+
+
+def test_a_late_word_of_a_given_port_leaves_it_its_owner(stack, tenant):
+    port = stack.call("POST", "network", "/v2.0/ports", {"port": {"network_id": tenant.network}}, tenant.token)["port"]["id"]
+    server_id = tenant.create(networks=[{"port": port}])
+    tenant.wait(server_id, "ACTIVE")
+    tenant.delete(server_id)
+    tenant.wait_gone(server_id)
+    spy = Spy(stack.bus_settings("compute"))
+    word = {"port_id": port, "device_id": server_id, "status": "DOWN"}
+    stack.sql("network", "INSERT INTO outbox (routing_key, type, body) VALUES ('network.port', 'port.status', %s)", json.dumps(word))
+    wait_until(lambda: spy.about(server_id), 10, "the word is out")
+    time.sleep(1)
     stack.call("DELETE", "network", f"/v2.0/ports/{port}", token=tenant.token)

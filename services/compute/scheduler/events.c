@@ -67,7 +67,6 @@ on_port_status(struct scheduler *scheduler, const struct message *message, struc
 {
     struct port_event event = {
         .port_id = json_string_value(json_object_get(message->body, "port_id")),
-        .device_id = json_string_value(json_object_get(message->body, "device_id")),
         .status = json_string_value(json_object_get(message->body, "status")),
     };
     struct db *db;
@@ -79,9 +78,6 @@ on_port_status(struct scheduler *scheduler, const struct message *message, struc
         return rc;
     }
     rc = work_db_note_port(db, &event, err);
-    if (rc == RC_NOT_FOUND) {
-        return event.is_stray ? ports_delete(scheduler, event.port_id, err) : RC_OK;
-    }
     if (rc == RC_OK && strcmp(event.status, "ACTIVE") == 0) {
         rc = work_db_try_activate(db, event.server_id, scheduler->waits_for_ports, err);
     }

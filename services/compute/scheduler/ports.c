@@ -273,6 +273,13 @@ unbind_given(struct scheduler *scheduler, const struct job *job, json_t *row, st
     return write_given(scheduler, seen, binding, NULL, err);
 }
 
+static enum rc
+delete_ours(struct scheduler *scheduler, const char *port_id, struct err *err)
+{
+    g_autofree char *path = g_strdup_printf("/v2.0/ports/%s", port_id);
+    return network_call(scheduler, "DELETE", path, NULL, NULL, err);
+}
+
 enum rc
 ports_unmake(struct scheduler *scheduler, const struct job *job, struct err *err)
 {
@@ -281,21 +288,13 @@ ports_unmake(struct scheduler *scheduler, const struct job *job, struct err *err
     json_array_foreach(job->ports, i, row)
     {
         enum rc rc = json_is_true(json_object_get(row, "is_ours"))
-                         ? ports_delete(scheduler, text_of(row, "port_id"), err)
+                         ? delete_ours(scheduler, text_of(row, "port_id"), err)
                          : unbind_given(scheduler, job, row, err);
         if (rc != RC_OK && rc != RC_NOT_FOUND) {
             return rc;
         }
     }
     return RC_OK;
-}
-
-enum rc
-ports_delete(struct scheduler *scheduler, const char *port_id, struct err *err)
-{
-    g_autofree char *path = g_strdup_printf("/v2.0/ports/%s", port_id);
-    enum rc rc = network_call(scheduler, "DELETE", path, NULL, NULL, err);
-    return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
 enum rc

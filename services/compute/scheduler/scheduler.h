@@ -44,7 +44,6 @@ enum rc ports_make(struct scheduler *scheduler, struct job *job, struct err *err
 enum rc ports_unmake(struct scheduler *scheduler, const struct job *job, struct err *err) CHECKED;
 enum rc ports_ask(struct scheduler *scheduler, const struct job *job,
                   struct err *err) CHECKED; // their status, into rows
-enum rc ports_delete(struct scheduler *scheduler, const char *port_id, struct err *err) CHECKED;
 void ports_sweep_floating(void *scheduler);
 enum rc ports_refresh_floating(struct scheduler *scheduler, const char *port_id,
                                struct err *err) CHECKED;

@@ -206,7 +206,7 @@ work_db_try_activate(struct db *db, const char *server_id, bool waits_for_ports,
 enum rc
 work_db_note_port(struct db *db, struct port_event *event, struct err *err)
 {
-    g_autoptr(db_result) row = NULL, stray = NULL;
+    g_autoptr(db_result) row = NULL;
     enum rc rc =
         db_run(db, "UPDATE server_port SET status = $2 WHERE port_id = $1 RETURNING server_id",
                DB_ARGS(db_s(event->port_id), db_s(event->status)), &row, err);
@@ -217,11 +217,5 @@ work_db_note_port(struct db *db, struct port_event *event, struct err *err)
         g_strlcpy(event->server_id, db_text(row, 0, "server_id"), sizeof(event->server_id));
         return RC_OK;
     }
-    if (event->device_id && uuid_is_valid(event->device_id)) {
-        rc = db_run(db, "SELECT id FROM server WHERE id = $1 AND deleted_at IS NOT NULL",
-                    DB_ARGS(db_s(event->device_id)), &stray, err);
-        event->is_stray = rc == RC_OK && db_n_rows(stray) == 1;
-    }
-    return rc == RC_OK ? fault(err, RC_NOT_FOUND, "port '%s' is not a server's", event->port_id)
-                       : rc;
+    return fault(err, RC_NOT_FOUND, "port '%s' is not a server's", event->port_id);
 }

@@ -141,7 +141,8 @@ work_db_store_ticket(struct db *db, const char *server_id, json_t *ticket, struc
     char *text = json_dumps(ticket, JSON_COMPACT);
     enum rc rc = db_run(
         db,
-        "UPDATE server SET image = image || jsonb_build_object('ticket', $2::jsonb) WHERE id = $1",
+        "UPDATE server SET image = image || jsonb_build_object('ticket', $2::jsonb) WHERE id = $1"
+        " AND image_id = ($2::jsonb->>'id')::uuid",
         DB_ARGS(db_s(server_id), db_s(text)), NULL, err);
     free(text);
     return rc;

@@ -25,6 +25,7 @@ enum rc work_db_place(struct db *db, const struct job *job, char **ret_reason,
 // metadata_ip, status, …}].
 enum rc work_db_store_ports(struct db *db, const struct job *job, json_t *ports,
                             struct err *err) CHECKED;
+// Nothing when the server is to have another image by now.
 enum rc work_db_store_ticket(struct db *db, const char *server_id, json_t *ticket,
                              struct err *err) CHECKED;
 // NETWORKING → SPAWNING with a first generation. RC_CONFLICT: the state has changed.
@@ -51,9 +52,8 @@ struct state_event { // what an agent said about a server
 // usage when its ports are up).
 enum rc work_db_note_state(struct db *db, struct state_event *event, struct err *err) CHECKED;
 struct port_event { // what the network said about a port
-    const char *port_id, *device_id, *status;
+    const char *port_id, *status;
     char server_id[40]; // out
-    bool is_stray;      // out: its server is deleted
 };
 // RC_NOT_FOUND: not a server's port.
 enum rc work_db_note_port(struct db *db, struct port_event *event, struct err *err) CHECKED;

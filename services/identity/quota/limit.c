@@ -4,6 +4,8 @@
 #include "services/identity/identity_resource.h"
 #include "services/identity/quota/limit_db.h"
 #include "services/identity/tenancy/target.h"
+#include "services/identity/token/feed_db.h"
+#include "services/identity/token/feed_reader.h"
 
 #include <string.h>
 
@@ -269,6 +271,39 @@ show_model(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
+// ---- changes: answered when the services that ask here know them
+
+static enum rc
+told(const struct request *request, enum rc rc)
+{
+    struct db *db = NULL;
+    int64_t n = 0;
+    struct err unknown;
+    if (rc == RC_OK && request_db(request, &db, &unknown) == RC_OK &&
+        feed_db_last(db, &n, &unknown) == RC_OK) { // else they know within an interval of the feed
+        feed_readers_await(identity_of(request)->readers, n);
+    }
+    return rc;
+}
+
+static enum rc
+create_told(struct request *request, struct reply *reply, struct err *err)
+{
+    return told(request, resource_create(request, reply, err));
+}
+
+static enum rc
+update_told(struct request *request, struct reply *reply, struct err *err)
+{
+    return told(request, identity_update(request, reply, err));
+}
+
+static enum rc
+delete_told(struct request *request, struct reply *reply, struct err *err)
+{
+    return told(request, identity_delete(request, reply, err));
+}
+
 const struct route limit_routes[] = {
     {.method = "GET",
      .path = "/v3/limits/model",
@@ -276,8 +311,9 @@ const struct route limit_routes[] = {
      .policy = "identity:get_limit_model",
      .status = 200,
      .summary = "how limits are enforced"},
-    IDENTITY_ROUTES(registered_limit, "/v3/registered_limits", NULL, 0),
-    SHOWN_ROUTES(limit, "/v3/limits", NULL, 0, resource_create, show_limit, identity_update,
-                 identity_delete),
+    HOOKED_ROUTES(registered_limit, "/v3/registered_limits", NULL, ROUTE_SLOW, create_told,
+                  update_told, delete_told),
+    SHOWN_ROUTES(limit, "/v3/limits", NULL, ROUTE_SLOW, create_told, show_limit, update_told,
+                 delete_told),
     {0},
 };

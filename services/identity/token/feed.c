@@ -5,7 +5,9 @@
 #include "common/auth/revocation.h"
 #include "common/base/util.h"
 #include "services/identity/token/feed_db.h"
+#include "services/identity/token/feed_reader.h"
 #include "services/identity/token/scope_cache.h"
+#include <string.h>
 
 #define PAGE 1000
 
@@ -90,6 +92,8 @@ feed_catch_up(struct identity *identity, struct err *err)
     return feed_catch_up_to(identity, INT64_MAX, err);
 }
 
+#define READER_ID_MAX 64
+
 static enum rc
 show_feed(struct request *request, struct reply *reply, struct err *err)
 {
@@ -99,12 +103,18 @@ show_feed(struct request *request, struct reply *reply, struct err *err)
         return fault(err, RC_INVALID, "invalid input for field 'after': '%.40s' is not a number",
                      text);
     }
+    const char *reader = request_query(request, "reader");
+    if (reader && (!reader[0] || strlen(reader) > READER_ID_MAX)) {
+        return fault(err, RC_INVALID, "invalid input for field 'reader': it has 1 to %d bytes",
+                     READER_ID_MAX);
+    }
+    int again_ms = reader ? feed_readers_saw(identity_of(request)->readers, reader, after) : 0;
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
-    return rc ? rc : feed_db_page(db, after, PAGE, &reply->text, err);
+    return rc ? rc : feed_db_page(db, after, PAGE, again_ms, &reply->text, err);
 }
 
-static const char *const feed_query[] = {"after", "wait_ms", NULL};
+static const char *const feed_query[] = {"after", "reader", NULL};
 const struct route feed_routes[] = {
     {.method = "GET",
      .path = "/internal/v1/feed",

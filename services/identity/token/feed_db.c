@@ -12,7 +12,8 @@ feed_db_append(struct db *db, const char *kind, json_t *body, struct err *err)
 }
 
 enum rc
-feed_db_page(struct db *db, int64_t after, int limit, char **ret_text, struct err *err)
+feed_db_page(struct db *db, int64_t after, int limit, int again_ms, char **ret_text,
+             struct err *err)
 {
     // A reader that is ahead of the sequence followed another database: it is told so by a smaller
     // cursor.
@@ -25,8 +26,20 @@ feed_db_page(struct db *db, int64_t after, int limit, char **ret_text, struct er
         "'keys', (SELECT coalesce(json_agg(json_build_object('kid', kid, 'pem', public_pem) ORDER "
         "BY signs_from_us, kid), '[]') FROM signing_key),"
         "'events', (SELECT coalesce(json_agg(jsonb_build_object('n', n, 'kind', kind) || body "
-        "ORDER BY n), '[]') FROM page))::text AS reply";
-    return db_run_text(db, sql, DB_ARGS(db_i(after), db_i(limit)), ret_text, err);
+        "ORDER BY n), '[]') FROM page), 'again_ms', nullif($3::int, 0))::text AS reply";
+    return db_run_text(db, sql, DB_ARGS(db_i(after), db_i(limit), db_i(again_ms)), ret_text, err);
+}
+
+enum rc
+feed_db_last(struct db *db, int64_t *ret_n, struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc =
+        db_run_one(db, "SELECT coalesce(max(n), 0) AS n FROM feed_event", DB_NONE, &rows, err);
+    if (rc == RC_OK) {
+        *ret_n = db_int(rows, 0, "n");
+    }
+    return rc;
 }
 
 enum rc

@@ -12,9 +12,12 @@
     " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us FROM barrier"
 
 enum rc feed_db_append(struct db *db, const char *kind, json_t *body, struct err *err) CHECKED;
-// One page after `after` as the feed's reply; the caller frees.
-enum rc feed_db_page(struct db *db, int64_t after, int limit, char **ret_text,
+// One page after `after` as the feed's reply, and when to ask again (0: not said); the caller
+// frees.
+enum rc feed_db_page(struct db *db, int64_t after, int limit, int again_ms, char **ret_text,
                      struct err *err) CHECKED;
+// The newest event's n; 0: none.
+enum rc feed_db_last(struct db *db, int64_t *ret_n, struct err *err) CHECKED;
 // What was committed before now_us; the rows are the caller's.
 struct feed_news {
     int64_t now_us;

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 struct MHD_Connection;
 struct http_server;
@@ -52,13 +53,15 @@ typedef enum rc (*handler_fn)(struct request *request, struct reply *reply, stru
 // the handler wants them: room gives the place of the next bytes, NULL when there is none for now
 // (http_stream_resume follows), filled says how many were put there, pause that no more have come
 // for now. Such a request's connection is closed after its reply.
+#define ROOM_PARTS 4
 struct stream_ops {
     enum rc (*begin)(struct request *request, void **ret_state, struct err *err);
     enum rc (*chunk)(void *state, const void *data, size_t size, size_t *ret_taken,
                      struct err *err);
     enum rc (*end)(void *state, struct request *request, struct reply *reply, struct err *err);
     void (*abort)(void *state);
-    enum rc (*room)(void *state, void **ret_room, size_t *ret_size, struct err *err);
+    enum rc (*room)(void *state, size_t wanted, struct iovec ret_parts[ROOM_PARTS], int *ret_n,
+                    struct err *err);
     enum rc (*filled)(void *state, size_t size, struct err *err);
     void (*pause)(void *state);
 };

@@ -17,7 +17,7 @@
 
 enum {
     STEP = 1 << 20,  // bytes that are worth waking up for
-    MAX_TURN = 8,    // receives of one connection before others have theirs
+    MAX_TURN = 4,    // receives of one connection before others have theirs
     MAX_EVENTS = 32, // connections that are looked at together
     TICK_MS = 1000,  // what is less than a step waits at most so long
 };
@@ -169,29 +169,56 @@ take_bytes(struct request *request, size_t size, bool is_full)
     return is_full ? GO_ON : WAIT;
 }
 
+// n: what recv says.
 static enum outcome
-receive_once(struct request *request)
+outcome_of(struct request *request, ssize_t n, size_t size)
+{
+    if (n > 0) {
+        return take_bytes(request, (size_t)n, (size_t)n == size);
+    }
+    return n < 0 && errno == EINTR ? GO_ON : n < 0 && errno == EAGAIN ? WAIT : BROKEN;
+}
+
+// Never more than the body: what follows it is not ours.
+static size_t
+cut_parts(struct iovec *parts, int n, size_t size)
+{
+    size_t total = 0;
+    for (int i = 0; i < n; i++) {
+        parts[i].iov_len = MIN(parts[i].iov_len, size - total);
+        total += parts[i].iov_len;
+    }
+    return total;
+}
+
+static enum outcome
+discard_once(struct request *request)
+{
+    size_t size = (size_t)MIN(request->body_left, STEP);
+    ssize_t n = recv(request->fd, NULL, size, MSG_DONTWAIT | MSG_TRUNC); // tcp(7)
+    return outcome_of(request, n, size);
+}
+
+static enum outcome
+receive_once(struct request *request, size_t n_there)
 {
     struct err err = {0};
-    void *room = NULL; // to TCP: throw away
-    size_t size = STEP;
-    if (!request->is_refused) {
-        const struct stream_ops *ops = request->route->stream;
-        enum rc rc = ops->room(request->stream_state, &room, &size, &err);
-        if (rc != RC_OK) {
-            refuse(request, rc, &err);
-            return GO_ON;
-        }
-        if (!room) {
-            return wait_for_room(request);
-        }
+    struct iovec parts[ROOM_PARTS];
+    struct msghdr message = {.msg_iov = parts};
+    const struct stream_ops *ops = request->route->stream;
+    size_t wanted = CLAMP(n_there, 1, (size_t)MIN(request->body_left, STEP));
+    int n_parts = 0;
+    enum rc rc = ops->room(request->stream_state, wanted, parts, &n_parts, &err);
+    if (rc != RC_OK) {
+        refuse(request, rc, &err);
+        return GO_ON;
     }
-    size = (size_t)MIN((int64_t)size, request->body_left);
-    ssize_t n = recv(request->fd, room, size, room ? MSG_DONTWAIT : MSG_DONTWAIT | MSG_TRUNC);
-    if (n <= 0) {
-        return n < 0 && errno == EINTR ? GO_ON : n < 0 && errno == EAGAIN ? WAIT : BROKEN;
+    if (n_parts == 0) {
+        return wait_for_room(request);
     }
-    return take_bytes(request, (size_t)n, (size_t)n == size);
+    message.msg_iovlen = (size_t)n_parts;
+    size_t size = cut_parts(parts, n_parts, (size_t)request->body_left);
+    return outcome_of(request, recvmsg(request->fd, &message, MSG_DONTWAIT), size);
 }
 
 static void
@@ -199,7 +226,15 @@ receive(struct receiver *receiver, struct request *request)
 {
     enum outcome outcome = GO_ON;
     for (int i = 0; i < MAX_TURN && outcome == GO_ON; i++) {
-        outcome = receive_once(request);
+        int n_there = 0;
+        ioctl(request->fd, FIONREAD, &n_there);
+        if (i > 0 && n_there < request->wait_size) {
+            outcome = WAIT; // the kernel tells when it is worth it
+        } else if (request->is_refused) {
+            outcome = discard_once(request);
+        } else {
+            outcome = receive_once(request, (size_t)n_there);
+        }
     }
     if (outcome == GO_ON || outcome == WAIT) {
         if (!request->is_refused) {

@@ -11,6 +11,7 @@
 
 #include "common/base/util.h"
 #include "services/image/catalog/image_fsm.h"
+#include "services/image/data/buffers.h"
 #include "services/image/data/pipeline.h"
 #include "services/image/store/store.h"
 
@@ -135,6 +136,97 @@ START_TEST(too_many_bytes_refused_content_and_a_full_disk_stop_it)
     pipeline_free(pipeline);
     pipelines_free(config.all);
     close(config.fd);
+}
+END_TEST
+
+// As the receiver does it: straight into the buffers, as much as has come.
+static enum rc
+fill_all(struct pipeline *pipeline, struct receiver *receiver, const uint8_t *data, size_t size,
+         size_t piece, struct err *err)
+{
+    for (size_t at = 0; at < size;) {
+        struct iovec parts[PIPELINE_PARTS];
+        size_t n_came = MIN(piece, size - at), filled = 0;
+        int n = 0;
+        enum rc rc = pipeline_room(pipeline, n_came, parts, &n, err);
+        for (int i = 0; i < n; i++) {
+            ck_assert_uint_lt(filled, n_came); // none without need
+            size_t part = MIN(parts[i].iov_len, n_came - filled);
+            memcpy(parts[i].iov_base, data + at + filled, part);
+            filled += part;
+        }
+        at += filled;
+        rc = rc ? rc : pipeline_filled(pipeline, filled, err);
+        if (rc != RC_OK) {
+            return rc;
+        }
+        g_mutex_lock(&receiver->mutex);
+        while (n == 0 && !receiver->may_come) {
+            g_cond_wait(&receiver->woken, &receiver->mutex);
+        }
+        receiver->may_come = false;
+        g_mutex_unlock(&receiver->mutex);
+    }
+    pipeline_pause(pipeline);
+    return RC_OK;
+}
+
+START_TEST(what_is_put_straight_into_the_buffers_comes_out)
+{
+    static const size_t came[] = {1 << 20, 300001, 4096, 3 << 20};
+    size_t size = 20 * 1000 * 1000 + 17;
+    g_autofree uint8_t *data = g_malloc(size);
+    for (size_t i = 0; i < size; i++) {
+        data[i] = (uint8_t)(i * 2654435761u >> 13);
+    }
+    g_autofree char *md5 = g_compute_checksum_for_data(G_CHECKSUM_MD5, data, size);
+    struct pipelines *all = pipelines_new((int64_t)(_i + 1) << 20, 1);
+    struct receiver receiver = {0};
+    struct err err;
+    struct pipeline_result result;
+    struct pipeline_config config = {
+        all,      digest_algo_find("sha256"), memfd_create("upload", MFD_CLOEXEC), INT64_MAX, wake,
+        &receiver};
+    struct pipeline *pipeline = pipeline_new(&config);
+    ck_assert_int_eq(fill_all(pipeline, &receiver, data, size, came[_i], &err), RC_OK);
+    ck_assert_int_eq(pipeline_finish(pipeline, &result, &err), RC_OK);
+    pipeline_free(pipeline);
+    ck_assert_str_eq(result.md5, md5);
+    ck_assert_int_eq(result.size, (int64_t)size);
+    g_autofree uint8_t *stored = g_malloc(size);
+    ck_assert_int_eq(pread(config.fd, stored, size, 0), (ssize_t)size);
+    ck_assert_mem_eq(stored, data, size);
+    close(config.fd);
+    pipelines_free(all);
+}
+END_TEST
+
+START_TEST(buffers_come_and_go_in_blocks)
+{
+    enum { N = 20 };
+    struct buffers *buffers = buffers_new(256 << 10);
+    void *taken[N];
+    for (int i = 0; i < N; i++) {
+        taken[i] = buffers_take(buffers);
+        ck_assert_uint_eq((uintptr_t)taken[i] % 4096, 0);
+        memset(taken[i], i, 256 << 10);
+    }
+    ck_assert_int_eq(buffers_memory(buffers), 6 << 20);
+    for (int i = 0; i < N; i++) {
+        ck_assert_int_eq(((uint8_t *)taken[i])[i], i);
+    }
+    for (int i = 3; i < N; i++) {
+        buffers_give(buffers, taken[i]);
+    }
+    buffers_trim(buffers, 100);
+    ck_assert_int_eq(buffers_memory(buffers), 6 << 20);
+    buffers_trim(buffers, 0);
+    ck_assert_int_eq(buffers_memory(buffers), 2 << 20); // where three are still taken
+    ck_assert_ptr_eq(buffers_take(buffers), taken[3]);
+    for (int i = 0; i < 4; i++) {
+        buffers_give(buffers, taken[i]);
+    }
+    buffers_free(buffers);
 }
 END_TEST
 
@@ -310,6 +402,8 @@ main(void)
     tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, what_comes_out_is_what_went_in, 0, G_N_ELEMENTS(pieces));
     tcase_add_test(cases, too_many_bytes_refused_content_and_a_full_disk_stop_it);
+    tcase_add_loop_test(cases, what_is_put_straight_into_the_buffers_comes_out, 0, 4);
+    tcase_add_test(cases, buffers_come_and_go_in_blocks);
     tcase_add_test(cases, a_cancelled_pipeline_ends_wherever_it_is);
     tcase_add_test(cases, all_together_take_one_sum_and_who_stalls_holds_up_nobody);
     tcase_add_test(cases, a_blob_is_placed_once_and_may_be_placed_again);

@@ -21,7 +21,7 @@ static void consume_write(struct stage *stage, const struct batch *batch);
 static void consume_digest(struct stage *stage, const struct batch *batch);
 static void consume_archive(struct stage *stage, const struct batch *batch);
 static void set_direct(struct pipeline *pipeline, bool direct);
-static void hand_over(struct pipeline *pipeline);
+static void hand_over(struct pipeline *pipeline, size_t size);
 static void tell_stages(struct pipeline *pipeline);
 
 enum { STAGE_WRITE, STAGE_MD5, STAGE_HASH, STAGE_ARCHIVE };
@@ -65,33 +65,53 @@ failure_of(const struct pipeline *pipeline, struct err *err)
     return pipeline->failure.rc;
 }
 
-enum rc
-pipeline_room(struct pipeline *pipeline, void **ret_room, size_t *ret_size, struct err *err)
+// The mutex is held.
+static int
+find_parts(struct pipeline *pipeline, size_t wanted, struct iovec ret_parts[PIPELINE_PARTS])
 {
-    GMutex *mutex = &pipeline->config.all->mutex;
-    g_mutex_lock(mutex);
-    enum rc rc = failure_of(pipeline, err);
-    if (rc == RC_OK) {
-        bool is_there = pipeline->filling || pipelines_take(pipeline);
-        *ret_room = is_there ? pipeline->filling + pipeline->fill : NULL;
-        *ret_size = is_there ? PIPELINE_BUFFER_SIZE - pipeline->fill : 0;
-        if (!is_there) {
-            tell_stages(pipeline);
+    size_t size = 0;
+    int n = 0;
+    for (; n < PIPELINE_PARTS && size < wanted; n++) {
+        if (n == pipeline->n_filling &&
+            !(n ? pipelines_take_more(pipeline) : pipelines_take(pipeline))) {
+            break;
         }
+        size_t used = n ? 0 : pipeline->fill;
+        ret_parts[n] = (struct iovec){pipeline->filling[n] + used, PIPELINE_BUFFER_SIZE - used};
+        size += ret_parts[n].iov_len;
     }
-    g_mutex_unlock(mutex);
+    return n;
+}
+
+enum rc
+pipeline_room(struct pipeline *pipeline, size_t wanted, struct iovec ret_parts[PIPELINE_PARTS],
+              int *ret_n, struct err *err)
+{
+    g_mutex_lock(&pipeline->config.all->mutex);
+    enum rc rc = failure_of(pipeline, err);
+    int n = rc == RC_OK ? find_parts(pipeline, wanted, ret_parts) : 0;
+    if (rc == RC_OK) {
+        *ret_n = n;
+    }
+    if (n > 0) {
+        g_mutex_unlock(&pipeline->config.all->mutex);
+    } else {
+        tell_stages(pipeline);
+    }
     return rc;
 }
 
 enum rc
 pipeline_filled(struct pipeline *pipeline, size_t size, struct err *err)
 {
-    GMutex *mutex = &pipeline->config.all->mutex;
     pipeline->fill += size;
     pipeline->size += (int64_t)size;
-    g_mutex_lock(mutex);
-    if (pipeline->fill == PIPELINE_BUFFER_SIZE) {
-        hand_over(pipeline);
+    if (pipeline->fill < PIPELINE_BUFFER_SIZE && pipeline->size <= pipeline->config.max_size) {
+        return RC_OK; // a failure is told with the next room
+    }
+    g_mutex_lock(&pipeline->config.all->mutex);
+    while (pipeline->fill >= PIPELINE_BUFFER_SIZE) {
+        hand_over(pipeline, PIPELINE_BUFFER_SIZE);
     }
     if (pipeline->failure.rc == RC_OK && pipeline->size > pipeline->config.max_size) {
         rc_ignore(fault(&pipeline->failure, RC_TOO_LARGE,
@@ -99,7 +119,11 @@ pipeline_filled(struct pipeline *pipeline, size_t size, struct err *err)
                         (long long)pipeline->config.max_size));
     }
     enum rc rc = failure_of(pipeline, err);
-    g_mutex_unlock(mutex);
+    if (pipeline->n_full - pipeline->n_queued >= MAX_BATCH) {
+        tell_stages(pipeline);
+    } else {
+        g_mutex_unlock(&pipeline->config.all->mutex);
+    }
     return rc;
 }
 
@@ -110,15 +134,15 @@ pipeline_put(struct pipeline *pipeline, const void *data, size_t size, size_t *r
     size_t taken = 0;
     enum rc rc = RC_OK;
     while (rc == RC_OK && taken < size) {
-        void *room;
-        size_t n;
-        rc = pipeline_room(pipeline, &room, &n, err);
+        struct iovec parts[PIPELINE_PARTS];
+        int n_parts = 0;
+        rc = pipeline_room(pipeline, 1, parts, &n_parts, err);
         // To have taken something is to be asked again at once: nobody starves by that.
-        if (rc != RC_OK || !room) {
+        if (rc != RC_OK || n_parts == 0) {
             break;
         }
-        n = MIN(n, size - taken);
-        memcpy(room, (const uint8_t *)data + taken, n);
+        size_t n = MIN(parts->iov_len, size - taken);
+        memcpy(parts->iov_base, (const uint8_t *)data + taken, n);
         taken += n;
         rc = pipeline_filled(pipeline, n, err);
     }
@@ -155,9 +179,10 @@ pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, s
     GMutex *mutex = &pipeline->config.all->mutex;
     g_mutex_lock(mutex);
     if (pipeline->fill > 0) {
-        hand_over(pipeline);
+        hand_over(pipeline, pipeline->fill);
     }
     tell_stages(pipeline);
+    g_mutex_lock(mutex);
     wait_idle(pipeline);
     g_mutex_unlock(mutex);
     if (pipeline->failure.rc != RC_OK) {
@@ -227,15 +252,22 @@ pipeline_stage_writes(const struct stage *stage)
     return stage == &stage->pipeline->stages[STAGE_WRITE];
 }
 
+// Lets the mutex go.
 static void
 tell_stages(struct pipeline *pipeline)
 {
-    if (pipeline->n_queued == pipeline->n_full) {
-        return;
+    bool are_new[N_STAGES] = {false};
+    if (pipeline->n_queued < pipeline->n_full) {
+        pipeline->n_queued = pipeline->n_full;
+        for (int i = 0; i < pipeline->n_stages; i++) {
+            are_new[i] = pipelines_mark(&pipeline->stages[i]);
+        }
     }
-    pipeline->n_queued = pipeline->n_full;
+    g_mutex_unlock(&pipeline->config.all->mutex);
     for (int i = 0; i < pipeline->n_stages; i++) {
-        pipelines_queue(&pipeline->stages[i]);
+        if (are_new[i]) {
+            pipelines_push(&pipeline->stages[i]);
+        }
     }
 }
 
@@ -244,19 +276,19 @@ pipeline_pause(struct pipeline *pipeline)
 {
     g_mutex_lock(&pipeline->config.all->mutex);
     tell_stages(pipeline);
-    g_mutex_unlock(&pipeline->config.all->mutex);
 }
 
+// The first buffer that is being filled, with so many bytes.
 static void
-hand_over(struct pipeline *pipeline)
+hand_over(struct pipeline *pipeline, size_t size)
 {
-    pipeline->sizes[pipeline->n_full % MAX_HELD] = pipeline->fill;
-    pipeline->ring[pipeline->n_full % MAX_HELD] = g_steal_pointer(&pipeline->filling);
+    pipeline->sizes[pipeline->n_full % MAX_HELD] = size;
+    pipeline->ring[pipeline->n_full % MAX_HELD] = pipeline->filling[0];
     pipeline->n_full++;
-    pipeline->fill = 0;
-    if (pipeline->n_full - pipeline->n_queued >= MAX_BATCH) {
-        tell_stages(pipeline);
-    }
+    pipeline->fill -= size;
+    pipeline->n_filling--;
+    memmove(pipeline->filling, pipeline->filling + 1,
+            (size_t)pipeline->n_filling * sizeof pipeline->filling[0]);
 }
 
 // The buffers that this stage takes at once: full ones, or one that is not. False: none.
@@ -293,13 +325,15 @@ pipeline_run_stage(struct stage *stage)
         n_turn += batch.n;
         pipelines_give_back(pipeline);
     }
-    stage->is_queued = false;
-    if (next_batch(stage, 1, &batch)) {
-        pipelines_queue(stage);
-    } else if (pipeline->is_awaited) {
+    bool goes_on = next_batch(stage, 1, &batch);
+    stage->is_queued = goes_on;
+    if (!goes_on && pipeline->is_awaited) {
         g_cond_broadcast(&pipeline->idle);
     }
     g_mutex_unlock(mutex);
+    if (goes_on) { // nobody frees the pipeline
+        pipelines_push(stage);
+    }
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "services/image/format/archive.h"
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #define PIPELINE_BUFFER_SIZE ((size_t)256 * 1024)
 
@@ -37,10 +38,11 @@ struct pipeline *pipeline_new(const struct pipeline_config *config);
 // refused, or the disk fails.
 enum rc pipeline_put(struct pipeline *pipeline, const void *data, size_t size, size_t *ret_taken,
                      struct err *err) CHECKED;
-// The same without a copy: where the next bytes may be put (NULL: nowhere yet, wake follows), and
-// that so many of them were. What was given stays given until it is filled.
-enum rc pipeline_room(struct pipeline *pipeline, void **ret_room, size_t *ret_size,
-                      struct err *err) CHECKED;
+// The same without a copy: where `wanted` bytes, or fewer, may be put (no parts: nowhere yet, wake
+// follows), and that so many of them were. What was given stays given until it is filled.
+#define PIPELINE_PARTS 4
+enum rc pipeline_room(struct pipeline *pipeline, size_t wanted,
+                      struct iovec ret_parts[PIPELINE_PARTS], int *ret_n, struct err *err) CHECKED;
 enum rc pipeline_filled(struct pipeline *pipeline, size_t size, struct err *err) CHECKED;
 void pipeline_pause(struct pipeline *pipeline); // no more for now: what is there gets worked on
 struct pipeline_result {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What pipeline.c (an upload) and pipelines.c (what all share) know of each other.
 #pragma once
+#include "services/image/data/buffers.h"
 #include "services/image/data/pipeline.h"
 #include <glib.h>
 
@@ -22,12 +23,13 @@ struct pipeline {
     int n_stages; // the last looks into archives
     // The shared mutex guards everything to the next heading, but not bytes: those of a buffer are
     // the receiver's until it is handed over, then the stages' to read until all are through.
-    GCond idle;              // a stage is not queued any more
-    int n_held;              // buffers, `filling` too
-    uint64_t n_full;         // buffers handed over
-    uint64_t n_queued;       // of these, the stages were told
-    uint64_t n_free;         // of these, given back
-    uint8_t *filling;        // NULL: none
+    GCond idle;                       // a stage is not queued any more
+    int n_held;                       // buffers, `filling` too
+    uint64_t n_full;                  // buffers handed over
+    uint64_t n_queued;                // of these, the stages were told
+    uint64_t n_free;                  // of these, given back
+    uint8_t *filling[PIPELINE_PARTS]; // in order; the first may have some bytes already
+    int n_filling;
     uint8_t *ring[MAX_HELD]; // of buffer i at i % MAX_HELD
     size_t sizes[MAX_HELD];
     bool is_awaited; // somebody waits for `idle`
@@ -46,12 +48,12 @@ struct pipeline {
 };
 
 struct pipelines {
-    GMutex mutex;     // guards what follows, and pipelines as said there
-    int n_max;        // buffers
-    int n_used;       // buffers that pipelines hold
-    int n_owed;       // pipelines that hold none: one is kept for each
-    GQueue waiting;   // pipelines that want one more than what they hold, in order
-    GPtrArray *spare; // buffers nobody holds
+    GMutex mutex;   // guards what follows, and pipelines as said there
+    int n_max;      // buffers
+    int n_used;     // buffers that pipelines hold
+    int n_owed;     // pipelines that hold none: one is kept for each
+    GQueue waiting; // pipelines that want one more than what they hold, in order
+    struct buffers *buffers;
     GThreadPool *sums, *writes;
 };
 
@@ -60,11 +62,14 @@ void pipelines_join(struct pipeline *pipeline);
 void pipelines_leave(struct pipeline *pipeline); // gives back what it holds
 // A buffer to fill, or none: then the pipeline is woken when it has one.
 bool pipelines_take(struct pipeline *pipeline);
+bool pipelines_take_more(struct pipeline *pipeline); // one more, if it is there at once
 // Gives back the buffers that all stages are through with; who starved for them is woken.
 void pipelines_give_back(struct pipeline *pipeline);
 void pipelines_wake(struct pipeline *pipeline); // if it is starved
-// A thread will run pipeline_run_stage, unless that is so already.
-void pipelines_queue(struct stage *stage);
+// True: pipelines_push is owed; false: a thread has the stage already, or will.
+bool pipelines_mark(struct stage *stage);
+// A thread will run pipeline_run_stage. Best without the mutex: the thread begins by taking it.
+void pipelines_push(struct stage *stage);
 
 // ---- pipeline.c
 void pipeline_run_stage(struct stage *stage); // without the mutex

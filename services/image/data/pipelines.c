@@ -4,7 +4,6 @@
 #include "services/image/data/pipeline_parts.h"
 
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,30 +41,10 @@ pipelines_new(int64_t memory, int n_max)
     int n_summers = MAX((int)g_get_num_processors(), MIN_SUMMERS);
     g_mutex_init(&all->mutex);
     all->n_max = (int)MAX(memory / (int64_t)PIPELINE_BUFFER_SIZE, n_max);
-    all->spare = g_ptr_array_new();
+    all->buffers = buffers_new(PIPELINE_BUFFER_SIZE);
     all->sums = g_thread_pool_new(run, NULL, n_summers, TRUE, NULL);
     all->writes = g_thread_pool_new(run, NULL, N_WRITERS, TRUE, NULL);
     return all;
-}
-
-// Straight from the kernel and back to it: buffers come and go with the load.
-static uint8_t *
-buffer_new(void)
-{
-    void *buffer = mmap(NULL, PIPELINE_BUFFER_SIZE, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (buffer == MAP_FAILED) {
-        g_error("out of memory for an upload's buffer"); // as GLib does
-    }
-    return buffer;
-}
-
-static void
-trim(struct pipelines *all, guint n_keep)
-{
-    while (all->spare->len > n_keep) {
-        munmap(g_ptr_array_steal_index_fast(all->spare, all->spare->len - 1), PIPELINE_BUFFER_SIZE);
-    }
 }
 
 void
@@ -76,8 +55,7 @@ pipelines_free(struct pipelines *all)
     }
     g_thread_pool_free(all->sums, FALSE, TRUE);
     g_thread_pool_free(all->writes, FALSE, TRUE);
-    trim(all, 0);
-    g_ptr_array_unref(all->spare);
+    buffers_free(all->buffers);
     g_mutex_clear(&all->mutex);
     g_free(all);
 }
@@ -87,9 +65,9 @@ pipelines_memory(const struct pipelines *all)
 {
     struct pipelines *mutable = (struct pipelines *)all;
     g_mutex_lock(&mutable->mutex);
-    int64_t n = all->n_used + (int64_t)all->spare->len;
+    int64_t size = buffers_memory(all->buffers);
     g_mutex_unlock(&mutable->mutex);
-    return n * (int64_t)PIPELINE_BUFFER_SIZE;
+    return size;
 }
 
 void
@@ -102,7 +80,7 @@ static void
 release(struct pipeline *pipeline, uint8_t *buffer)
 {
     struct pipelines *all = pipeline->config.all;
-    g_ptr_array_add(all->spare, buffer);
+    buffers_give(all->buffers, buffer);
     all->n_used--;
     pipeline->n_held--;
     all->n_owed += pipeline->n_held == 0;
@@ -121,9 +99,7 @@ grant(struct pipeline *pipeline)
     all->n_owed -= pipeline->n_held == 0;
     pipeline->n_held++;
     all->n_used++;
-    pipeline->filling = all->spare->len
-                            ? g_ptr_array_steal_index_fast(all->spare, all->spare->len - 1)
-                            : buffer_new();
+    pipeline->filling[pipeline->n_filling++] = buffers_take(all->buffers);
 }
 
 static void
@@ -135,8 +111,8 @@ forget_waiting(struct pipeline *pipeline)
     }
 }
 
-static bool
-take_now(struct pipeline *pipeline)
+bool
+pipelines_take_more(struct pipeline *pipeline)
 {
     struct pipelines *all = pipeline->config.all;
     bool may = pipeline->n_held == 0 || (pipeline->n_held < MAX_HELD && is_one_to_spare(all) &&
@@ -157,7 +133,7 @@ wait_in_line(struct pipeline *pipeline)
 bool
 pipelines_take(struct pipeline *pipeline)
 {
-    if (take_now(pipeline)) {
+    if (pipelines_take_more(pipeline)) {
         return true;
     }
     pipeline->is_starved = true;
@@ -181,11 +157,11 @@ pipelines_wake(struct pipeline *pipeline)
 static void
 feed_owner(struct pipeline *pipeline)
 {
-    if (!pipeline->is_starved || pipeline->filling || pipeline->n_held > WAKE_AT ||
+    if (!pipeline->is_starved || pipeline->n_filling > 0 || pipeline->n_held > WAKE_AT ||
         (pipeline->is_waiting && pipeline->n_held > 0)) {
         return;
     }
-    if (take_now(pipeline)) {
+    if (pipelines_take_more(pipeline)) {
         pipelines_wake(pipeline);
     } else {
         wait_in_line(pipeline);
@@ -214,7 +190,7 @@ pipelines_give_back(struct pipeline *pipeline)
     }
     feed_owner(pipeline);
     feed_waiting(pipeline->config.all);
-    trim(pipeline->config.all, MAX_SPARE);
+    buffers_trim(pipeline->config.all->buffers, MAX_SPARE);
 }
 
 void
@@ -225,20 +201,25 @@ pipelines_leave(struct pipeline *pipeline)
     for (; pipeline->n_free < pipeline->n_full; pipeline->n_free++) {
         release(pipeline, pipeline->ring[pipeline->n_free % MAX_HELD]);
     }
-    if (pipeline->filling) {
-        release(pipeline, g_steal_pointer(&pipeline->filling));
+    while (pipeline->n_filling > 0) {
+        release(pipeline, pipeline->filling[--pipeline->n_filling]);
     }
     all->n_owed--;
     feed_waiting(all);
-    trim(all, MAX_SPARE);
+    buffers_trim(all->buffers, MAX_SPARE);
+}
+
+bool
+pipelines_mark(struct stage *stage)
+{
+    bool is_new = !stage->is_queued;
+    stage->is_queued = true;
+    return is_new;
 }
 
 void
-pipelines_queue(struct stage *stage)
+pipelines_push(struct stage *stage)
 {
     struct pipelines *all = stage->pipeline->config.all;
-    if (!stage->is_queued) {
-        stage->is_queued = true;
-        g_thread_pool_push(pipeline_stage_writes(stage) ? all->writes : all->sums, stage, NULL);
-    }
+    g_thread_pool_push(pipeline_stage_writes(stage) ? all->writes : all->sums, stage, NULL);
 }

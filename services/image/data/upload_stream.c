@@ -4,6 +4,7 @@
 #include "services/image/api.h"
 #include "services/image/data/upload.h"
 
+#include <assert.h>
 #include <string.h>
 
 static enum rc
@@ -127,11 +128,15 @@ take_chunk(void *state, const void *data, size_t size, size_t *ret_taken, struct
                             err);
 }
 
+static_assert(PIPELINE_PARTS == ROOM_PARTS, "one array for both");
+
 static enum rc
-find_room(void *state, void **ret_room, size_t *ret_size, struct err *err)
+find_room(void *state, size_t wanted, struct iovec ret_parts[ROOM_PARTS], int *ret_n,
+          struct err *err)
 {
     struct upload *upload = state;
-    return settle_if_failed(upload, pipeline_room(upload->pipeline, ret_room, ret_size, err), err);
+    return settle_if_failed(upload, pipeline_room(upload->pipeline, wanted, ret_parts, ret_n, err),
+                            err);
 }
 
 static enum rc

@@ -68,7 +68,11 @@ def _seconds(cloud, token):
         kind = name.replace("-", "_")
         found = api.call("GET", f"{base}/services?type={kind}", token=token)["services"]
         service = found[0] if found else api.call("POST", f"{base}/services", {"service": {"type": kind, "name": name}}, token)["service"]
-        if not api.call("GET", f"{base}/endpoints?service_id={service['id']}", token=token)["endpoints"]:
+        endpoints = api.call("GET", f"{base}/endpoints?service_id={service['id']}", token=token)["endpoints"]
+        for endpoint in endpoints:
+            if endpoint["url"] != cloud.url(name):  # the cloud was up on other ports before
+                api.call("PATCH", f"{base}/endpoints/{endpoint['id']}", {"endpoint": {"url": cloud.url(name)}}, token)
+        if not endpoints:
             for interface in ("public", "internal", "admin"):
                 api.call("POST", f"{base}/endpoints", {"endpoint": {
                     "service_id": service["id"], "interface": interface, "region_id": services.REGION, "url": cloud.url(name)}}, token)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 of the image service at random moments of upload, import, delete and copy, on a local and on a remote store: no image that
+"""kill -9 of the image service at random moments of upload, import, delete, copy and of taking data from a location, on a local and on a remote store: no image that
 was answered 2xx is lost, nothing is left after the sweep, quota and usage are the sum of the rows.
 
 HANEUL_FAULT_ROUNDS says how many rounds (8 without it), HANEUL_FAULT_SEED repeats a run.
 """
 
 import hashlib
+import http.server
 import os
 import random
 import threading
@@ -19,13 +20,15 @@ from tests.lib import hostile
 from tests.lib.s3 import MIN_PART, S3
 from tests.lib.stack import free_ports, wait_until
 
-ROUNDS = int(os.environ.get("HANEUL_FAULT_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("HANEUL_FAULT_ROUNDS", "10"))
 SEED = int(os.environ.get("HANEUL_FAULT_SEED", random.randrange(1 << 30)))
 SERVICES = ["identity", "image"]
 STREAM = {"Content-Type": "application/octet-stream"}
 REMOTE = S3(free_ports(["s3"])["s3"])
-SETTINGS = {"image": {"stores": {"enabled": "local:file, archive:s3"}, "store:archive": REMOTE.settings()}}
-KINDS = ["upload", "import", "delete", "copy"]
+WEB = free_ports(["web"])["web"]
+SETTINGS = {"image": {"stores": {"enabled": "local:file, archive:s3"}, "store:archive": REMOTE.settings(),
+                      "import": {"ports": str(WEB), "allow_private": "true"}}}
+KINDS = ["upload", "import", "delete", "copy", "location"]
 BASE = hostile.tar([hostile.member("base", random.Random(1).randbytes(400_000))])  # every archive's lowest layer
 
 
@@ -33,6 +36,28 @@ BASE = hostile.tar([hostile.member("base", random.Random(1).randbytes(400_000))]
 def s3():
     with REMOTE:
         yield REMOTE
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    """/<image id>: the data of that image's operation."""
+
+    data = {}
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.data[self.path])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def web():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", WEB), Pages)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +80,8 @@ class Acting(threading.Thread):
         self.image = stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": container}, token=owner.token)["id"]
         if kind == "import":
             assert self._put("stage") == 204
+        elif kind == "location":
+            Pages.data["/" + self.image] = data
         elif kind != "upload":
             assert self._put("file") == 204
             self.stored = True
@@ -73,6 +100,9 @@ class Acting(threading.Thread):
                 self.stored = self._put("file") == 204
             elif self.kind == "delete":
                 self.deleted = self.stack.request("DELETE", "image", f"/v2/images/{self.image}", token=self.owner.token)[0] == 204
+            elif self.kind == "location":
+                self.stack.request("POST", "image", f"/v2/images/{self.image}/locations", {"url": f"http://127.0.0.1:{WEB}/{self.image}"},
+                                   token=self.owner.token)
             elif self.kind == "import":
                 self._import("glance-direct", self.owner.token)
             else:
@@ -107,6 +137,8 @@ def leftovers(stack, s3):
         "blobs": {r["sha512"] for r in stack.sql("image", "SELECT sha512 FROM blob")} ^ {r[which] for r in rows for which in ("blob", "part")},
         "others": {r["state"] for r in stack.sql("image", "SELECT state FROM blob_location WHERE state <> 'present'")},
         "leases": {r["s"] for r in stack.sql("image", "SELECT status AS s FROM image WHERE upload_id IS NOT NULL OR status IN ('saving', 'importing')")},
+        "urls": {r["id"] for r in stack.sql("image", "SELECT image_id::text AS id FROM image_url")}
+                ^ {r["id"] for r in stack.sql("image", "SELECT id::text FROM image WHERE is_located AND blob IS NOT NULL")},
         "tasks": {r["s"] for r in stack.sql("image", "SELECT status AS s FROM image_task WHERE status = 'processing'")},
     }
     return {k: v for k, v in found.items() if v}
@@ -155,7 +187,7 @@ def test_kill_at_a_random_moment(stack, owner, s3, number):
         assert (status, now["status"], now["size"]) == (200, "active", len(data))
         assert store in now["stores"].split(",")
     if status == 200:
-        assert now["status"] in {"upload": ("queued", "active"), "import": ("uploading", "active")}.get(kind, ("active",))
+        assert now["status"] in {"upload": ("queued", "active"), "location": ("queued", "active"), "import": ("uploading", "active")}.get(kind, ("active",))
         if now["status"] == "active":
             assert hashlib.sha512(download(stack, owner, acting.image)).hexdigest() == now["os_hash_value"] == hashlib.sha512(data).hexdigest()
     check_sums(stack, owner)

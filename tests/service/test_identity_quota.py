@@ -272,3 +272,28 @@ def test_a_limit_that_was_answered_is_enforced(stack, admin):
     assert admin.identity("DELETE", f"/limits/{limit['id']}")[0] == 204
     stack.start("network")
     assert time.monotonic() - start < 20
+
+
+def test_limits_outlive_their_service_and_count_for_nothing(stack, admin):
+    person, kind = stack.person(), uuid.uuid4().hex
+
+    def service():
+        return admin.identity("POST", "/services", {"service": {"type": kind}})[1]["service"]["id"]
+
+    def events():
+        rows = stack.sql("identity", "SELECT body FROM feed_event WHERE kind = 'limit' AND body->>'service' = %s", kind)
+        return {row["body"]["project_id"]: row["body"]["value"] for row in rows}
+    gone, name = service(), "things"
+    [registered] = admin.identity("POST", "/registered_limits", {"registered_limits": [{"service_id": gone, "resource_name": name, "default_limit": 3}]})[1]["registered_limits"]
+    row = {"service_id": gone, "resource_name": name, "resource_limit": 5, "project_id": person.project_id}
+    [limit] = admin.identity("POST", "/limits", {"limits": [row]})[1]["limits"]
+    assert events() == {"": 3, person.project_id: 5}
+    assert admin.identity("DELETE", f"/services/{gone}")[0] == 204
+    assert events() == {"": None, person.project_id: None}
+    assert admin.identity("GET", f"/registered_limits/{registered['id']}")[1]["registered_limit"]["service_id"] == gone
+    assert admin.identity("PATCH", f"/registered_limits/{registered['id']}", {"registered_limit": {"description": "x"}})[0] == 200
+    assert admin.identity("POST", "/limits", {"limits": [{**row, "project_id": stack.person().project_id}]})[0] == 400
+    assert admin.identity("DELETE", f"/limits/{limit['id']}")[0] == 204
+    assert admin.identity("PATCH", f"/registered_limits/{registered['id']}", {"registered_limit": {"service_id": service()}})[0] == 200
+    assert events()[""] == 3
+    assert admin.identity("DELETE", f"/registered_limits/{registered['id']}")[0] == 204

@@ -197,6 +197,27 @@ def test_the_default_group_comes_with_the_first_need(person):
     assert person.refused("DELETE", f"/security-groups/{groups[0]['id']}")[0] == 409
 
 
+def statements(cloud):
+    text = cloud.request("GET", "network", "/metrics")[2]
+    return int(next(line.split()[-1] for line in text.splitlines() if line.startswith("haneul_http_statements_total")))
+
+
+def test_many_groups_of_a_port_cost_as_much_as_one(cloud, person):
+    network, costs = person.make("networks")["id"], []
+    groups = [person.make("security-groups", name=f"g{i}")["id"] for i in range(8)]
+    for wanted in (groups[:1], groups):
+        before = statements(cloud)
+        port = person.make("ports", network_id=network, security_groups=[*wanted, wanted[0].upper()])
+        costs.append(statements(cloud) - before)
+        assert port["security_groups"] == sorted(wanted)
+    assert costs[0] == costs[1], costs
+    assert person.change("ports", port["id"], security_groups=groups[2:4])["security_groups"] == sorted(groups[2:4])
+    for wrong in (str(uuid.uuid4()), "none", person.stack.person().project_id):
+        assert person.refused("PUT", f"/ports/{port['id']}", {"port": {"security_groups": [groups[5], wrong]}})[:2] == (404, "SecurityGroupNotFound")
+    assert person.show("ports", port["id"])["security_groups"] == sorted(groups[2:4])
+    assert person.change("ports", port["id"], security_groups=[])["security_groups"] == []
+
+
 @pytest.mark.parametrize("rule, wanted", [
     ({"protocol": "tcp", "port_range_min": 80}, "SecurityGroupInvalidPortRange"),
     ({"protocol": "tcp", "port_range_min": 80, "port_range_max": 79}, "SecurityGroupInvalidPortRange"),

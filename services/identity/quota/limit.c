@@ -72,14 +72,15 @@ find_refs(struct resource_op *op, db_result **ret_row, struct err *err)
     const struct limit_refs refs = {value_of(op, "service_id"), value_of(op, "region_id"),
                                     value_of(op, "project_id"), value_of(op, "domain_id"),
                                     value_of(op, "resource_name")};
-    // A region that was named earlier may be gone.
+    // What was named earlier may be gone.
+    bool names_service = json_is_string(json_object_get(op->values, "service_id"));
     bool names_region = json_is_string(json_object_get(op->values, "region_id"));
     enum rc rc = limit_db_lock(op->db, err);
     rc = rc ? rc : limit_db_find_refs(op->db, &refs, ret_row, err);
-    return rc                                                    ? rc
-           : !db_bool(*ret_row, 0, "has_service")                ? missing(op, "service_id", err)
-           : names_region && !db_bool(*ret_row, 0, "has_region") ? missing(op, "region_id", err)
-                                                                 : RC_OK;
+    return rc                                                      ? rc
+           : names_service && !db_bool(*ret_row, 0, "has_service") ? missing(op, "service_id", err)
+           : names_region && !db_bool(*ret_row, 0, "has_region")   ? missing(op, "region_id", err)
+                                                                   : RC_OK;
 }
 
 // A domain given as project is the domain.

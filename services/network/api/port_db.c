@@ -3,6 +3,7 @@
 
 #include "common/base/util.h"
 #include "common/db/outbox.h"
+#include "common/log/log.h"
 #include "services/network/api/lookup_db.h"
 #include "services/network/api/neutron.h"
 #include "services/network/api/work.h"
@@ -86,38 +87,42 @@ port_db_check_mac(struct db *db, const char *network_id, const char *mac, struct
     return rc;
 }
 
+static enum rc
+group_missing(const char *id, struct err *err)
+{
+    return fault_typed(err, RC_NOT_FOUND, "SecurityGroupNotFound",
+                       "Security group %.100s does not exist", id);
+}
+
+// One statement, however many groups.
 enum rc
 port_db_write_groups(struct db *db, const char *id, json_t *groups, const char *project_id,
                      struct err *err)
 {
-    enum rc rc = db_run(db, "DELETE FROM port_security_group WHERE port_id = $1", DB_ARGS(db_s(id)),
-                        NULL, err);
     size_t i;
     json_t *item;
     json_array_foreach(groups, i, item)
     {
         const char *group = json_string_value(item);
-        g_autoptr(db_result) found = NULL;
-        if (rc == RC_OK && group && uuid_is_valid(group)) {
-            rc = db_run(db,
-                        "SELECT id FROM security_group WHERE id = $1 AND ($2::text IS NULL OR "
-                        "project_id = $2) "
-                        "FOR SHARE",
-                        DB_ARGS(db_s(or_blank(group)), db_s(project_id)), &found, err);
-        }
-        if (rc == RC_OK && (!found || db_n_rows(found) == 0)) {
-            return fault_typed(err, RC_NOT_FOUND, "SecurityGroupNotFound",
-                               "Security group %s does not exist", or_blank(group));
-        }
-        if (rc == RC_OK) {
-            rc = db_run(
-                db,
-                "INSERT INTO port_security_group (port_id, security_group_id) VALUES ($1, $2) "
-                "ON CONFLICT DO NOTHING",
-                DB_ARGS(db_s(id), db_s(group)), NULL, err);
+        if (!group || !uuid_is_valid(group)) {
+            return group_missing(or_blank(group), err);
         }
     }
-    return rc;
+    g_autoptr(db_result) missing = NULL;
+    g_autofree char *list = json_is_array(groups) ? json_dumps(groups, JSON_COMPACT) : NULL;
+    enum rc rc =
+        db_run(db,
+               "WITH wanted AS (SELECT DISTINCT w::uuid AS id FROM "
+               "jsonb_array_elements_text(coalesce($2::jsonb, '[]')) w), "
+               "found AS (SELECT g.id FROM security_group g WHERE g.id IN (SELECT id FROM wanted) "
+               "AND ($3::text IS NULL OR g.project_id = $3) ORDER BY g.id FOR SHARE), "
+               "gone AS (DELETE FROM port_security_group WHERE port_id = $1 AND "
+               "security_group_id NOT IN (SELECT id FROM found)), "
+               "added AS (INSERT INTO port_security_group (port_id, security_group_id) "
+               "SELECT $1, id FROM found ON CONFLICT DO NOTHING) "
+               "SELECT id FROM wanted WHERE id NOT IN (SELECT id FROM found) ORDER BY id LIMIT 1",
+               DB_ARGS(db_s(id), db_s(list), db_s(project_id)), &missing, err);
+    return rc == RC_OK && db_n_rows(missing) ? group_missing(db_text(missing, 0, "id"), err) : rc;
 }
 
 enum rc
@@ -130,18 +135,16 @@ port_db_has_groups(struct db *db, const char *id, bool *ret_has, struct err *err
 enum rc
 port_db_drop_floatingips(struct db *db, const char *id, bool all, struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc =
-        db_run(db,
-               "UPDATE floatingip x SET port_id = NULL, fixed_ip_address = NULL, router_id = NULL, "
-               "status = 'DOWN', revision_number = revision_number + 1, updated_at = now() "
-               "WHERE port_id = $1 AND ($2::boolean OR NOT EXISTS (SELECT 1 FROM fixed_ip f "
-               "WHERE f.port_id = x.port_id AND f.ip = x.fixed_ip_address)) RETURNING id",
-               DB_ARGS(db_s(id), db_b(all)), &rows, err);
-    for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
-        rc = work_add(db, NB_FLOATINGIP, db_text(rows, i, "id"), err);
-    }
-    return rc;
+    return db_run(
+        db,
+        "WITH x AS (UPDATE floatingip x SET port_id = NULL, fixed_ip_address = NULL, router_id = "
+        "NULL, "
+        "status = 'DOWN', revision_number = revision_number + 1, updated_at = now() "
+        "WHERE port_id = $1 AND ($2::boolean OR NOT EXISTS (SELECT 1 FROM fixed_ip f "
+        "WHERE f.port_id = x.port_id AND f.ip = x.fixed_ip_address)) RETURNING id) "
+        "SELECT ovn_work_add($3, id, $4) FROM x",
+        DB_ARGS(db_s(id), db_b(all), db_s(nb_kind_name(NB_FLOATINGIP)), db_s(log_request_id())),
+        NULL, err);
 }
 
 enum rc

@@ -16,12 +16,12 @@ enum rc
 work_add_each(struct db *db, enum nb_kind kind, const char *sql, const char *parameter,
               struct err *err)
 {
-    g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run(db, sql, DB_ARGS(db_s(parameter)), &rows, err);
-    for (int i = 0; rc == RC_OK && i < db_n_rows(rows); i++) {
-        rc = work_add(db, kind, db_text(rows, i, "id"), err);
-    }
-    return rc;
+    g_autofree char *all =
+        g_strdup_printf("SELECT ovn_work_add($2, each.id, $3) FROM (%s) each", sql);
+    g_assert(db_is_in_tx(db));
+    return db_run(db, all,
+                  DB_ARGS(db_s(parameter), db_s(nb_kind_name(kind)), db_s(log_request_id())), NULL,
+                  err);
 }
 
 enum nb_kind

@@ -11,7 +11,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -21,6 +23,7 @@ enum {
 
 struct direct {
     int idle_timeout_s;
+    int nice;
     GThread *thread;
     int epoll_fd;
     int wake_fd;
@@ -161,6 +164,7 @@ run(gpointer data)
     struct epoll_event events[MAX_EVENTS];
     int64_t next_ms = 0;
     int timeout_ms;
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), direct->nice); // Linux: of this thread
     while (goes_on(direct, &timeout_ms)) {
         run_events(direct, events, epoll_wait(direct->epoll_fd, events, MAX_EVENTS, timeout_ms));
         if (monotonic_ms() < next_ms) {
@@ -176,10 +180,11 @@ run(gpointer data)
 }
 
 struct direct *
-direct_new(const char *name, int idle_timeout_s)
+direct_new(const char *name, int idle_timeout_s, int nice)
 {
     struct direct *direct = g_new0(struct direct, 1);
     direct->idle_timeout_s = idle_timeout_s;
+    direct->nice = nice;
     direct->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     direct->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g_mutex_init(&direct->mutex);

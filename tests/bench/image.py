@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.lib.stack import Stack, free_ports  # noqa: E402
 
 N_PARALLEL = 64
-N_ROUNDS = 3
-N_DOWNLOADS = 6
+N_ROUNDS = 5
+N_DOWNLOADS = 10
 TRICKLE_S = 6
 
 

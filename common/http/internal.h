@@ -6,19 +6,23 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
-enum { MAX_PARAMS = 8 };
+enum { MAX_PARAMS = 8, MAX_SENDERS = 4 };
 
 struct router;
 struct text_cache;
 struct worker_pool;
-struct receiver;
+struct direct;
+struct outgoing;
 
 struct http_server {
     struct http_config config; // texts borrowed: they outlive the server
     struct MHD_Daemon *daemon;
     struct router *router;
     struct worker_pool *workers;
-    struct receiver *receiver;  // NULL: no row can use it
+    struct direct *receiver; // NULL, and no senders: no row can use them
+    struct direct *senders[MAX_SENDERS];
+    int n_senders;
+    _Atomic unsigned next_sender;
     struct text_cache *replies; // reply_cache.c
     _Atomic int n_running; // requests that were received whole and are not yet answered: a stop
                            // waits for them
@@ -68,13 +72,18 @@ struct request {
     bool stream_begun;
     GMutex mutex;
     bool suspended, resume_pending;
-    // Set before the receiver has the request (receiver.c); all else is the receiving thread's.
-    bool is_direct, is_http11;
-    bool is_refused; // what still comes is thrown away
+    // Past MHD (direct.c). `direct` is set, for good, before its thread has the request; the rest
+    // is that thread's.
+    struct direct *direct; // NULL: not
+    bool is_http11;
     int fd;
+    unsigned events;
+    void (*turn)(struct request *request);
+    int64_t last_bytes_ms; // when some came or went
+    bool is_refused;       // what still comes is thrown away
     int64_t body_left;     // of the announced length; -1: not announced
-    int64_t last_bytes_ms; // when some came
     int wait_size;         // bytes that must be there before the thread is woken
+    struct outgoing *outgoing;
 };
 
 // router.c
@@ -100,17 +109,26 @@ bool suspend_unless_resumed(struct request *request);
 
 void run_in_worker(struct request *request); // suspended already
 
-// receiver.c: long bodies past libmicrohttpd.
-struct receiver *receiver_new(struct http_server *server);
+// direct.c
+struct direct *direct_new(const char *name, int idle_timeout_s);
 // What has begun is broken off, and more is not taken. NULL is fine, here and below.
-void receiver_stop(struct receiver *receiver);
-void receiver_free(struct receiver *receiver);
-// Takes the suspended connection's socket until the body is complete. False: stopping.
-bool receiver_push(struct receiver *receiver, struct request *request);
-void receiver_resume(struct request *request); // its mutex is held
-// Sends the reply by itself, after which libmicrohttpd closes the connection. The request may be
-// gone after this.
-void receiver_reply(struct request *request);
+void direct_stop(struct direct *direct);
+void direct_free(struct direct *direct);
+// Takes the suspended connection's socket: `turn` is called when one of the epoll events is there,
+// and about each second when bytes are. False: stopping.
+bool direct_begin(struct direct *direct, struct request *request, unsigned events,
+                  void (*turn)(struct request *request));
+void direct_watch(struct request *request); // for request->events
+void direct_unwatch(struct request *request);
+void direct_forget(struct request *request); // from here on the thread does not know it
+// libmicrohttpd finds the connection closed. The request may be gone after this.
+void direct_close(struct request *request);
+void direct_reply(struct request *request); // a short one; closes
+
+// receiver.c, sender.c. True: the connection is theirs.
+bool receiver_takes(struct request *request); // what MHD has read of the body is taken
+bool sender_takes(struct request *request);   // the reply is complete, and not yet sent
+void outgoing_free(struct outgoing *outgoing);
 
 // reply.c
 // Head and body as they are sent, for a connection that is closed after it.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Long bodies past libmicrohttpd: it has read the head and the first bytes, then its connection is
-// suspended, and one thread receives the rest where the handler wants it, in steps large enough
-// that waking up costs little. libmicrohttpd still believes in the rest of the body, so the reply
-// is sent here, and the connection ends with it.
+// Long bodies past libmicrohttpd: received where the handler wants them, in steps large enough that
+// waking up costs little.
 #include "common/base/util.h"
 #include "common/http/internal.h"
 #include "common/log/log.h"
@@ -10,36 +8,16 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum {
-    STEP = 1 << 20,  // bytes that are worth waking up for
-    MAX_TURN = 4,    // receives of one connection before others have theirs
-    MAX_EVENTS = 32, // connections that are looked at together
-    TICK_MS = 1000,  // what is less than a step waits at most so long
-};
-
-struct receiver {
-    struct http_server *server;
-    GThread *thread;
-    int epoll_fd;
-    int wake_fd;
-    GMutex mutex; // guards what follows
-    GHashTable *requests;
-    bool is_stopping;
+    MIN_SIZE = 1 << 20, // of what is still to come
+    STEP = 1 << 20,     // bytes that are worth waking up for
+    MAX_TURN = 4,       // receives of one connection before others have theirs
 };
 
 enum outcome { GO_ON, WAIT, COMPLETE, BROKEN };
-
-static void
-watch(struct request *request)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = request};
-    epoll_ctl(request->server->receiver->epoll_fd, EPOLL_CTL_ADD, request->fd, &event);
-}
 
 // Linux wakes nobody for less than this.
 static void
@@ -50,78 +28,6 @@ set_step(struct request *request)
         request->wait_size = size;
         setsockopt(request->fd, SOL_SOCKET, SO_RCVLOWAT, &size, sizeof size);
     }
-}
-
-static void
-wake_thread(struct receiver *receiver)
-{
-    eventfd_write(receiver->wake_fd, 1);
-}
-
-bool
-receiver_push(struct receiver *receiver, struct request *request)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    g_mutex_lock(&receiver->mutex);
-    bool is_taken = info && !receiver->is_stopping;
-    if (is_taken) {
-        g_mutex_lock(&request->mutex);
-        request->is_direct = true;
-        request->resume_pending = false;
-        g_mutex_unlock(&request->mutex);
-        request->fd = info->connect_fd;
-        request->last_bytes_ms = monotonic_ms();
-        set_step(request);
-        g_hash_table_add(receiver->requests, request);
-        watch(request);
-        wake_thread(receiver);
-    }
-    g_mutex_unlock(&receiver->mutex);
-    return is_taken;
-}
-
-void
-receiver_resume(struct request *request)
-{
-    watch(request);
-}
-
-// From here on the thread does not know it.
-static void
-forget(struct receiver *receiver, struct request *request)
-{
-    epoll_ctl(receiver->epoll_fd, EPOLL_CTL_DEL, request->fd,
-              NULL); // ENOENT when it waits for room
-    g_mutex_lock(&receiver->mutex);
-    g_hash_table_remove(receiver->requests, request);
-    g_mutex_unlock(&receiver->mutex);
-}
-
-// libmicrohttpd finds the connection closed.
-static void
-close_connection(struct request *request)
-{
-    shutdown(request->fd, SHUT_RDWR);
-    MHD_resume_connection(request->connection);
-}
-
-void
-receiver_reply(struct request *request)
-{
-    g_autoptr(GString) text = reply_to_text(request);
-    size_t sent = 0;
-    while (sent < text->len) {
-        ssize_t n =
-            send(request->fd, text->str + sent, text->len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        sent += (size_t)MAX(n, 0);
-        if (n < 0 && errno != EINTR) { // also of who has read none of our earlier replies
-            break;
-        }
-    }
-    request->stage = STAGE_SENT;
-    dispatch_finish(request);
-    close_connection(request);
 }
 
 static void
@@ -145,7 +51,7 @@ wait_for_room(struct request *request)
     request->resume_pending = false;
     if (wait) {
         request->suspended = true;
-        epoll_ctl(request->server->receiver->epoll_fd, EPOLL_CTL_DEL, request->fd, NULL);
+        direct_unwatch(request);
     }
     g_mutex_unlock(&request->mutex);
     return wait ? WAIT : GO_ON;
@@ -222,9 +128,10 @@ receive_once(struct request *request, size_t n_there)
 }
 
 static void
-receive(struct receiver *receiver, struct request *request)
+receive(struct request *request)
 {
     enum outcome outcome = GO_ON;
+    set_step(request);
     for (int i = 0; i < MAX_TURN && outcome == GO_ON; i++) {
         int n_there = 0;
         ioctl(request->fd, FIONREAD, &n_there);
@@ -242,138 +149,32 @@ receive(struct receiver *receiver, struct request *request)
         }
         return;
     }
-    forget(receiver, request);
+    direct_forget(request);
     if (outcome == BROKEN) {
-        close_connection(request);
+        direct_close(request);
         return;
     }
     request->counted = true;
     request->server->n_running++;
     if (request->is_refused) {
-        receiver_reply(request);
+        direct_reply(request);
     } else {
         run_in_worker(request);
     }
 }
 
-static void
-look_after(struct receiver *receiver, struct request *request)
+bool
+receiver_takes(struct request *request)
 {
-    g_mutex_lock(&request->mutex);
-    bool waits_for_room = request->suspended;
-    g_mutex_unlock(&request->mutex);
-    int n_there = 0;
-    if (waits_for_room) {
-        request->last_bytes_ms = monotonic_ms(); // we are slow, not the client
-    } else if (ioctl(request->fd, FIONREAD, &n_there) == 0 && n_there > 0) {
-        receive(receiver, request);
-    } else if (monotonic_ms() - request->last_bytes_ms >
-               (int64_t)1000 * receiver->server->config.idle_timeout_s) {
-        forget(receiver, request);
-        close_connection(request);
+    struct direct *receiver = request->server->receiver;
+    if (!receiver || !request->is_http11 || request->body_left < MIN_SIZE ||
+        !request->route->stream->room) {
+        return false;
     }
-}
-
-static GList *
-known(struct receiver *receiver)
-{
-    g_mutex_lock(&receiver->mutex);
-    GList *requests = g_hash_table_get_keys(receiver->requests);
-    g_mutex_unlock(&receiver->mutex);
-    return requests;
-}
-
-// False: stopping. ret_timeout_ms: with nobody to look after, wake_fd is what is waited for.
-static bool
-goes_on(struct receiver *receiver, int *ret_timeout_ms)
-{
-    g_mutex_lock(&receiver->mutex);
-    bool yes = !receiver->is_stopping;
-    *ret_timeout_ms = g_hash_table_size(receiver->requests) ? TICK_MS : -1;
-    g_mutex_unlock(&receiver->mutex);
-    return yes;
-}
-
-static void
-run_events(struct receiver *receiver, const struct epoll_event *events, int n)
-{
-    for (int i = 0; i < n; i++) {
-        if (events[i].data.ptr) {
-            receive(receiver, events[i].data.ptr);
-        } else {
-            eventfd_t ignored;
-            eventfd_read(receiver->wake_fd, &ignored);
-        }
+    MHD_suspend_connection(request->connection);
+    bool is_taken = direct_begin(receiver, request, EPOLLIN, receive);
+    if (!is_taken) {
+        MHD_resume_connection(request->connection);
     }
-}
-
-static gpointer
-run(gpointer data)
-{
-    struct receiver *receiver = data;
-    struct epoll_event events[MAX_EVENTS];
-    int64_t next_ms = 0;
-    int timeout_ms;
-    while (goes_on(receiver, &timeout_ms)) {
-        run_events(receiver, events,
-                   epoll_wait(receiver->epoll_fd, events, MAX_EVENTS, timeout_ms));
-        if (monotonic_ms() < next_ms) {
-            continue;
-        }
-        g_autoptr(GList) requests = known(receiver);
-        for (GList *each = requests; each; each = each->next) {
-            look_after(receiver, each->data);
-        }
-        next_ms = monotonic_ms() + TICK_MS;
-    }
-    return NULL;
-}
-
-struct receiver *
-receiver_new(struct http_server *server)
-{
-    struct receiver *receiver = g_new0(struct receiver, 1);
-    receiver->server = server;
-    receiver->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    receiver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    g_mutex_init(&receiver->mutex);
-    receiver->requests = g_hash_table_new(NULL, NULL);
-    struct epoll_event event = {.events = EPOLLIN};
-    if (receiver->epoll_fd < 0 || receiver->wake_fd < 0 ||
-        epoll_ctl(receiver->epoll_fd, EPOLL_CTL_ADD, receiver->wake_fd, &event) < 0) {
-        g_error("no descriptors left to receive with");
-    }
-    receiver->thread = g_thread_new("receiver", run, receiver);
-    return receiver;
-}
-
-void
-receiver_stop(struct receiver *receiver)
-{
-    if (!receiver || !receiver->thread) {
-        return;
-    }
-    g_mutex_lock(&receiver->mutex);
-    receiver->is_stopping = true;
-    g_mutex_unlock(&receiver->mutex);
-    wake_thread(receiver);
-    g_thread_join(g_steal_pointer(&receiver->thread));
-    g_autoptr(GList) requests = known(receiver);
-    for (GList *each = requests; each; each = each->next) {
-        forget(receiver, each->data);
-        close_connection(each->data);
-    }
-}
-
-void
-receiver_free(struct receiver *receiver)
-{
-    if (receiver) {
-        receiver_stop(receiver);
-        close(receiver->epoll_fd);
-        close(receiver->wake_fd);
-        g_hash_table_unref(receiver->requests);
-        g_mutex_clear(&receiver->mutex);
-        g_free(receiver);
-    }
+    return is_taken;
 }

@@ -206,11 +206,12 @@ reply_to_text(struct request *request)
     GString *text = g_string_new(NULL);
     g_string_printf(text, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n", reply->status,
                     MHD_get_reason_phrase_for((unsigned)reply->status), date);
+    int64_t size = reply->fd >= 0 ? reply->fd_size : (int64_t)text_size(reply);
     if (reply->status != 204) {
-        g_string_append_printf(text, "Content-Length: %zu\r\n", text_size(reply));
+        g_string_append_printf(text, "Content-Length: %lld\r\n", (long long)size);
     }
     struct MHD_Response *headers = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    add_headers(request, reply->text, headers);
+    add_headers(request, reply->text || reply->fd >= 0, headers);
     MHD_get_response_headers(headers, append_header, text);
     MHD_destroy_response(headers);
     g_string_append(text, "\r\n");

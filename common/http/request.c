@@ -289,6 +289,7 @@ request_free(struct request *request)
         auth_context_unref(request->auth);
     }
     reply_clear(&request->reply);
+    outgoing_free(request->outgoing);
     g_mutex_clear(&request->mutex);
     g_free(request);
 }

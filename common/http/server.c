@@ -20,7 +20,6 @@ enum {
     CONNECTION_MEMORY = 32 * 1024, // bounds the head of a request
     STREAM_MEMORY = 256 * 1024,    // the same where bodies are streamed: what one read takes
     STOP_WAIT_MS = 30000,
-    MIN_DIRECT = 1 << 20, // of a body that is still to come, to be received past MHD
     MAX_DISCARDED = 16 << 20,
 };
 
@@ -190,8 +189,8 @@ http_stream_resume(struct request *request)
     struct MHD_Connection *connection = request->suspended ? request->connection : NULL;
     request->resume_pending = !connection;
     request->suspended = false;
-    if (connection && request->is_direct) {
-        receiver_resume(request);
+    if (connection && request->direct) {
+        direct_watch(request);
         connection = NULL;
     }
     g_mutex_unlock(&request->mutex);
@@ -199,20 +198,6 @@ http_stream_resume(struct request *request)
     // this.
     if (connection) {
         MHD_resume_connection(connection);
-    }
-}
-
-// What MHD has read is taken, and the rest is long enough to be received without it.
-static void
-receive_directly(struct request *request)
-{
-    const struct stream_ops *ops = request->route->stream;
-    if (request->body_left < MIN_DIRECT || !ops->room || !request->is_http11) {
-        return;
-    }
-    MHD_suspend_connection(request->connection);
-    if (!receiver_push(request->server->receiver, request)) {
-        MHD_resume_connection(request->connection);
     }
 }
 
@@ -242,7 +227,7 @@ receive_stream(struct request *request, const char *data, size_t *size)
     *size -= done;
     request->body_left -= (int64_t)done;
     if (*size == 0) {
-        receive_directly(request);
+        receiver_takes(request);
     }
     return MHD_YES;
 }
@@ -251,8 +236,8 @@ static void
 run_slow(struct request *request)
 {
     dispatch_handle(request);
-    if (request->is_direct) {
-        receiver_reply(request);
+    if (request->direct) {
+        direct_reply(request);
         return;
     }
     request->stage = STAGE_READY;
@@ -280,8 +265,8 @@ run_in_worker(struct request *request)
     err.retry_after_s = 2;
     dispatch_error(request, &err);
     request->stage = STAGE_READY;
-    if (request->is_direct) {
-        receiver_reply(request);
+    if (request->direct) {
+        direct_reply(request);
     } else {
         MHD_resume_connection(request->connection);
     }
@@ -294,7 +279,7 @@ run(struct request *request)
     request->server->n_running++;
     if (!request->stream_begun && !is_slow(request)) {
         dispatch_handle(request);
-        return reply_send(request);
+        return sender_takes(request) ? MHD_YES : reply_send(request);
     }
     MHD_suspend_connection(request->connection);
     run_in_worker(request);
@@ -312,7 +297,7 @@ on_access(void *context, struct MHD_Connection *connection, const char *url, con
         request->is_http11 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
         return receive_head(request);
     }
-    if (request->is_direct) { // answered, and the client sends on
+    if (request->direct) { // answered, and the client sends on
         return MHD_NO;
     }
     if (*size > 0) {
@@ -389,6 +374,26 @@ has_direct_streams(const struct route *const *tables)
     return false;
 }
 
+static void
+start_direct(struct http_server *server)
+{
+    int timeout_s = server->config.idle_timeout_s;
+    server->receiver = direct_new("receiver", timeout_s);
+    server->n_senders = MIN(server->config.n_threads, MAX_SENDERS);
+    for (int i = 0; i < server->n_senders; i++) {
+        server->senders[i] = direct_new("sender", timeout_s);
+    }
+}
+
+static void
+free_direct(struct http_server *server)
+{
+    direct_free(server->receiver);
+    for (int i = 0; i < server->n_senders; i++) {
+        direct_free(server->senders[i]);
+    }
+}
+
 static size_t
 connection_memory(const struct route *const *tables)
 {
@@ -412,7 +417,9 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
     server->router = router_new(config->routes);
     server->replies = reply_cache_new();
     server->workers = worker_pool_new(&server->config, run_slow);
-    server->receiver = has_direct_streams(config->routes) ? receiver_new(server) : NULL;
+    if (has_direct_streams(config->routes)) {
+        start_direct(server);
+    }
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)config->port)};
     bool valid = inet_pton(AF_INET, config->listen, &address.sin_addr) == 1;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
@@ -431,7 +438,7 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
     if (!server->daemon) {
         enum rc rc =
             fault(err, RC_UNAVAILABLE, "cannot listen on %s:%d", config->listen, config->port);
-        receiver_free(server->receiver);
+        free_direct(server);
         worker_pool_free(server->workers);
         router_free(server->router);
         text_cache_free(server->replies);
@@ -454,10 +461,13 @@ http_server_stop(struct http_server *server)
     while (server->n_running > 0 && monotonic_ms() < deadline) {
         g_usleep(5000);
     }
-    receiver_stop(server->receiver);
+    direct_stop(server->receiver);
+    for (int i = 0; i < server->n_senders; i++) {
+        direct_stop(server->senders[i]);
+    }
     worker_pool_free(server->workers);
     MHD_stop_daemon(server->daemon);
-    receiver_free(server->receiver);
+    free_direct(server);
     if (listener != MHD_INVALID_SOCKET) {
         close(listener);
     }

@@ -271,6 +271,46 @@ def test_a_stop_breaks_off_long_bodies_and_is_quick(stack, owner):
     eventually(lambda: temporary_files(stack) == [], 10)
 
 
+def open_files(stack):
+    return sum("/images/" in os.path.realpath(link) for link in Path(f"/proc/{stack.pid('image')}/fd").iterdir() if link.is_symlink())
+
+
+def test_long_downloads_are_whole_slow_or_broken_off(stack, owner):
+    image, data = create(stack, owner), os.urandom(20_000_003)
+    assert upload(stack, owner, image, data)[0] == 204
+    netloc, path = urlsplit(stack.url("image")).netloc, f"/v2/images/{image['id']}/file"
+
+    def get(headers=(), method="GET"):
+        link = http.client.HTTPConnection(netloc, timeout=60)
+        link.request(method, path, headers={"X-Auth-Token": owner.token, **dict(headers)})
+        return link, link.getresponse()
+
+    before = open_files(stack)
+    for headers, status, first, last in (({}, 200, 0, 20_000_002), ({"Range": "bytes=5-19000000"}, 206, 5, 19_000_000), ({"Range": "bytes=-3000000"}, 206, 17_000_003, 20_000_002)):
+        link, reply = get(headers)
+        assert reply.status == status and int(reply.headers["Content-Length"]) == last + 1 - first and reply.headers["Content-MD5"] == hashlib.md5(data).hexdigest()
+        assert reply.headers.get("Content-Range") == (None if status == 200 else f"bytes {first}-{last}/{len(data)}")
+        time.sleep(0.2)  # a reader that is slower than what fits into the socket
+        assert reply.read() == data[first:last + 1]
+        link.close()
+    link, reply = get(method="HEAD")
+    assert reply.status == 200 and reply.read() == b""
+    link.close()
+    for _ in range(5):
+        link, reply = get()
+        assert reply.read(100_000) == data[:100_000]
+        reply.close()
+        link.close()
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(get()[1].read() == data)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [True] * 8
+    eventually(lambda: open_files(stack) <= before, 10)
+
+
 def test_uploads_at_once_do_not_mix(stack, owner):
     payloads = [os.urandom(3_000_000 + i) for i in range(6)]
     images = [create(stack, owner) for _ in payloads]

@@ -213,6 +213,19 @@ def test_a_description_may_be_null_and_is_empty_when_not_given(world, plural, nu
         assert [each["description"] for each in found if each["id"] == made["id"]] == [null]
 
 
+def test_a_domains_own_role_alone_opens_no_project(world):
+    user, project = world.make("users", name=world.name(), domain_id=world.domain)["id"], world.project()
+    role = world.make("roles", name=world.name(), domain_id=world.domain)["id"]
+    assert world.call("PUT", f"/projects/{project}/users/{user}/roles/{role}")[0] == 204
+
+    def projects():
+        return [each["id"] for each in world.call("GET", f"/users/{user}/projects")[2]["projects"]]
+    assert projects() == []
+    member = world.call("GET", "/roles?name=member")[2]["roles"][0]["id"]
+    assert world.call("PUT", f"/roles/{role}/implies/{member}")[0] == 201
+    assert projects() == [project]
+
+
 # ---- role assignments
 
 class Family:

@@ -242,7 +242,10 @@ list_of_user(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     const char *id = request_param(request, "id");
     const struct resource_whole whole = {
-        "r.id IN (SELECT target_id FROM effective_assignment WHERE user_id = %s)", id};
+        "r.id IN (SELECT a.target_id FROM effective_assignment a JOIN role_closed c ON "
+        "c.prior_role_id = a.role_id JOIN role g ON g.id = c.role_id AND g.domain_id IS NULL "
+        "WHERE a.user_id = %s)", // a domain's own role alone is none
+        id};
     enum rc rc =
         target_allow(request, "identity:list_user_projects", &(struct target){.user_id = id}, err);
     rc = rc ? rc : request_db(request, &db, err);

@@ -11,9 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -23,7 +21,6 @@ enum {
 
 struct direct {
     int idle_timeout_s;
-    int nice;
     GThread *thread;
     int epoll_fd;
     int wake_fd;
@@ -55,6 +52,15 @@ direct_begin(struct direct *direct, struct request *request, unsigned events,
     }
     g_mutex_unlock(&direct->mutex);
     return is_taken;
+}
+
+int
+direct_n(struct direct *direct)
+{
+    g_mutex_lock(&direct->mutex);
+    int n = (int)g_hash_table_size(direct->requests);
+    g_mutex_unlock(&direct->mutex);
+    return n;
 }
 
 void
@@ -164,7 +170,6 @@ run(gpointer data)
     struct epoll_event events[MAX_EVENTS];
     int64_t next_ms = 0;
     int timeout_ms;
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), direct->nice); // Linux: of this thread
     while (goes_on(direct, &timeout_ms)) {
         run_events(direct, events, epoll_wait(direct->epoll_fd, events, MAX_EVENTS, timeout_ms));
         if (monotonic_ms() < next_ms) {
@@ -180,11 +185,10 @@ run(gpointer data)
 }
 
 struct direct *
-direct_new(const char *name, int idle_timeout_s, int nice)
+direct_new(const char *name, int idle_timeout_s)
 {
     struct direct *direct = g_new0(struct direct, 1);
     direct->idle_timeout_s = idle_timeout_s;
-    direct->nice = nice;
     direct->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     direct->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g_mutex_init(&direct->mutex);

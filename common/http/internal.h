@@ -110,7 +110,8 @@ bool suspend_unless_resumed(struct request *request);
 void run_in_worker(struct request *request); // suspended already
 
 // direct.c
-struct direct *direct_new(const char *name, int idle_timeout_s, int nice);
+int direct_n(struct direct *direct); // connections that it has
+struct direct *direct_new(const char *name, int idle_timeout_s);
 // What has begun is broken off, and more is not taken. NULL is fine, here and below.
 void direct_stop(struct direct *direct);
 void direct_free(struct direct *direct);

@@ -13,8 +13,9 @@
 
 enum {
     MIN_SIZE = 1 << 20, // of what is still to come
-    STEP = 1 << 20,     // bytes that are worth waking up for
-    MAX_TURN = 4,       // receives of one connection before others have theirs
+    MAX_TAKEN = 2,      // at once; what more there are, libmicrohttpd's threads receive
+    STEP = 1 << 18,     // bytes that are worth waking up for
+    MAX_TURN = 2,       // receives of one connection before others have theirs
 };
 
 enum outcome { GO_ON, WAIT, COMPLETE, BROKEN };
@@ -167,8 +168,8 @@ bool
 receiver_takes(struct request *request)
 {
     struct direct *receiver = request->server->receiver;
-    if (!receiver || !request->is_http11 || request->body_left < MIN_SIZE ||
-        !request->route->stream->room) {
+    if (!receiver || direct_n(receiver) >= MAX_TAKEN || !request->is_http11 ||
+        request->body_left < MIN_SIZE || !request->route->stream->room) {
         return false;
     }
     MHD_suspend_connection(request->connection);

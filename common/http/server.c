@@ -20,7 +20,6 @@ enum {
     CONNECTION_MEMORY = 32 * 1024, // bounds the head of a request
     STREAM_MEMORY = 256 * 1024,    // the same where bodies are streamed: what one read takes
     STOP_WAIT_MS = 30000,
-    RECEIVER_NICE = 10, // requests that are not a long body get the CPU first
     MAX_DISCARDED = 16 << 20,
 };
 
@@ -379,10 +378,10 @@ static void
 start_direct(struct http_server *server)
 {
     int timeout_s = server->config.idle_timeout_s;
-    server->receiver = direct_new("receiver", timeout_s, RECEIVER_NICE);
+    server->receiver = direct_new("receiver", timeout_s);
     server->n_senders = MIN(server->config.n_threads, MAX_SENDERS);
     for (int i = 0; i < server->n_senders; i++) {
-        server->senders[i] = direct_new("sender", timeout_s, 0);
+        server->senders[i] = direct_new("sender", timeout_s);
     }
 }
 

@@ -131,7 +131,7 @@ start(struct service *service, void **ret_context, struct err *err)
     image->pipelines =
         pipelines_new(conf_int(conf, "image", "upload_memory"), image->n_uploads_max);
     image->fetchers = turns_new(job_run, NULL, N_FETCHERS, N_FETCHERS / 2);
-    image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, FALSE, NULL);
+    image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, TRUE, NULL);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);
     service_every(service, "image-adopt", ADOPT_INTERVAL_MS, sweep_adopt, image);
     scrub_register_metrics();

@@ -77,7 +77,7 @@ turns_new(void (*run)(void *work, void *context), void *context, unsigned n_thre
     turns->running = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&turns->mutex);
     g_queue_init(&turns->waiting);
-    turns->pool = g_thread_pool_new(run_some, turns, (gint)n_threads, FALSE, NULL);
+    turns->pool = g_thread_pool_new(run_some, turns, (gint)n_threads, TRUE, NULL);
     return turns;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image archives are kept as their layers: what two of them share is on disk once, in every store, and nobody is told."""
 
+import contextlib
 import gzip
 import hashlib
 import os
@@ -71,7 +72,11 @@ def ask(stack, token, image, name, **more):
 def blobs(stack, s3, store):
     if store == "archive":
         return {name: len(data) for name, data in s3.objects.items()}
-    return {p.name: p.stat().st_size for p in (stack.cloud.dir("images") / "blobs").glob("*/*")}
+    sizes = {}
+    for path in (stack.cloud.dir("images") / "blobs").glob("*/*"):
+        with contextlib.suppress(FileNotFoundError):  # the sweep may take it while we look
+            sizes[path.name] = path.stat().st_size
+    return sizes
 
 
 def parts_of(stack, data):

@@ -177,12 +177,31 @@ refuse(struct request *request, const GPtrArray *others, struct err *err)
                  request->url);
 }
 
+// The path's segments, some empty, and NULL; one block with their texts behind them.
+static char **
+split(const char *path)
+{
+    size_t n = 1, size = strlen(path) + 1;
+    for (const char *at = path; *at; at++) {
+        n += *at == '/';
+    }
+    char **segments = g_malloc((n + 1) * sizeof *segments + size);
+    char *at = memcpy(segments + n + 1, path, size);
+    for (size_t i = 0; i < n; i++) {
+        segments[i] = at;
+        at += strcspn(at, "/");
+        *at++ = '\0';
+    }
+    segments[n] = NULL;
+    return segments;
+}
+
 enum rc
 router_find(const struct router *router, struct request *request, struct err *err)
 {
     g_autoptr(GPtrArray) others = g_ptr_array_new();
     struct match match = {.request = request, .other_methods = others};
-    request->url_parts = g_strsplit(request->url, "/", -1);
+    request->url_parts = split(request->url);
     if (!descend(&match, router->root, request->url_parts)) {
         return refuse(request, others, err);
     }

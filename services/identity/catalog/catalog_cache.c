@@ -105,24 +105,31 @@ find(struct catalog_cache *cache, const char *project_id, bool *ret_filtered)
     return filled;
 }
 
-enum rc
-catalog_cache_text(struct catalog_cache *cache, struct db *db, const char *project_id,
-                   char **ret_text, struct err *err)
+static enum rc
+load_or_ask(const struct request *request, const char *project_id, bool is_filtered,
+            char **ret_text, struct err *err)
 {
-    for (;;) {
+    struct db *db = NULL;
+    enum rc rc = request_db(request, &db, err);
+    return rc            ? rc
+           : is_filtered ? catalog_db_text_of(db, project_id, ret_text, err)
+                         : load(identity_of(request)->catalog, db, err);
+}
+
+enum rc
+catalog_cache_text(const struct request *request, const char *project_id, char **ret_text,
+                   struct err *err)
+{
+    enum rc rc = RC_OK;
+    char *text = NULL;
+    while (rc == RC_OK && !text) {
         bool is_filtered = false;
-        char *text = find(cache, project_id, &is_filtered);
-        if (is_filtered) {
-            g_free(text);
-            return catalog_db_text_of(db, project_id, ret_text, err);
-        }
-        if (text) {
-            *ret_text = text;
-            return RC_OK;
-        }
-        enum rc rc = load(cache, db, err);
-        if (rc) {
-            return rc;
+        text = find(identity_of(request)->catalog, project_id, &is_filtered);
+        if (!text || is_filtered) {
+            g_clear_pointer(&text, g_free);
+            rc = load_or_ask(request, project_id, is_filtered, &text, err);
         }
     }
+    *ret_text = text;
+    return rc;
 }

@@ -38,6 +38,7 @@ struct signer {
     EVP_PKEY *pkey; // referenced, so that no other key can have its address
     EVP_PKEY_CTX *context;
     EVP_MD *sha256;
+    EVP_MD_CTX *digest;
     char *header; // of its tokens, encoded
 };
 
@@ -48,6 +49,7 @@ signer_free(gpointer data)
     EVP_PKEY_CTX_free(signer->context);
     EVP_PKEY_free(signer->pkey);
     EVP_MD_free(signer->sha256);
+    EVP_MD_CTX_free(signer->digest);
     g_free(signer->header);
     g_free(signer);
 }
@@ -74,6 +76,7 @@ signer_of_thread(EVP_PKEY *pkey, const char *kid)
     signer->pkey = pkey;
     signer->header = header_part(kid);
     signer->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    signer->digest = EVP_MD_CTX_new();
     signer->context = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
     if (!signer->sha256 || !signer->context || EVP_PKEY_sign_init(signer->context) != 1 ||
         EVP_PKEY_CTX_set_signature_md(signer->context, signer->sha256) != 1) {
@@ -90,7 +93,9 @@ sign_text(const struct signer *signer, const GString *text, unsigned char ret_ra
     unsigned char der[128], digest[EVP_MAX_MD_SIZE];
     size_t size = sizeof der;
     unsigned digest_size = 0;
-    return EVP_Digest(text->str, text->len, digest, &digest_size, signer->sha256, NULL) &&
+    return EVP_DigestInit_ex2(signer->digest, signer->sha256, NULL) &&
+           EVP_DigestUpdate(signer->digest, text->str, text->len) &&
+           EVP_DigestFinal_ex(signer->digest, digest, &digest_size) &&
            EVP_PKEY_sign(signer->context, der, &size, digest, digest_size) == 1 &&
            raw_from_der(der, size, ret_raw);
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #define US_PER_S INT64_C(1000000)
+#define ID_BYTES 16
 #define SECONDS_PER_DAY INT64_C(86400)
 #define YEAR_10000_US (INT64_C(253402300800) * US_PER_S)
 
@@ -48,19 +49,36 @@ uuid_format(unsigned char id[16], unsigned version, char ret_uuid[UUID_SIZE])
     *out = '\0';
 }
 
-// Ids are no secrets, so each thread asks the kernel for those of its next 16 at once. No program
-// goes on in a forked child.
-void
-uuid_new(char ret_uuid[UUID_SIZE])
+// Each thread asks the kernel for its next 16 ids at once. Each is given out once and wiped; no
+// program goes on in a forked child.
+static void
+id_new(unsigned char ret_id[ID_BYTES])
 {
     enum { N_AT_ONCE = 16 };
-    static _Thread_local unsigned char ids[N_AT_ONCE][16];
+    static _Thread_local unsigned char ids[N_AT_ONCE][ID_BYTES];
     static _Thread_local unsigned n_left;
     if (n_left == 0) {
         random_bytes(ids, sizeof ids);
         n_left = N_AT_ONCE;
     }
-    uuid_format(ids[--n_left], 4, ret_uuid);
+    memcpy(ret_id, ids[--n_left], ID_BYTES);
+    explicit_bzero(ids[n_left], ID_BYTES);
+}
+
+void
+uuid_new(char ret_uuid[UUID_SIZE])
+{
+    unsigned char id[ID_BYTES];
+    id_new(id);
+    uuid_format(id, 4, ret_uuid);
+}
+
+char *
+id_text_new(void)
+{
+    unsigned char id[ID_BYTES];
+    id_new(id);
+    return base64url_encode(id, sizeof id);
 }
 
 void

@@ -22,6 +22,9 @@ bool uuid_is_valid(const char *text);
 // Random id of 32 hexadecimal digits (identity's ids).
 void hex_id_new(char ret_id[HEX_ID_SIZE]);
 
+// 16 random bytes as base64url (audit ids); the caller frees.
+char *id_text_new(void);
+
 // Unpadded base64url (RFC 4648 §5) of `size` bytes; the caller frees.
 char *base64url_encode(const void *data, size_t size);
 void base64url_append(GString *text, const void *data, size_t size);

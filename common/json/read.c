@@ -36,35 +36,45 @@ take(struct reader *reader, char wanted)
     return is_there;
 }
 
-// A string's bytes up to its closing quote, which is passed. False: not a plain one.
+// The bytes between two quotes. ASCII alone needs no check of its encoding.
+struct text {
+    const char *bytes;
+    size_t size;
+    bool is_ascii;
+};
+
+// False: not a plain one.
 static bool
-read_text(struct reader *reader, const char **ret_text, size_t *ret_size)
+read_text(struct reader *reader, struct text *ret_text)
 {
     if (!take(reader, '"')) {
         return false;
     }
     const char *begin = reader->at;
     const char *quote = memchr(begin, '"', (size_t)(reader->end - begin));
-    if (!quote || memchr(begin, '\\', (size_t)(quote - begin))) {
+    if (!quote) {
         return false;
     }
+    unsigned char seen = 0;
+    bool is_plain = true;
     for (const char *at = begin; at < quote; at++) {
-        if ((unsigned char)*at < 0x20) {
-            return false;
-        }
+        seen |= (unsigned char)*at;
+        is_plain &= (unsigned char)*at >= 0x20 && *at != '\\';
     }
-    *ret_text = begin;
-    *ret_size = (size_t)(quote - begin);
+    *ret_text = (struct text){begin, (size_t)(quote - begin), seen < 0x80};
     reader->at = quote + 1;
-    return true;
+    return is_plain;
 }
 
 static json_t *
 read_string(struct reader *reader)
 {
-    const char *text;
-    size_t size;
-    return read_text(reader, &text, &size) ? json_stringn(text, size) : NULL;
+    struct text text;
+    if (!read_text(reader, &text)) {
+        return NULL;
+    }
+    return text.is_ascii ? json_stringn_nocheck(text.bytes, text.size)
+                         : json_stringn(text.bytes, text.size);
 }
 
 static json_t *
@@ -115,10 +125,14 @@ read_items(struct reader *reader, json_t *array)
 static bool
 read_member(struct reader *reader, json_t *object)
 {
-    const char *name;
-    size_t size;
-    return read_text(reader, &name, &size) && !json_object_getn(object, name, size) &&
-           take(reader, ':') && !json_object_setn_new(object, name, size, read_value(reader));
+    struct text name;
+    if (!read_text(reader, &name) || json_object_getn(object, name.bytes, name.size) ||
+        !take(reader, ':')) {
+        return false;
+    }
+    json_t *value = read_value(reader);
+    return !(name.is_ascii ? json_object_setn_new_nocheck(object, name.bytes, name.size, value)
+                           : json_object_setn_new(object, name.bytes, name.size, value));
 }
 
 static bool

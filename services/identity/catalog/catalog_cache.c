@@ -8,9 +8,10 @@
 #define HOLE "$HANEUL-PROJECT$"
 
 struct catalog_cache {
-    pthread_rwlock_t lock;   // guards all below
-    char *scoped, *unscoped; // NULL: not known
-    GHashTable *filtered;    // projects that do not see all
+    pthread_rwlock_t lock;         // guards all below
+    GRefString *scoped, *unscoped; // NULL: not known
+    bool has_holes;                // scoped
+    GHashTable *filtered;          // projects that do not see all
     int64_t version;
 };
 
@@ -27,8 +28,8 @@ void
 catalog_cache_forget(struct catalog_cache *cache)
 {
     pthread_rwlock_wrlock(&cache->lock);
-    g_clear_pointer(&cache->scoped, g_free);
-    g_clear_pointer(&cache->unscoped, g_free);
+    g_clear_pointer(&cache->scoped, g_ref_string_release);
+    g_clear_pointer(&cache->unscoped, g_ref_string_release);
     pthread_rwlock_unlock(&cache->lock);
 }
 
@@ -70,10 +71,11 @@ load(struct catalog_cache *cache, struct db *db, struct err *err)
         return rc;
     }
     pthread_rwlock_wrlock(&cache->lock);
-    g_free(cache->scoped);
-    g_free(cache->unscoped);
-    cache->scoped = g_steal_pointer(&scoped);
-    cache->unscoped = g_steal_pointer(&unscoped);
+    g_clear_pointer(&cache->scoped, g_ref_string_release);
+    g_clear_pointer(&cache->unscoped, g_ref_string_release);
+    cache->scoped = g_ref_string_new(scoped);
+    cache->unscoped = g_ref_string_new(unscoped);
+    cache->has_holes = strstr(scoped, HOLE);
     cache->version = version;
     g_hash_table_remove_all(cache->filtered);
     for (size_t i = 0; i < json_array_size(filtered); i++) {
@@ -83,52 +85,53 @@ load(struct catalog_cache *cache, struct db *db, struct err *err)
     return RC_OK;
 }
 
-static char *
+static GRefString *
 fill(const char *text, const char *project_id)
 {
-    if (!strstr(text, HOLE)) {
-        return g_strdup(text);
-    }
     g_auto(GStrv) parts = g_strsplit(text, HOLE, -1);
-    return g_strjoinv(project_id, parts);
+    g_autofree char *filled = g_strjoinv(project_id, parts);
+    return g_ref_string_new(filled);
 }
 
 // NULL: not known.
-static char *
+static GRefString *
 find(struct catalog_cache *cache, const char *project_id, bool *ret_filtered)
 {
     pthread_rwlock_rdlock(&cache->lock);
-    const char *text = project_id[0] ? cache->scoped : cache->unscoped;
+    GRefString *text = project_id[0] ? cache->scoped : cache->unscoped;
     *ret_filtered = text && g_hash_table_contains(cache->filtered, project_id);
-    char *filled = text ? fill(text, project_id) : NULL;
+    GRefString *found = !text || *ret_filtered              ? NULL
+                        : project_id[0] && cache->has_holes ? fill(text, project_id)
+                                                            : g_ref_string_acquire(text);
     pthread_rwlock_unlock(&cache->lock);
-    return filled;
+    return found;
 }
 
 static enum rc
 load_or_ask(const struct request *request, const char *project_id, bool is_filtered,
-            char **ret_text, struct err *err)
+            GRefString **ret_text, struct err *err)
 {
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
-    return rc            ? rc
-           : is_filtered ? catalog_db_text_of(db, project_id, ret_text, err)
-                         : load(identity_of(request)->catalog, db, err);
+    if (rc || !is_filtered) {
+        return rc ? rc : load(identity_of(request)->catalog, db, err);
+    }
+    g_autofree char *text = NULL;
+    rc = catalog_db_text_of(db, project_id, &text, err);
+    *ret_text = rc ? NULL : g_ref_string_new(text);
+    return rc;
 }
 
 enum rc
-catalog_cache_text(const struct request *request, const char *project_id, char **ret_text,
+catalog_cache_text(const struct request *request, const char *project_id, GRefString **ret_text,
                    struct err *err)
 {
     enum rc rc = RC_OK;
-    char *text = NULL;
+    GRefString *text = NULL;
     while (rc == RC_OK && !text) {
         bool is_filtered = false;
         text = find(identity_of(request)->catalog, project_id, &is_filtered);
-        if (!text || is_filtered) {
-            g_clear_pointer(&text, g_free);
-            rc = load_or_ask(request, project_id, is_filtered, &text, err);
-        }
+        rc = text ? RC_OK : load_or_ask(request, project_id, is_filtered, &text, err);
     }
     *ret_text = text;
     return rc;

@@ -270,7 +270,8 @@ auth_reply(const struct request *request, const struct auth_context *context, co
 {
     bool is_scoped = context->project_id[0] || context->domain_id[0] || context->is_system;
     bool has_appcred = context->appcred_id && context->appcred_id[0];
-    g_autofree char *catalog = NULL, *appcred = NULL;
+    g_autoptr(GRefString) catalog = NULL;
+    g_autofree char *appcred = NULL;
     struct db *db = NULL;
     enum rc rc = RC_OK;
     if (is_scoped && !request_query(request, "nocatalog")) {
@@ -389,7 +390,7 @@ auth_open(const struct request *request, const struct login *login, struct sessi
     if (rc) {
         return rc;
     }
-    session->audit_id = random_token(16);
+    session->audit_id = id_text_new();
     fill_person(identity, person, token);
     token->methods = session->methods;
     const db_result *delegation = delegation_of(person);

@@ -16,7 +16,7 @@ auth_wrap(const struct request *request, const char *name, const char *items)
 static enum rc
 show_catalog(struct request *request, struct reply *reply, struct err *err)
 {
-    g_autofree char *items = NULL;
+    g_autoptr(GRefString) items = NULL;
     enum rc rc = catalog_cache_text(request, request_project(request), &items, err);
     if (rc == RC_OK) {
         reply->text = auth_wrap(request, "catalog", items);

@@ -8,11 +8,18 @@
 #define HOLE "$HANEUL-PROJECT$"
 
 struct catalog_cache {
-    pthread_rwlock_t lock;   // guards all below
-    char *scoped, *unscoped; // NULL: not known
-    GHashTable *filtered;    // projects that do not see all
-    int64_t version;
+    pthread_rwlock_t lock;      // guards all below
+    struct catalog_texts texts; // scoped NULL: not known
+    GHashTable *filtered;       // projects that do not see all
 };
+
+static void
+texts_clear(struct catalog_texts *texts)
+{
+    g_clear_pointer(&texts->scoped, g_free);
+    g_clear_pointer(&texts->unscoped, g_free);
+    g_clear_pointer(&texts->providers, g_free);
+}
 
 struct catalog_cache *
 catalog_cache_new(void)
@@ -27,8 +34,7 @@ void
 catalog_cache_forget(struct catalog_cache *cache)
 {
     pthread_rwlock_wrlock(&cache->lock);
-    g_clear_pointer(&cache->scoped, g_free);
-    g_clear_pointer(&cache->unscoped, g_free);
+    texts_clear(&cache->texts);
     pthread_rwlock_unlock(&cache->lock);
 }
 
@@ -50,7 +56,7 @@ catalog_cache_check(struct catalog_cache *cache, struct db *db, struct err *err)
         return rc;
     }
     pthread_rwlock_rdlock(&cache->lock);
-    bool is_old = cache->scoped && cache->version != version;
+    bool is_old = cache->texts.scoped && cache->texts.version != version;
     pthread_rwlock_unlock(&cache->lock);
     if (is_old) {
         catalog_cache_forget(cache);
@@ -61,20 +67,17 @@ catalog_cache_check(struct catalog_cache *cache, struct db *db, struct err *err)
 static enum rc
 load(struct catalog_cache *cache, struct db *db, struct err *err)
 {
-    g_autofree char *scoped = NULL, *unscoped = NULL;
+    struct catalog_texts texts = {0};
     json_auto_t *filtered = NULL;
-    int64_t version = 0;
-    enum rc rc = catalog_db_texts(db, HOLE, &scoped, &unscoped, &version, err);
+    enum rc rc = catalog_db_texts(db, HOLE, &texts, err);
     rc = rc ? rc : catalog_db_filtered(db, &filtered, err);
     if (rc) {
+        texts_clear(&texts);
         return rc;
     }
     pthread_rwlock_wrlock(&cache->lock);
-    g_free(cache->scoped);
-    g_free(cache->unscoped);
-    cache->scoped = g_steal_pointer(&scoped);
-    cache->unscoped = g_steal_pointer(&unscoped);
-    cache->version = version;
+    texts_clear(&cache->texts);
+    cache->texts = texts;
     g_hash_table_remove_all(cache->filtered);
     for (size_t i = 0; i < json_array_size(filtered); i++) {
         g_hash_table_add(cache->filtered, g_strdup(json_string_value(json_array_get(filtered, i))));
@@ -98,7 +101,7 @@ static char *
 find(struct catalog_cache *cache, const char *project_id, bool *ret_filtered)
 {
     pthread_rwlock_rdlock(&cache->lock);
-    const char *text = project_id[0] ? cache->scoped : cache->unscoped;
+    const char *text = project_id[0] ? cache->texts.scoped : cache->texts.unscoped;
     *ret_filtered = text && g_hash_table_contains(cache->filtered, project_id);
     char *filled = text ? fill(text, project_id) : NULL;
     pthread_rwlock_unlock(&cache->lock);
@@ -117,6 +120,26 @@ catalog_cache_text(struct catalog_cache *cache, struct db *db, const char *proje
             return catalog_db_text_of(db, project_id, ret_text, err);
         }
         if (text) {
+            *ret_text = text;
+            return RC_OK;
+        }
+        enum rc rc = load(cache, db, err);
+        if (rc) {
+            return rc;
+        }
+    }
+}
+
+enum rc
+catalog_cache_providers(struct catalog_cache *cache, struct db *db, char **ret_text,
+                        struct err *err)
+{
+    for (;;) {
+        pthread_rwlock_rdlock(&cache->lock);
+        bool is_known = cache->texts.scoped;
+        char *text = g_strdup(cache->texts.providers);
+        pthread_rwlock_unlock(&cache->lock);
+        if (is_known) {
             *ret_text = text;
             return RC_OK;
         }

@@ -9,6 +9,10 @@ struct catalog_cache *catalog_cache_new(void);
 // JSON array; project_id "" : endpoints that name the project are left out. The caller frees.
 enum rc catalog_cache_text(struct catalog_cache *cache, struct db *db, const char *project_id,
                            char **ret_text, struct err *err) CHECKED;
+// JSON array of the enabled service providers as tokens show them; NULL: there are none. The caller
+// frees.
+enum rc catalog_cache_providers(struct catalog_cache *cache, struct db *db, char **ret_text,
+                                struct err *err) CHECKED;
 void catalog_cache_forget(struct catalog_cache *cache);
 // Hands on rc, the outcome of a write; after RC_OK this process shows the catalog as it is now.
 enum rc catalog_cache_forget_after(enum rc rc, const struct request *request) CHECKED;

@@ -254,9 +254,10 @@ auth_reply(const struct request *request, const struct auth_context *context, co
            struct reply *reply, struct err *err)
 {
     bool is_scoped = context->project_id[0] || context->domain_id[0] || context->is_system;
-    g_autofree char *catalog = NULL, *appcred = NULL;
+    g_autofree char *catalog = NULL, *appcred = NULL, *providers = NULL;
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
+    rc = rc ? rc : catalog_cache_providers(identity_of(request)->catalog, db, &providers, err);
     if (rc == RC_OK && is_scoped && !request_query(request, "nocatalog")) {
         rc = catalog_cache_text(identity_of(request)->catalog, db, context->project_id, &catalog,
                                 err);
@@ -266,7 +267,8 @@ auth_reply(const struct request *request, const struct auth_context *context, co
         rc = rc == RC_NOT_FOUND ? fault(err, rc, "Could not find token.") : rc; // just deleted
     }
     if (rc == RC_OK) {
-        reply->text = token_text(context, catalog, appcred);
+        const struct token_parts parts = {catalog, appcred, providers};
+        reply->text = token_text(context, &parts);
         if (text) {
             reply_header(reply, "X-Subject-Token", text);
         }

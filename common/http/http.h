@@ -46,13 +46,13 @@ void reply_header_format(struct reply *reply, const char *name, const char *form
 typedef enum rc (*handler_fn)(struct request *request, struct reply *reply, struct err *err);
 
 // A body that does not fit in memory. begin checks and returns the handler's state; chunk may take
-// fewer bytes than given (the connection is then suspended until http_stream_resume); end runs in a
-// worker thread; abort when the client went away or an error was returned. Exactly one of end and
-// abort is called after a successful begin.
-// room, filled and pause may be NULL. With them, long bodies of a known length are received where
-// the handler wants them: room gives the place of the next bytes, NULL when there is none for now
-// (http_stream_resume follows), filled says how many were put there, pause that no more have come
-// for now. Such a request's connection is closed after its reply.
+// fewer bytes than given (the connection is then suspended until http_stream_resume); begin and end
+// run in a worker thread; abort when the client went away or an error was returned. Exactly one of
+// end and abort is called after a successful begin. room, filled and pause may be NULL. With them,
+// long bodies of a known length are received where the handler wants them: room gives the place of
+// the next bytes, NULL when there is none for now (http_stream_resume follows), filled says how
+// many were put there, pause that no more have come for now. Such a request's connection is closed
+// after its reply.
 #define ROOM_PARTS 4
 struct stream_ops {
     enum rc (*begin)(struct request *request, void **ret_state, struct err *err);

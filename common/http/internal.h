@@ -29,10 +29,13 @@ struct http_server {
     _Atomic bool stopping;
 };
 
-// Where a request stands. Only the connection's own HTTP thread moves it, but for RUNNING → READY
-// (a worker, while suspended).
+// Where a request stands. Only the connection's own HTTP thread moves it, but for BEGINNING →
+// BEGUN or REFUSED and RUNNING → READY (a worker, while suspended).
 enum stage {
     STAGE_RECEIVING,
+    STAGE_BEGINNING, // of a stream
+    STAGE_BEGUN,
+    STAGE_REFUSED, // the reply is complete
     STAGE_STREAMING,
     STAGE_DISCARDING, // decided already (error): the rest of the body is thrown away
     STAGE_RUNNING,

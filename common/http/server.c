@@ -53,13 +53,6 @@ request_new(struct http_server *server, struct MHD_Connection *connection, const
     return request;
 }
 
-static enum MHD_Result
-fail_now(struct request *request, const struct err *err)
-{
-    dispatch_error(request, err);
-    return reply_send(request);
-}
-
 // A refused request's body is read and thrown away when it is short, so that the client reads our
 // answer instead of a connection reset; a long one is answered at once and its connection closed by
 // MHD.
@@ -72,6 +65,69 @@ is_long_body(const struct request *request)
            (length && (!parse_int64(length, 0, INT64_MAX, &size) || size > MAX_DISCARDED));
 }
 
+// Before a byte of the body is taken.
+static enum MHD_Result
+refuse(struct request *request)
+{
+    if (is_long_body(request)) {
+        return reply_send(request);
+    }
+    request->stage = STAGE_DISCARDING;
+    return MHD_YES;
+}
+
+static int64_t
+announced_length(const struct request *request)
+{
+    const char *length = request_header(request, "Content-Length");
+    int64_t size;
+    bool is_known = length && !request_header(request, "Transfer-Encoding") &&
+                    parse_int64(length, 0, INT64_MAX, &size);
+    return is_known ? size : -1;
+}
+
+// In a worker, the connection is suspended: many bodies that begin at once hold up nobody else.
+static void
+begin_stream(struct request *request)
+{
+    struct err err = {0};
+    log_request_id_set(request->id);
+    db_statements_reset();
+    enum rc rc = request->route->stream->begin(request, &request->stream_state, &err);
+    request->stream_begun = rc == RC_OK;
+    if (rc != RC_OK) {
+        err.rc = rc;
+        dispatch_error(request, &err);
+    }
+    request->stage = rc == RC_OK ? STAGE_BEGUN : STAGE_REFUSED;
+    log_request_id_set(NULL);
+    request->server->n_running--;
+    MHD_resume_connection(request->connection);
+}
+
+static void
+begin_in_worker(struct request *request)
+{
+    request->body_left = announced_length(request);
+    request->stage = STAGE_BEGINNING;
+    request->server->n_running++;
+    MHD_suspend_connection(request->connection);
+    if (!worker_pool_push(request->server->workers, request)) {
+        begin_stream(request);
+    }
+}
+
+static enum rc
+check_length(const struct request *request, struct err *err)
+{
+    const char *length = request_header(request, "Content-Length");
+    size_t max = request->server->config.max_body;
+    int64_t size;
+    bool is_fine = !length || (parse_int64(length, 0, INT64_MAX, &size) && (size_t)size <= max);
+    return is_fine ? RC_OK
+                   : fault(err, RC_TOO_LARGE, "The request body is larger than %zu bytes", max);
+}
+
 // First callback: only the head is known.
 static enum MHD_Result
 receive_head(struct request *request)
@@ -79,37 +135,21 @@ receive_head(struct request *request)
     struct err err = {0};
     log_request_id_set(request->id);
     enum rc rc = dispatch_head(request, &err);
-    if (rc == RC_OK && request->route->stream) {
-        const char *length = request_header(request, "Content-Length");
-        db_statements_reset();
-        request->body_left = -1;
-        if (length && !request_header(request, "Transfer-Encoding") &&
-            !parse_int64(length, 0, INT64_MAX, &request->body_left)) {
-            request->body_left = -1;
-        }
-        rc = request->route->stream->begin(request, &request->stream_state, &err);
-        request->stream_begun = rc == RC_OK;
-        request->stage = STAGE_STREAMING;
-    } else if (rc == RC_OK) {
-        const char *length = request_header(request, "Content-Length");
-        int64_t size;
-        if (length && (!parse_int64(length, 0, INT64_MAX, &size) ||
-                       (size_t)size > request->server->config.max_body)) {
-            rc = fault(&err, RC_TOO_LARGE, "The request body is larger than %zu bytes",
-                       request->server->config.max_body);
-        }
+    bool is_stream = rc == RC_OK && request->route->stream;
+    if (rc == RC_OK && !is_stream) {
+        rc = check_length(request, &err);
     }
     log_request_id_set(NULL);
+    if (is_stream) {
+        begin_in_worker(request);
+        return MHD_YES;
+    }
     if (rc == RC_OK) {
         return MHD_YES;
     }
     err.rc = rc;
-    if (is_long_body(request)) {
-        return fail_now(request, &err);
-    }
     dispatch_error(request, &err);
-    request->stage = STAGE_DISCARDING;
-    return MHD_YES;
+    return refuse(request);
 }
 
 static enum MHD_Result
@@ -198,6 +238,10 @@ receive_stream(struct request *request, const char *data, size_t *size)
 static void
 run_slow(struct request *request)
 {
+    if (request->stage == STAGE_BEGINNING) {
+        begin_stream(request);
+        return;
+    }
     dispatch_handle(request);
     if (request->direct) {
         direct_reply(request);
@@ -262,6 +306,14 @@ on_access(void *context, struct MHD_Connection *connection, const char *url, con
     }
     if (request->direct) { // answered, and the client sends on
         return MHD_NO;
+    }
+    // What was suspended at its head is called with no bytes first.
+    if (request->stage == STAGE_REFUSED) {
+        return refuse(request);
+    }
+    if (request->stage == STAGE_BEGUN) {
+        request->stage = STAGE_STREAMING;
+        return MHD_YES;
     }
     if (*size > 0) {
         switch (request->stage) {

@@ -90,6 +90,7 @@ struct resource {
     const char *table;
     const char *not_found_type;   // "NetworkNotFound", or NULL
     const char *not_found_format; // "Network %s could not be found."
+    const char *sublink; // name of one more link, which ends with it ("protocols"), or NULL
     unsigned style;
     const char *visible; // SQL condition over r for who is not admin; $1 is the token's project id,
                          // $2 the user's, $3 the domain's

@@ -145,8 +145,14 @@ sql_append_columns(GString *sql, const struct resource *resource, bool admin,
         }
     }
     if (link_param > 0) {
+        const char *more = resource->sublink;
+        g_autofree char *sublink =
+            more ? g_strdup_printf(", '%s', $%d::text || '/' || r.id || '/%s'", more, link_param,
+                                   more)
+                 : NULL;
         g_autofree char *links =
-            g_strdup_printf("json_build_object('self', $%d::text || '/' || r.id)", link_param);
+            g_strdup_printf("json_build_object('self', $%d::text || '/' || r.id%s)", link_param,
+                            sublink ? sublink : "");
         append_column(sql, links, "links");
     }
     g_string_append(sql, sql->str[sql->len - 1] == '(' ? "SELECT) v" : ") v");

@@ -113,6 +113,7 @@ const struct policy_rule identity_policies[] = {
     {"identity:delete_trust", ADMIN " or " OF_TRUSTOR, "", POLICY_NO_DOMAIN},
     {"identity:get_security_compliance_domain_config", "", "what the cloud asks of passwords"},
     READ("get_domain_config"), READ("get_domain_config_default"), WRITE("create_domain_config"), WRITE("update_domain_config"), WRITE("delete_domain_config"),
+    CRUD("identity_provider", "identity_providers"), CRUD("protocol", "protocols"), CRUD("mapping", "mappings"), CRUD("service_provider", "service_providers"),
     CRUD("consumer", "consumers"), CRUD("endpoint_group", "endpoint_groups"),
     WRITE("add_endpoint_to_project"), READ("check_endpoint_in_project"), WRITE("remove_endpoint_from_project"),
     WRITE("add_endpoint_group_to_project"), READ("get_endpoint_group_in_project"), WRITE("remove_endpoint_group_from_project"),

@@ -10,10 +10,18 @@
 struct catalog_cache {
     pthread_rwlock_t lock;         // guards all below
     GRefString *scoped, *unscoped; // NULL: not known
+    GRefString *providers;         // NULL: none, or not known
     bool has_holes;                // scoped
     GHashTable *filtered;          // projects that do not see all
     int64_t version;
 };
+
+static void
+locked_replace(GRefString **text, const char *by)
+{
+    g_clear_pointer(text, g_ref_string_release);
+    *text = by ? g_ref_string_new(by) : NULL;
+}
 
 struct catalog_cache *
 catalog_cache_new(void)
@@ -28,8 +36,9 @@ void
 catalog_cache_forget(struct catalog_cache *cache)
 {
     pthread_rwlock_wrlock(&cache->lock);
-    g_clear_pointer(&cache->scoped, g_ref_string_release);
-    g_clear_pointer(&cache->unscoped, g_ref_string_release);
+    locked_replace(&cache->scoped, NULL);
+    locked_replace(&cache->unscoped, NULL);
+    locked_replace(&cache->providers, NULL);
     pthread_rwlock_unlock(&cache->lock);
 }
 
@@ -62,27 +71,28 @@ catalog_cache_check(struct catalog_cache *cache, struct db *db, struct err *err)
 static enum rc
 load(struct catalog_cache *cache, struct db *db, struct err *err)
 {
-    g_autofree char *scoped = NULL, *unscoped = NULL;
+    struct catalog_texts texts = {0};
     json_auto_t *filtered = NULL;
-    int64_t version = 0;
-    enum rc rc = catalog_db_texts(db, HOLE, &scoped, &unscoped, &version, err);
+    enum rc rc = catalog_db_texts(db, HOLE, &texts, err);
     rc = rc ? rc : catalog_db_filtered(db, &filtered, err);
-    if (rc) {
-        return rc;
+    if (rc == RC_OK) {
+        pthread_rwlock_wrlock(&cache->lock);
+        locked_replace(&cache->scoped, texts.scoped);
+        locked_replace(&cache->unscoped, texts.unscoped);
+        locked_replace(&cache->providers, texts.providers);
+        cache->has_holes = strstr(texts.scoped, HOLE);
+        cache->version = texts.version;
+        g_hash_table_remove_all(cache->filtered);
+        for (size_t i = 0; i < json_array_size(filtered); i++) {
+            const char *id = json_string_value(json_array_get(filtered, i));
+            g_hash_table_add(cache->filtered, g_strdup(id));
+        }
+        pthread_rwlock_unlock(&cache->lock);
     }
-    pthread_rwlock_wrlock(&cache->lock);
-    g_clear_pointer(&cache->scoped, g_ref_string_release);
-    g_clear_pointer(&cache->unscoped, g_ref_string_release);
-    cache->scoped = g_ref_string_new(scoped);
-    cache->unscoped = g_ref_string_new(unscoped);
-    cache->has_holes = strstr(scoped, HOLE);
-    cache->version = version;
-    g_hash_table_remove_all(cache->filtered);
-    for (size_t i = 0; i < json_array_size(filtered); i++) {
-        g_hash_table_add(cache->filtered, g_strdup(json_string_value(json_array_get(filtered, i))));
-    }
-    pthread_rwlock_unlock(&cache->lock);
-    return RC_OK;
+    g_free(texts.scoped);
+    g_free(texts.unscoped);
+    g_free(texts.providers);
+    return rc;
 }
 
 static GRefString *
@@ -93,7 +103,7 @@ fill(const char *text, const char *project_id)
     return g_ref_string_new(filled);
 }
 
-// NULL: not known.
+// NULL: not known, or this project's own.
 static GRefString *
 find(struct catalog_cache *cache, const char *project_id, bool *ret_filtered)
 {
@@ -134,5 +144,29 @@ catalog_cache_text(const struct request *request, const char *project_id, GRefSt
         rc = text ? RC_OK : load_or_ask(request, project_id, is_filtered, &text, err);
     }
     *ret_text = text;
+    return rc;
+}
+
+// False: not known.
+static bool
+find_providers(struct catalog_cache *cache, GRefString **ret_text)
+{
+    pthread_rwlock_rdlock(&cache->lock);
+    bool is_known = cache->scoped;
+    *ret_text = cache->providers ? g_ref_string_acquire(cache->providers) : NULL;
+    pthread_rwlock_unlock(&cache->lock);
+    return is_known;
+}
+
+enum rc
+catalog_cache_providers(const struct request *request, GRefString **ret_text, struct err *err)
+{
+    struct catalog_cache *cache = identity_of(request)->catalog;
+    enum rc rc = RC_OK;
+    while (rc == RC_OK && !find_providers(cache, ret_text)) {
+        struct db *db = NULL;
+        rc = request_db(request, &db, err);
+        rc = rc ? rc : load(cache, db, err);
+    }
     return rc;
 }

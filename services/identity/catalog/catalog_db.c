@@ -37,19 +37,22 @@ catalog_db_version(struct db *db, int64_t *ret_version, struct err *err)
     "e.enabled"
 
 enum rc
-catalog_db_texts(struct db *db, const char *hole, char **ret_scoped, char **ret_unscoped,
-                 int64_t *ret_version, struct err *err)
+catalog_db_texts(struct db *db, const char *hole, struct catalog_texts *ret_texts, struct err *err)
 {
     static const char sql[] = SHOWN
         ")"
         " SELECT " CATALOG("true", "true") " AS scoped, " CATALOG(
-            "NOT e.names_project", "true") " AS unscoped, n FROM catalog_version WHERE id = 1";
+            "NOT e.names_project",
+            "true") " AS unscoped, (SELECT json_agg(json_build_object('auth_url', p.auth_url, "
+                    "'id', p.id, 'sp_url', p.sp_url) ORDER BY p.id)::text FROM service_provider p "
+                    "WHERE p.enabled) AS providers, n FROM catalog_version WHERE id = 1";
     g_autoptr(db_result) rows = NULL;
     enum rc rc = db_run_one(db, sql, DB_ARGS(db_s(hole)), &rows, err);
     if (rc == RC_OK) {
-        *ret_scoped = g_strdup(db_text(rows, 0, "scoped"));
-        *ret_unscoped = g_strdup(db_text(rows, 0, "unscoped"));
-        *ret_version = db_int(rows, 0, "n");
+        *ret_texts = (struct catalog_texts){.scoped = g_strdup(db_text(rows, 0, "scoped")),
+                                            .unscoped = g_strdup(db_text(rows, 0, "unscoped")),
+                                            .providers = g_strdup(db_text(rows, 0, "providers")),
+                                            .version = db_int(rows, 0, "n")};
     }
     return rc;
 }

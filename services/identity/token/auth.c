@@ -270,11 +270,11 @@ auth_reply(const struct request *request, const struct auth_context *context, co
 {
     bool is_scoped = context->project_id[0] || context->domain_id[0] || context->is_system;
     bool has_appcred = context->appcred_id && context->appcred_id[0];
-    g_autoptr(GRefString) catalog = NULL;
+    g_autoptr(GRefString) catalog = NULL, providers = NULL;
     g_autofree char *appcred = NULL;
     struct db *db = NULL;
-    enum rc rc = RC_OK;
-    if (is_scoped && !request_query(request, "nocatalog")) {
+    enum rc rc = catalog_cache_providers(request, &providers, err);
+    if (rc == RC_OK && is_scoped && !request_query(request, "nocatalog")) {
         rc = catalog_cache_text(request, context->project_id, &catalog, err);
     }
     if (rc == RC_OK && has_appcred) {
@@ -283,7 +283,8 @@ auth_reply(const struct request *request, const struct auth_context *context, co
         rc = rc == RC_NOT_FOUND ? fault(err, rc, "Could not find token.") : rc; // just deleted
     }
     if (rc == RC_OK) {
-        reply->text = token_text(context, catalog, appcred);
+        const struct token_parts parts = {catalog, appcred, providers};
+        reply->text = token_text(context, &parts);
         if (text) {
             reply_header(reply, "X-Subject-Token", text);
         }

@@ -107,6 +107,8 @@ char *auth_wrap(const struct request *request, const char *name, const char *ite
 // auth_place.c: the id of a role given by id or name when it is in held ([[id, name], …] of a
 // scope's row), else NULL.
 const char *auth_held_role(json_t *held, json_t *role);
-// token.c: {"token": …} of a context. catalog, appcred: JSON that goes in as it is; NULL: none. The
-// caller frees.
-char *token_text(const struct auth_context *auth, const char *catalog, const char *appcred);
+// token.c: {"token": …} of a context and JSON that goes in as it is; NULL: none. The caller frees.
+struct token_parts {
+    const char *catalog, *appcred, *service_providers;
+};
+char *token_text(const struct auth_context *auth, const struct token_parts *parts);

@@ -109,9 +109,9 @@ write_times(GString *text, const struct auth_context *auth)
 }
 
 char *
-token_text(const struct auth_context *auth, const char *catalog, const char *appcred)
+token_text(const struct auth_context *auth, const struct token_parts *parts)
 {
-    GString *text = g_string_sized_new(1024 + (catalog ? strlen(catalog) : 0));
+    GString *text = g_string_sized_new(1024 + (parts->catalog ? strlen(parts->catalog) : 0));
     json_write_open(text, '{');
     json_write_name(text, "token");
     json_write_open(text, '{');
@@ -123,13 +123,17 @@ token_text(const struct auth_context *auth, const char *catalog, const char *app
     write_times(text, auth);
     write_scope(text, auth);
     write_delegation(text, auth);
-    if (appcred) {
+    if (parts->appcred) {
         json_write_name(text, APPCRED);
-        json_write_json(text, appcred);
+        json_write_json(text, parts->appcred);
     }
-    if (catalog) {
+    if (parts->catalog) {
         json_write_name(text, "catalog");
-        json_write_json(text, catalog);
+        json_write_json(text, parts->catalog);
+    }
+    if (parts->service_providers) {
+        json_write_name(text, "service_providers");
+        json_write_json(text, parts->service_providers);
     }
     json_write_close(text, '}');
     json_write_close(text, '}');

@@ -160,6 +160,27 @@ request_body_present(const struct request *request)
     return request->body_present;
 }
 
+struct visit {
+    void (*each)(void *context, const char *name, const char *value);
+    void *context;
+};
+
+static enum MHD_Result
+visit_header(void *data, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    const struct visit *visit = data;
+    visit->each(visit->context, name, value ? value : "");
+    return MHD_YES;
+}
+
+void
+request_each_header(const struct request *request,
+                    void (*each)(void *context, const char *name, const char *value), void *context)
+{
+    struct visit visit = {each, context};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, visit_header, &visit);
+}
+
 json_t *
 request_json(const struct request *request)
 {

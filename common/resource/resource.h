@@ -54,7 +54,7 @@ struct resource_op {
     struct request *request;
     struct db *db;
     const struct resource *resource;
-    char id[64];            // create: preset to a new id, a hook may set it; others: the target's
+    char id[72];            // create: preset to a new id, a hook may set it; others: the target's
     const char *project_id; // owner the new row gets (token's, or the body's project_id/tenant_id
                             // for admins)
     json_t *input;          // what the client gave, checked; owned by the engine

@@ -260,9 +260,8 @@ auth_write_methods(GString *text, const struct auth_context *auth)
     json_write_open(text, '[');
     while (*method) {
         size_t len = strcspn(method, ",");
-        g_autofree char *one = g_strndup(method, len);
         if (len) {
-            json_write_string(text, one);
+            json_write_text(text, method, len);
         }
         method += len + (method[len] == ',');
     }

@@ -38,6 +38,8 @@ struct signer {
     EVP_PKEY *pkey; // referenced, so that no other key can have its address
     EVP_PKEY_CTX *context;
     EVP_MD *sha256;
+    EVP_MD_CTX *digest;
+    char *header; // of its tokens, encoded
 };
 
 static void
@@ -47,41 +49,9 @@ signer_free(gpointer data)
     EVP_PKEY_CTX_free(signer->context);
     EVP_PKEY_free(signer->pkey);
     EVP_MD_free(signer->sha256);
+    EVP_MD_CTX_free(signer->digest);
+    g_free(signer->header);
     g_free(signer);
-}
-
-static struct signer *
-signer_of_thread(EVP_PKEY *pkey)
-{
-    static GPrivate of_thread = G_PRIVATE_INIT(signer_free);
-    struct signer *signer = g_private_get(&of_thread);
-    if (signer && signer->pkey == pkey) {
-        return signer;
-    }
-    signer = g_new0(struct signer, 1);
-    EVP_PKEY_up_ref(pkey);
-    signer->pkey = pkey;
-    signer->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    signer->context = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-    if (!signer->sha256 || !signer->context || EVP_PKEY_sign_init(signer->context) != 1 ||
-        EVP_PKEY_CTX_set_signature_md(signer->context, signer->sha256) != 1) {
-        signer_free(signer);
-        return NULL;
-    }
-    g_private_replace(&of_thread, signer);
-    return signer;
-}
-
-static bool
-sign_text(EVP_PKEY *pkey, const GString *text, unsigned char ret_raw[SIGNATURE_SIZE])
-{
-    unsigned char der[128], digest[EVP_MAX_MD_SIZE];
-    size_t size = sizeof der;
-    unsigned digest_size = 0;
-    struct signer *signer = signer_of_thread(pkey);
-    return signer && EVP_Digest(text->str, text->len, digest, &digest_size, signer->sha256, NULL) &&
-           EVP_PKEY_sign(signer->context, der, &size, digest, digest_size) == 1 &&
-           raw_from_der(der, size, ret_raw);
 }
 
 // kid: identity's own, hex digits.
@@ -93,6 +63,43 @@ header_part(const char *kid)
     return base64url_encode(text, strlen(text));
 }
 
+static struct signer *
+signer_of_thread(EVP_PKEY *pkey, const char *kid)
+{
+    static GPrivate of_thread = G_PRIVATE_INIT(signer_free);
+    struct signer *signer = g_private_get(&of_thread);
+    if (signer && signer->pkey == pkey) {
+        return signer;
+    }
+    signer = g_new0(struct signer, 1);
+    EVP_PKEY_up_ref(pkey);
+    signer->pkey = pkey;
+    signer->header = header_part(kid);
+    signer->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    signer->digest = EVP_MD_CTX_new();
+    signer->context = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+    if (!signer->sha256 || !signer->context || EVP_PKEY_sign_init(signer->context) != 1 ||
+        EVP_PKEY_CTX_set_signature_md(signer->context, signer->sha256) != 1) {
+        signer_free(signer);
+        return NULL;
+    }
+    g_private_replace(&of_thread, signer);
+    return signer;
+}
+
+static bool
+sign_text(const struct signer *signer, const GString *text, unsigned char ret_raw[SIGNATURE_SIZE])
+{
+    unsigned char der[128], digest[EVP_MAX_MD_SIZE];
+    size_t size = sizeof der;
+    unsigned digest_size = 0;
+    return EVP_DigestInit_ex2(signer->digest, signer->sha256, NULL) &&
+           EVP_DigestUpdate(signer->digest, text->str, text->len) &&
+           EVP_DigestFinal_ex(signer->digest, digest, &digest_size) &&
+           EVP_PKEY_sign(signer->context, der, &size, digest, digest_size) == 1 &&
+           raw_from_der(der, size, ret_raw);
+}
+
 enum rc
 jws_sign(const struct key_ring *ring, const char *claims, char **ret_token, struct err *err)
 {
@@ -101,22 +108,19 @@ jws_sign(const struct key_ring *ring, const char *claims, char **ret_token, stru
     if (!pkey) {
         return fault(err, RC_UNAVAILABLE, "cannot sign token: there is no signing key yet");
     }
-    g_autofree char *first = header_part(kid), *second = base64url_encode(claims, strlen(claims));
-    GString *token = g_string_sized_new(strlen(first) + strlen(second) + 2 * SIGNATURE_SIZE);
-    g_string_append(token, first);
-    g_string_append_c(token, '.');
-    g_string_append(token, second);
-    unsigned char raw[SIGNATURE_SIZE];
-    bool ok = sign_text(pkey, token, raw);
+    const struct signer *signer = signer_of_thread(pkey, kid);
     EVP_PKEY_free(pkey);
-    if (!ok) {
-        g_string_free(token, TRUE);
+    g_autoptr(GString) token = g_string_sized_new(256 + strlen(claims) * 4 / 3);
+    unsigned char raw[SIGNATURE_SIZE];
+    g_string_append(token, signer ? signer->header : "");
+    g_string_append_c(token, '.');
+    base64url_append(token, claims, strlen(claims));
+    if (!signer || !sign_text(signer, token, raw)) {
         return fault(err, RC_INTERNAL, "cannot sign token with key '%s'", kid);
     }
-    g_autofree char *third = base64url_encode(raw, sizeof raw);
     g_string_append_c(token, '.');
-    g_string_append(token, third);
-    *ret_token = g_string_free(token, FALSE);
+    base64url_append(token, raw, sizeof raw);
+    *ret_token = g_string_free(g_steal_pointer(&token), FALSE);
     return RC_OK;
 }
 

@@ -50,16 +50,22 @@ digest_new(const EVP_MD *evp)
 }
 
 void
-digest_to_hex(EVP_MD_CTX *digest, char *ret_hex)
+digest_hex(const unsigned char *bytes, size_t size, char *ret_hex)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    int done = EVP_DigestFinal_ex(digest, bytes, &size);
-    assert(done == 1);
-    for (unsigned i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++) {
         ret_hex[2 * i] = digits[bytes[i] >> 4];
         ret_hex[2 * i + 1] = digits[bytes[i] & 15];
     }
     ret_hex[2 * size] = 0;
+}
+
+void
+digest_to_hex(EVP_MD_CTX *digest, char *ret_hex)
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    int done = EVP_DigestFinal_ex(digest, bytes, &size);
+    assert(done == 1);
+    digest_hex(bytes, size, ret_hex);
 }

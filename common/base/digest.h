@@ -20,3 +20,5 @@ bool digest_is_valid(const char *hex);
 EVP_MD_CTX *digest_new(const EVP_MD *evp); // EVP_MD_CTX_free
 // Ends it. ret_hex has room for 2 * EVP_MAX_MD_SIZE + 1.
 void digest_to_hex(EVP_MD_CTX *digest, char *ret_hex);
+// Lower-case digits; ret_hex has room for 2 * size + 1.
+void digest_hex(const unsigned char *bytes, size_t size, char *ret_hex);

@@ -22,8 +22,12 @@ bool uuid_is_valid(const char *text);
 // Random id of 32 hexadecimal digits (identity's ids).
 void hex_id_new(char ret_id[HEX_ID_SIZE]);
 
+// 16 random bytes as base64url (audit ids); the caller frees.
+char *id_text_new(void);
+
 // Unpadded base64url (RFC 4648 §5) of `size` bytes; the caller frees.
 char *base64url_encode(const void *data, size_t size);
+void base64url_append(GString *text, const void *data, size_t size);
 // NULL when the text is not base64url (padding tolerated); else a buffer the caller frees.
 unsigned char *base64url_decode(const char *text, size_t *ret_size);
 // `n_bytes` random bytes as base64url; the caller frees.
@@ -43,6 +47,8 @@ void iso8601_format(int64_t time_us, bool fraction, char ret_text[32]);
 // malformed.
 bool iso8601_parse(const char *text, int64_t *ret_time_us);
 
+// Decimal digits with a sign where needed, at the end of text.
+void append_int64(GString *text, int64_t value);
 // Whole decimal int64 within [min, max]; false on anything else (sign, blanks, overflow).
 bool parse_int64(const char *text, int64_t min, int64_t max, int64_t *ret_value);
 // OpenStack's booleans in query strings: true/1/yes/on, false/0/no/off in any case.

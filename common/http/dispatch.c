@@ -3,6 +3,7 @@
 #include "common/http/internal.h"
 
 #include "common/base/util.h"
+#include "common/json/read.h"
 #include "common/log/log.h"
 #include "common/service/metrics.h"
 
@@ -162,8 +163,7 @@ dispatch_json(struct request *request, struct err *err)
         return RC_OK;
     }
     json_error_t error;
-    request->json = json_loadb((const char *)request->raw->data, request->raw->len,
-                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    request->json = json_read((const char *)request->raw->data, request->raw->len, &error);
     return request->json ? RC_OK
                          : fault(err, RC_INVALID,
                                  "The request body is malformed JSON: %s (line %d, column %d)",

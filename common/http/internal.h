@@ -52,8 +52,8 @@ struct request {
     char *url;
     char *params[MAX_PARAMS]; // values in the order of the template's parameters; point into
                               // url_parts
-    char **url_parts;
-    GPtrArray *query; // name, value, name, value …
+    char **url_parts;         // one block
+    GPtrArray *query;         // name, value, name, value …
     GByteArray *raw;
     json_t *json;
     void *body;
@@ -61,9 +61,9 @@ struct request {
     struct auth_context *auth;
     uint16_t version;
     char id[48];
-    char address[64];
+    char address[64]; // "": not asked for yet
     char *base_url;
-    GPtrArray *texts; // request_strdup
+    GPtrArray *texts; // request_strdup; NULL: none yet
     struct reply reply;
     char *cache_key, *cache_label; // where the reply is to be kept; NULL: nowhere
     int64_t started_us;

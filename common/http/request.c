@@ -4,6 +4,8 @@
 
 #include "common/base/util.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -194,9 +196,53 @@ request_raw_body(const struct request *request, size_t *ret_size)
     return request->raw ? (const char *)request->raw->data : "";
 }
 
+// What the proxy in front of us saw: it adds its client's address at the end.
+static bool
+copy_forwarded_address(struct request *request)
+{
+    const char *header =
+        request->server->config.trust_proxy ? request_header(request, "X-Forwarded-For") : NULL;
+    if (!header) {
+        return false;
+    }
+    const char *comma = strrchr(header, ',');
+    g_autofree char *last = g_strstrip(g_strdup(comma ? comma + 1 : header));
+    struct in6_addr ignored;
+    bool is_address =
+        inet_pton(AF_INET, last, &ignored) == 1 || inet_pton(AF_INET6, last, &ignored) == 1;
+    return is_address && g_strlcpy(request->address, last, sizeof request->address) > 0;
+}
+
+void
+request_peer_address(const struct request *request, char ret_address[64])
+{
+    ret_address[0] = '\0';
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (!info || !info->client_addr) {
+        return;
+    }
+    const struct sockaddr *address = info->client_addr;
+    const void *bytes = address->sa_family == AF_INET6
+                            ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
+                            : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
+    inet_ntop(address->sa_family, bytes, ret_address, 64);
+}
+
+static void
+copy_address(struct request *request)
+{
+    if (!copy_forwarded_address(request)) {
+        request_peer_address(request, request->address);
+    }
+}
+
 const char *
 request_client_address(const struct request *request)
 {
+    if (!request->address[0]) {
+        copy_address((struct request *)request); // noted late, as the query is
+    }
     return request->address;
 }
 
@@ -274,12 +320,21 @@ request_allow(const struct request *request, const char *rule, json_t *target, s
                  rule);
 }
 
+// Takes the text.
+static char *
+keep(struct request *request, char *text)
+{
+    if (!request->texts) {
+        request->texts = g_ptr_array_new_with_free_func(g_free);
+    }
+    g_ptr_array_add(request->texts, text);
+    return text;
+}
+
 char *
 request_strdup(struct request *request, const char *text)
 {
-    char *copy = g_strdup(text);
-    g_ptr_array_add(request->texts, copy);
-    return copy;
+    return keep(request, g_strdup(text));
 }
 
 char *
@@ -289,14 +344,13 @@ request_printf(struct request *request, const char *format, ...)
     va_start(arguments, format);
     char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    g_ptr_array_add(request->texts, text);
-    return text;
+    return keep(request, text);
 }
 
 void
 request_free(struct request *request)
 {
-    g_strfreev(request->url_parts);
+    g_free(request->url_parts);
     g_free(request->url);
     g_free(request->base_url);
     g_free(request->cache_key);
@@ -304,7 +358,7 @@ request_free(struct request *request)
     g_free(request->body);
     g_clear_pointer(&request->query, g_ptr_array_unref);
     g_clear_pointer(&request->raw, g_byte_array_unref);
-    g_ptr_array_unref(request->texts);
+    g_clear_pointer(&request->texts, g_ptr_array_unref);
     json_decref(request->json);
     if (request->auth) {
         auth_context_unref(request->auth);

@@ -99,7 +99,7 @@ struct match {
     char *params[MAX_PARAMS];
     int n_params;
     const struct route *route;
-    GPtrArray *other_methods; // rows of the path whose method or version is another
+    GPtrArray *other_methods; // rows of the path whose method or version is another; NULL: none yet
 };
 
 static bool
@@ -122,6 +122,9 @@ pick(struct match *match, const GPtrArray *rows)
         if (fits(match, route)) {
             match->route = route;
             return true;
+        }
+        if (!match->other_methods) {
+            match->other_methods = g_ptr_array_new();
         }
         g_ptr_array_add(match->other_methods, (gpointer)route);
     }
@@ -160,7 +163,7 @@ refuse(struct request *request, const GPtrArray *others, struct err *err)
 {
     g_autoptr(GString) allow = g_string_new(NULL);
     bool hidden = false; // there in another microversion: for this one it does not exist
-    for (unsigned i = 0; i < others->len; i++) {
+    for (unsigned i = 0; others && i < others->len; i++) {
         const struct route *route = others->pdata[i];
         bool other_version = strcmp(route->method, request->method) == 0;
         hidden |= other_version;
@@ -177,13 +180,33 @@ refuse(struct request *request, const GPtrArray *others, struct err *err)
                  request->url);
 }
 
+// The path's segments, some empty, and NULL; one block with their texts behind them.
+static char **
+split(const char *path)
+{
+    size_t n = 1, size = strlen(path) + 1;
+    for (const char *at = path; *at; at++) {
+        n += *at == '/';
+    }
+    char **segments = g_malloc((n + 1) * sizeof *segments + size);
+    char *at = memcpy(segments + n + 1, path, size);
+    for (size_t i = 0; i < n; i++) {
+        segments[i] = at;
+        at += strcspn(at, "/");
+        *at++ = '\0';
+    }
+    segments[n] = NULL;
+    return segments;
+}
+
 enum rc
 router_find(const struct router *router, struct request *request, struct err *err)
 {
-    g_autoptr(GPtrArray) others = g_ptr_array_new();
-    struct match match = {.request = request, .other_methods = others};
-    request->url_parts = g_strsplit(request->url, "/", -1);
-    if (!descend(&match, router->root, request->url_parts)) {
+    struct match match = {.request = request};
+    request->url_parts = split(request->url);
+    bool is_found = descend(&match, router->root, request->url_parts);
+    g_autoptr(GPtrArray) others = match.other_methods;
+    if (!is_found) {
         return refuse(request, others, err);
     }
     memcpy(request->params, match.params, sizeof(match.params));

@@ -23,47 +23,6 @@ enum {
     MAX_DISCARDED = 16 << 20,
 };
 
-// What the proxy in front of us saw: it adds its client's address at the end.
-static bool
-copy_forwarded_address(struct request *request)
-{
-    const char *header =
-        request->server->config.trust_proxy ? request_header(request, "X-Forwarded-For") : NULL;
-    if (!header) {
-        return false;
-    }
-    const char *comma = strrchr(header, ',');
-    g_autofree char *last = g_strstrip(g_strdup(comma ? comma + 1 : header));
-    struct in6_addr ignored;
-    bool is_address =
-        inet_pton(AF_INET, last, &ignored) == 1 || inet_pton(AF_INET6, last, &ignored) == 1;
-    return is_address && g_strlcpy(request->address, last, sizeof request->address) > 0;
-}
-
-void
-request_peer_address(const struct request *request, char ret_address[64])
-{
-    ret_address[0] = '\0';
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (!info || !info->client_addr) {
-        return;
-    }
-    const struct sockaddr *address = info->client_addr;
-    const void *bytes = address->sa_family == AF_INET6
-                            ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
-                            : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
-    inet_ntop(address->sa_family, bytes, ret_address, 64);
-}
-
-static void
-copy_address(struct request *request)
-{
-    if (!copy_forwarded_address(request)) {
-        request_peer_address(request, request->address);
-    }
-}
-
 // The client's own id is taken when it has the documented form; else we make one.
 static void
 choose_id(struct request *request)
@@ -88,11 +47,9 @@ request_new(struct http_server *server, struct MHD_Connection *connection, const
     request->url = g_strdup(url);
     request->method = method; // MHD's, lives as long as the connection's request
     request->started_us = now_us();
-    request->texts = g_ptr_array_new_with_free_func(g_free);
     g_mutex_init(&request->mutex);
     reply_init(&request->reply);
     choose_id(request);
-    copy_address(request);
     return request;
 }
 

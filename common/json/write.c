@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/json/write.h"
+#include "common/base/util.h"
 #include <stdarg.h>
 #include <string.h>
 
@@ -7,7 +8,8 @@
 static void
 separate(GString *text)
 {
-    if (text->len && !strchr("{[:", text->str[text->len - 1])) {
+    char last = text->len ? text->str[text->len - 1] : '[';
+    if (last != '{' && last != '[' && last != ':') {
         g_string_append_c(text, ',');
     }
 }
@@ -56,22 +58,19 @@ is_plain(unsigned char c)
 }
 
 void
-json_write_string(GString *text, const char *value)
+json_write_text(GString *text, const char *value, size_t size)
 {
+    const char *end = value + size;
     separate(text);
-    if (!value) {
-        g_string_append(text, "null");
-        return;
-    }
     g_string_append_c(text, '"');
-    while (*value) {
+    while (value < end) {
         size_t n = 0;
-        while (is_plain((unsigned char)value[n])) {
+        while (value + n < end && is_plain((unsigned char)value[n])) {
             n++;
         }
         g_string_append_len(text, value, (gssize)n);
         value += n;
-        if (*value) {
+        if (value < end) {
             append_escaped(text, (unsigned char)*value++);
         }
     }
@@ -79,12 +78,20 @@ json_write_string(GString *text, const char *value)
 }
 
 void
+json_write_string(GString *text, const char *value)
+{
+    if (value) {
+        json_write_text(text, value, strlen(value));
+    } else {
+        json_write_json(text, "null");
+    }
+}
+
+void
 json_write_int(GString *text, int64_t value)
 {
-    char digits[24];
-    int len = g_snprintf(digits, sizeof digits, "%" G_GINT64_FORMAT, (gint64)value);
     separate(text);
-    g_string_append_len(text, digits, len);
+    append_int64(text, value);
 }
 
 void

@@ -10,7 +10,8 @@ void json_write_open(GString *text, char bracket);  // '{' or '['
 void json_write_close(GString *text, char bracket); // '}' or ']'
 // Of an object's member; its value is written next. name: without anything to escape.
 void json_write_name(GString *text, const char *name);
-void json_write_string(GString *text, const char *value); // UTF-8; NULL: null
+void json_write_string(GString *text, const char *value);            // UTF-8; NULL: null
+void json_write_text(GString *text, const char *value, size_t size); // the same of a piece
 void json_write_int(GString *text, int64_t value);
 void json_write_bool(GString *text, bool value);
 void json_write_json(GString *text, const char *json); // a value that is JSON already

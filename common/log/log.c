@@ -4,7 +4,7 @@
 #include "common/base/util.h"
 
 #include <glib.h>
-#include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -96,18 +96,44 @@ append_text(GString *line, const char *text, bool quote)
     g_string_append_c(line, '"');
 }
 
+// Each of the texts up to NULL.
+static void G_GNUC_NULL_TERMINATED
+append_texts(GString *line, ...)
+{
+    va_list texts;
+    va_start(texts, line);
+    for (const char *text = va_arg(texts, const char *); text; text = va_arg(texts, const char *)) {
+        g_string_append(line, text);
+    }
+    va_end(texts);
+}
+
 static void
 append_pair(GString *line, const struct log_pair *pair)
 {
-    if (settings.json) {
-        g_string_append_printf(line, ",\"%s\":", pair->key);
-    } else {
-        g_string_append_printf(line, " %s=", pair->key);
-    }
+    append_texts(line, settings.json ? ",\"" : " ", pair->key, settings.json ? "\":" : "=", NULL);
     if (pair->text) {
         append_text(line, pair->text, settings.json || !is_plain(pair->text));
     } else {
-        g_string_append_printf(line, "%" PRId64, pair->number);
+        append_int64(line, pair->number);
+    }
+}
+
+static void
+append_head(GString *line, enum log_level level, const char *sentence)
+{
+    static const char *const aligned_names[] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
+    char time[32];
+    iso8601_format(now_us(), true, time);
+    if (settings.json) {
+        append_texts(line, "{\"time\":\"", time, "\",\"level\":\"", level_names[level],
+                     "\",\"program\":\"", settings.program, "\",\"request\":\"", log_request_id(),
+                     "\",\"message\":\"", NULL);
+        append_escaped(line, sentence);
+        g_string_append_c(line, '"');
+    } else {
+        append_texts(line, time, " ", aligned_names[level], " ", settings.program, " [",
+                     log_request_id(), "] ", sentence, NULL);
     }
 }
 
@@ -118,20 +144,8 @@ log_write(enum log_level level, const char *sentence, const struct log_pair *pai
     if (level < settings.lowest) {
         return;
     }
-    char time[32];
-    iso8601_format(now_us(), true, time);
-    g_autoptr(GString) line = g_string_sized_new(256);
-    if (settings.json) {
-        g_string_append_printf(line,
-                               "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"request\":"
-                               "\"%s\",\"message\":\"",
-                               time, level_names[level], settings.program, log_request_id());
-        append_escaped(line, sentence);
-        g_string_append_c(line, '"');
-    } else {
-        g_string_append_printf(line, "%s %-5s %s [%s] %s", time, level_names[level],
-                               settings.program, log_request_id(), sentence);
-    }
+    g_autoptr(GString) line = g_string_sized_new(512);
+    append_head(line, level, sentence);
     for (unsigned i = 0; i < n_pairs; i++) {
         append_pair(line, &pairs[i]);
     }

@@ -31,11 +31,16 @@ identity_on_reply(struct request *request, struct reply *reply)
 void
 identity_on_handled(struct request *request)
 {
-    static const char *const idle[] = {"GET /", "HEAD /", "POST /v3/auth/", "POST /v3/ec2tokens",
-                                       "POST /v3/s3tokens"};
-    g_autofree char *what = g_strconcat(request_method(request), " ", request_url(request), NULL);
+    static const struct {
+        const char *method, *path;
+    } idle[] = {{"GET", "/"},
+                {"HEAD", "/"},
+                {"POST", "/v3/auth/"},
+                {"POST", "/v3/ec2tokens"},
+                {"POST", "/v3/s3tokens"}};
+    const char *method = request_method(request), *path = request_url(request);
     for (size_t i = 0; i < N_ELEMENTS(idle); i++) {
-        if (g_str_has_prefix(what, idle[i])) {
+        if (!strcmp(method, idle[i].method) && g_str_has_prefix(path, idle[i].path)) {
             return;
         }
     }

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 START_TEST(derived_ids_are_stable_and_differ_by_name)
 {
@@ -38,21 +39,105 @@ START_TEST(uuids_are_recognised)
 }
 END_TEST
 
-START_TEST(base64url_goes_there_and_back)
+// What GLib's standard Base64 becomes by two other digits and without padding.
+static char *
+reference_encode(const unsigned char *bytes, size_t size)
 {
-    unsigned char bytes[64];
+    char *text = g_base64_encode(bytes, size);
+    g_strdelimit(g_strdelimit(text, "+", '-'), "/", '_');
+    text[strcspn(text, "=")] = '\0';
+    return text;
+}
+
+START_TEST(base64url_is_the_standard_one_of_any_length)
+{
+    unsigned char bytes[1024];
     for (size_t size = 0; size < sizeof(bytes); size++) {
         random_bytes(bytes, size);
         g_autofree char *text = base64url_encode(bytes, size);
+        g_autofree char *expected = reference_encode(bytes, size);
+        ck_assert_str_eq(text, expected);
         size_t back_size;
         g_autofree unsigned char *back = base64url_decode(text, &back_size);
         ck_assert_uint_eq(back_size, size);
         ck_assert(size == 0 || memcmp(back, bytes, size) == 0);
+        g_autoptr(GString) longer = g_string_new("before");
+        base64url_append(longer, bytes, size);
+        ck_assert_str_eq(longer->str + 6, expected);
+        ck_assert_uint_eq(longer->len, 6 + strlen(expected));
     }
+}
+END_TEST
+
+START_TEST(base64url_has_64_digits_and_padding_at_its_end_only)
+{
     size_t size;
-    ck_assert_ptr_null(base64url_decode("a", &size));
-    ck_assert_ptr_null(base64url_decode("ab+/", &size));
-    ck_assert_ptr_null(base64url_decode("ab cd", &size));
+    for (unsigned c = 1; c < 256; c++) {
+        bool is_digit = g_ascii_isalnum(c) || c == '-' || c == '_';
+        for (size_t place = 0; place < 4; place++) {
+            char text[] = "abcd";
+            text[place] = (char)c;
+            g_autofree unsigned char *data = base64url_decode(text, &size);
+            ck_assert_msg(!data == !(is_digit || (c == '=' && place == 3)), "%u at %zu", c, place);
+        }
+    }
+    static const struct {
+        const char *text, *bytes; // NULL: refused
+    } cases[] = {{"", ""},      {"YQ", "a"},    {"YQ==", "a"},   {"YQ====", "a"}, {"YWI=", "ab"},
+                 {"=", ""},     {"YR", "a"},    {"YWJj", "abc"}, {"a", NULL},     {"YWJjZ", NULL},
+                 {"Y=Q", NULL}, {"ab+/", NULL}, {"ab cd", NULL}, {"YWJj\n", NULL}};
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        g_autofree unsigned char *data = base64url_decode(cases[i].text, &size);
+        ck_assert_msg(!data == !cases[i].bytes, "%s", cases[i].text);
+        ck_assert(!data || (size == strlen(cases[i].bytes) && !memcmp(data, cases[i].bytes, size)));
+    }
+}
+END_TEST
+
+START_TEST(times_are_written_as_strftime_writes_them)
+{
+    static const int64_t days[] = {0,       58,      59,        60,    365,     789,
+                                   11015,   11016,   11017,     47540, 47541,   2932895,
+                                   2932896, 2932897, 100000000, -1,    -719529, 20778};
+    for (size_t i = 0; i < N_ELEMENTS(days); i++) {
+        for (int64_t of_day = 0; of_day < 86400; of_day += 3593) {
+            time_t second = days[i] * 86400 + of_day;
+            struct tm tm;
+            gmtime_r(&second, &tm);
+            char text[32], expected[32], with_fraction[48];
+            strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%SZ", &tm);
+            iso8601_format(second * INT64_C(1000000), false, text);
+            ck_assert_str_eq(text, expected);
+            iso8601_format(second * INT64_C(1000000) + (second < 0 ? 0 : of_day), true, text);
+            g_snprintf(with_fraction, sizeof with_fraction, "%.*s.%06dZ", (int)strlen(expected) - 1,
+                       expected, second < 0 ? 0 : (int)of_day);
+            ck_assert_str_eq(text, with_fraction);
+        }
+    }
+}
+END_TEST
+
+START_TEST(integers_are_written_whole)
+{
+    static const int64_t values[] = {0, 1, -1, 9, 10, 1234567890, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < N_ELEMENTS(values); i++) {
+        g_autoptr(GString) text = g_string_new("=");
+        append_int64(text, values[i]);
+        ck_assert_int_eq(text->str[0], '=');
+        ck_assert_int_eq(g_ascii_strtoll(text->str + 1, NULL, 10), values[i]);
+    }
+}
+END_TEST
+
+START_TEST(ids_are_never_the_same)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (int i = 0; i < 1000; i++) {
+        char id[UUID_SIZE];
+        uuid_new(id);
+        ck_assert(uuid_is_valid(id) && id[14] == '4');
+        ck_assert(g_hash_table_add(seen, g_strdup(id)));
+    }
 }
 END_TEST
 
@@ -121,7 +206,11 @@ main(void)
     TCase *cases = tcase_create("base");
     tcase_add_test(cases, derived_ids_are_stable_and_differ_by_name);
     tcase_add_test(cases, uuids_are_recognised);
-    tcase_add_test(cases, base64url_goes_there_and_back);
+    tcase_add_test(cases, base64url_is_the_standard_one_of_any_length);
+    tcase_add_test(cases, base64url_has_64_digits_and_padding_at_its_end_only);
+    tcase_add_test(cases, times_are_written_as_strftime_writes_them);
+    tcase_add_test(cases, integers_are_written_whole);
+    tcase_add_test(cases, ids_are_never_the_same);
     tcase_add_test(cases, times_are_parsed_in_every_form_that_clients_send);
     tcase_add_test(cases, comparison_is_exact);
     tcase_add_test(cases, every_outcome_has_a_status_and_a_name);

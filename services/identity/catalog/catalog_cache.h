@@ -6,12 +6,12 @@
 
 struct catalog_cache;
 struct catalog_cache *catalog_cache_new(void);
-// JSON array; project_id "" : endpoints that name the project are left out. The caller frees.
-enum rc catalog_cache_text(struct catalog_cache *cache, struct db *db, const char *project_id,
-                           char **ret_text, struct err *err) CHECKED;
-// JSON array of the enabled service providers as tokens show them; NULL: there are none. The caller
-// frees.
-enum rc catalog_cache_providers(struct catalog_cache *cache, struct db *db, char **ret_text,
+// Of both texts the caller releases what it gets, and the database is asked only for what is not
+// kept. JSON array; project_id "" : endpoints that name the project are left out.
+enum rc catalog_cache_text(const struct request *request, const char *project_id,
+                           GRefString **ret_text, struct err *err) CHECKED;
+// JSON array of the enabled service providers as tokens show them; NULL: there are none.
+enum rc catalog_cache_providers(const struct request *request, GRefString **ret_text,
                                 struct err *err) CHECKED;
 void catalog_cache_forget(struct catalog_cache *cache);
 // Hands on rc, the outcome of a write; after RC_OK this process shows the catalog as it is now.

@@ -188,15 +188,30 @@ find_person(const struct request *request, struct db *db, const struct login *lo
 
 // ---- the token
 
+static bool
+has_method(const char *methods, const char *name, size_t len)
+{
+    while (*methods) {
+        size_t n = strcspn(methods, ",");
+        if (n == len && !memcmp(methods, name, n)) {
+            return true;
+        }
+        methods += n + (methods[n] == ',');
+    }
+    return false;
+}
+
+// Of more, names divided by commas, those that are not there yet.
 static void
 add_methods(GString *methods, const char *more)
 {
-    g_auto(GStrv) known = g_strsplit(methods->str, ",", 16);
-    g_auto(GStrv) names = g_strsplit(more ? more : "", ",", 16);
-    for (char **name = names; *name; name++) {
-        if (**name && !g_strv_contains((const char *const *)known, *name)) {
-            g_string_append_printf(methods, "%s%s", methods->len ? "," : "", *name);
+    while (more && *more) {
+        size_t len = strcspn(more, ",");
+        if (len && !has_method(methods->str, more, len)) {
+            g_string_append(methods, methods->len ? "," : "");
+            g_string_append_len(methods, more, (gssize)len);
         }
+        more += len + (more[len] == ',');
     }
 }
 
@@ -260,16 +275,17 @@ auth_reply(const struct request *request, const struct auth_context *context, co
            struct reply *reply, struct err *err)
 {
     bool is_scoped = context->project_id[0] || context->domain_id[0] || context->is_system;
-    g_autofree char *catalog = NULL, *appcred = NULL, *providers = NULL;
+    bool has_appcred = context->appcred_id && context->appcred_id[0];
+    g_autoptr(GRefString) catalog = NULL, providers = NULL;
+    g_autofree char *appcred = NULL;
     struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : catalog_cache_providers(identity_of(request)->catalog, db, &providers, err);
+    enum rc rc = catalog_cache_providers(request, &providers, err);
     if (rc == RC_OK && is_scoped && !request_query(request, "nocatalog")) {
-        rc = catalog_cache_text(identity_of(request)->catalog, db, context->project_id, &catalog,
-                                err);
+        rc = catalog_cache_text(request, context->project_id, &catalog, err);
     }
-    if (rc == RC_OK && context->appcred_id && context->appcred_id[0]) {
-        rc = appcred_db_in_token(db, context->audit_id, &appcred, err);
+    if (rc == RC_OK && has_appcred) {
+        rc = request_db(request, &db, err);
+        rc = rc ? rc : appcred_db_in_token(db, context->audit_id, &appcred, err);
         rc = rc == RC_NOT_FOUND ? fault(err, rc, "Could not find token.") : rc; // just deleted
     }
     if (rc == RC_OK) {
@@ -381,7 +397,7 @@ auth_open(const struct request *request, const struct login *login, struct sessi
     if (rc) {
         return rc;
     }
-    session->audit_id = random_token(16);
+    session->audit_id = id_text_new();
     fill_person(identity, person, token);
     token->methods = session->methods;
     const db_result *delegation = delegation_of(person);

@@ -108,7 +108,7 @@ auth_quick_open(const struct identity *identity, const struct login *login, stru
 {
     const struct person *person = &session->person;
     struct auth_context *token = &session->token;
-    session->audit_id = random_token(16);
+    session->audit_id = id_text_new();
     session->methods = auth_methods(login, person);
     *token = *session->held;
     token->audit_id = session->audit_id;

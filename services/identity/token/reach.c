@@ -17,12 +17,8 @@ auth_wrap(const struct request *request, const char *name, const char *items)
 static enum rc
 show_catalog(struct request *request, struct reply *reply, struct err *err)
 {
-    struct db *db = NULL;
-    g_autofree char *items = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc
-            : catalog_cache_text(identity_of(request)->catalog, db, request_project(request),
-                                 &items, err);
+    g_autoptr(GRefString) items = NULL;
+    enum rc rc = catalog_cache_text(request, request_project(request), &items, err);
     if (rc == RC_OK) {
         reply->text = auth_wrap(request, "catalog", items);
     }

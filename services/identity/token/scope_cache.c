@@ -51,22 +51,39 @@ hash(const struct scope_cache *cache, const char *text)
     return value ^ value >> 15;
 }
 
-// False: too long to be kept. Names are as they were asked, so that nothing has to be resolved.
+// False: no room.
+static bool
+add(char text[KEY_MAX], size_t *inout_len, char divider, const char *piece)
+{
+    size_t n = strlen(piece);
+    if (*inout_len + n + 2 > KEY_MAX) {
+        return false;
+    }
+    text[(*inout_len)++] = divider;
+    memcpy(text + *inout_len, piece, n + 1);
+    *inout_len += n;
+    return true;
+}
+
+// False: too long to be kept. Names are as they were asked, so that nothing has to be resolved; the
+// dividers say what follows.
 static bool
 key_of(const struct scope_cache *cache, const struct scope_key *key, char text[KEY_MAX],
        struct context_key *ret_key)
 {
     const struct named *target = &key->target;
-    int len =
-        target->id
-            ? g_snprintf(text, KEY_MAX, "%s\n%d\ni%s", key->user_id, (int)key->scope, target->id)
-            : g_snprintf(text, KEY_MAX, "%s\n%d\nn%s\n%c%s", key->user_id, (int)key->scope,
-                         target->name ? target->name : "", target->domain_id ? 'i' : 'n',
-                         target->domain_id     ? target->domain_id
-                         : target->domain_name ? target->domain_name
-                                               : "");
-    *ret_key = (struct context_key){text, (size_t)MIN(len, KEY_MAX - 1), hash(cache, text)};
-    return len < KEY_MAX;
+    size_t len = 0;
+    bool fits = add(text, &len, (char)('0' + key->scope), key->user_id);
+    if (target->id) {
+        fits = fits && add(text, &len, '\1', target->id);
+    } else {
+        fits = fits && add(text, &len, '\2', target->name ? target->name : "") &&
+               (target->domain_id     ? add(text, &len, '\3', target->domain_id)
+                : target->domain_name ? add(text, &len, '\4', target->domain_name)
+                                      : true);
+    }
+    *ret_key = (struct context_key){text, len, hash(cache, text)};
+    return fits;
 }
 
 static uint64_t

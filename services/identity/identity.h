@@ -75,6 +75,7 @@ extern const struct route
     federation_protocol_routes[],
     federation_mapping_routes[],
     federation_sign_in_routes[],
+    federation_websso_routes[],
     limit_routes[],
     quota_routes[],
     feed_routes[],

@@ -33,6 +33,7 @@ static const struct route *const routes[] = {
     federation_protocol_routes,
     federation_mapping_routes,
     federation_sign_in_routes,
+    federation_websso_routes,
     limit_routes,
     quota_routes,
     limit_request_routes,

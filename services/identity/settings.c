@@ -23,6 +23,7 @@ const struct setting identity_settings[] = {
     {"federation", "assertion_prefix",  SETTING_TEXT,   "", 0, 0, "",          "how the headers begin by which an authenticating proxy says who somebody is (OIDC-); empty: no proxy is believed"},
     {"federation", "trusted_proxies",   SETTING_TEXT,   "", 0, 0, "",          "addresses of such proxies, divided by commas"},
     {"federation", "remote_id_attribute", SETTING_TEXT, "", 0, 0, "",          "which of an assertion's attributes names the provider (HTTP_OIDC_ISS), where the protocol does not say"},
+    {"federation", "trusted_dashboards", SETTING_TEXT, "", 0, 0, "",           "addresses that a browser may take a token to after a sign-in (https://dashboard/auth/websso/), divided by commas"},
     {"federation", "default_authorization_ttl", SETTING_INT, "0", 0, 52560000, "min", "how long somebody stays in the groups of a mapping after a sign-in, where the provider does not say; 0: the tokens alone show them"},
     {"secret",    "key_directory",      SETTING_TEXT,   "/var/lib/haneul/identity-keys", 0, 0, "", "keys that stored secrets are sealed with; --make-secret-keys makes the first"},
     {"resource",  "max_project_tree_depth", SETTING_INT, "5", 1, 1000, "",    "how many projects may stand below one another in a domain"},

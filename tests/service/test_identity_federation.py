@@ -3,11 +3,13 @@
 
 import hashlib
 import hmac
+import re
 import threading
 import time
 import uuid
 
 import pytest
+import requests
 from keystoneauth1 import exceptions, session
 from keystoneauth1.identity import v3
 from keystoneclient.v3 import client as keystoneclient
@@ -16,7 +18,8 @@ from tests.lib import oidc
 
 SERVICES = ["identity"]
 SETTINGS = {"identity": {"federation": {"audiences": "other, cloud", "may_http": "true", "key_refetch": 2, "leeway": 5,
-                                        "assertion_prefix": "OIDC-", "trusted_proxies": "127.0.0.1", "remote_id_attribute": "HTTP_OIDC_ISS"}}}
+                                        "assertion_prefix": "OIDC-", "trusted_proxies": "127.0.0.1", "remote_id_attribute": "HTTP_OIDC_ISS",
+                                        "trusted_dashboards": "https://board.example/auth/websso/, https://other.example/?a=1&b=2"}}}
 BASE = "/v3/OS-FEDERATION"
 
 
@@ -400,6 +403,27 @@ def test_a_trusted_proxy_says_who_it_is(stack, admin, place, issuer):
     assert by(**{k: v for k, v in good.items() if k != "OIDC_iss"})[0] == 401
     twice = {**{k.replace("_", "-", 1): v for k, v in good.items()}, "OIDC_sub": "admin"}
     assert stack.request("GET", "identity", place.path, headers=twice)[0] == 401
+
+
+def test_a_browser_takes_its_token_to_a_trusted_dashboard(stack, place, issuer):
+    ways = ["/v3/auth/OS-FEDERATION/websso/openid", f"/v3/auth/OS-FEDERATION/identity_providers/{place.provider}/protocols/openid/websso"]
+    who = {"OIDC-sub": "nan", "OIDC-iss": issuer.url}
+
+    def go(path, origin, headers=who):
+        answer = requests.post(stack.url("identity") + path, params={"origin": origin} if origin else {}, headers=headers)
+        return answer.status_code, answer.headers, answer.text
+    for path in ways:
+        status, headers, page = go(path, "https://board.example/auth/websso/")
+        token = re.search(r'name="token" value="([^"]+)"', page).group(1)
+        assert status == 200 and headers["Content-Type"].startswith("text/html") and headers["Cache-Control"] == "no-store"
+        assert 'action="https://board.example/auth/websso/"' in page and show(stack, token)["user"]["name"] == "nan"
+        assert 'action="https://other.example/?a=1&amp;b=2"' in go(path, "https://other.example/?a=1&b=2")[2]
+        assert go(path, None)[0] == 400
+        for origin, headers in (("https://board.example/auth/websso", who), ("https://evil.example/", who), ("https://board.example/auth/websso/", {}),
+                                ("https://board.example/auth/websso/", {**who, "OIDC-iss": "https://other.example"})):
+            status, _, page = go(path, origin, headers)
+            assert status == 401 and "token" not in page
+    assert go(ways[0].replace("openid", "saml2"), "https://board.example/auth/websso/")[0] == 401
 
 
 def test_nobody_else_says_who_it_is(stack, place, issuer):

@@ -132,11 +132,10 @@ take_header(void *context, const char *name, const char *value)
     }
 }
 
-// NULL: the request is not from such a proxy, or says nothing of this.
-static enum rc
-by_headers(const struct federation *federation, const struct request *request,
-           json_t **ret_assertion, struct err *err)
+enum rc
+federation_assertion(const struct request *request, json_t **ret_assertion, struct err *err)
 {
+    const struct federation *federation = identity_of(request)->federation;
     char peer[64];
     request_peer_address(request, peer);
     *ret_assertion = NULL;
@@ -151,6 +150,12 @@ by_headers(const struct federation *federation, const struct request *request,
     }
     json_decref(headers.assertion);
     return headers.rc;
+}
+
+const char *
+federation_remote_id_attribute(const struct request *request)
+{
+    return identity_of(request)->federation->remote_id_attribute;
 }
 
 // One proxy may stand before several providers: the assertion says whose it is.
@@ -175,7 +180,7 @@ find_assertion(const struct request *request, const db_result *row, json_t **ret
     const struct federation *federation = identity_of(request)->federation;
     json_auto_t *remote_ids = db_json(row, 0, "remote_ids"), *assertion = NULL;
     const char *header = request_header(request, "Authorization");
-    enum rc rc = by_headers(federation, request, &assertion, err);
+    enum rc rc = federation_assertion(request, &assertion, err);
     if (rc == RC_OK && assertion) {
         rc = check_remote_id(federation, row, assertion, remote_ids, err);
     } else if (rc == RC_OK && header && !g_ascii_strncasecmp(header, "Bearer ", 7)) {

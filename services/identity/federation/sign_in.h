@@ -28,3 +28,9 @@ void federation_fill(const struct person *person, struct auth_context *token);
 // place->row NULL: no such place, as for who has no groups.
 enum rc federation_place(struct db *db, const struct person *person, enum scope_kind scope,
                          const struct named *target, struct place *place, struct err *err) CHECKED;
+
+// The assertion of a proxy that the operator trusts, new reference; NULL: the request is not from
+// such a one, or it says nothing. RC_UNAUTHORIZED: it contradicts itself.
+enum rc federation_assertion(const struct request *request, json_t **ret_assertion,
+                             struct err *err) CHECKED;
+const char *federation_remote_id_attribute(const struct request *request); // the setting

@@ -67,7 +67,7 @@ join_groups(struct db *db, const struct shadow *shadow, const char *user_id, con
         "SELECT $1, g, now() + $3::bigint * interval '1 second', CASE WHEN $4::bigint > 0 THEN "
         "now() + $4::bigint * interval '1 minute' END FROM jsonb_array_elements_text($2::jsonb) g "
         "ON CONFLICT (user_id, group_id) DO UPDATE SET tokens_until = greatest(m.tokens_until, "
-        "EXCLUDED.tokens_until), member_until = EXCLUDED.member_until",
+        "EXCLUDED.tokens_until), member_until = coalesce(EXCLUDED.member_until, m.member_until)",
         DB_ARGS(db_s(user_id), db_s(ids), db_i(shadow->token_s), db_i(shadow->ttl_min)), NULL, err);
     return rc || !shadow->ttl_min
                ? rc
@@ -128,6 +128,19 @@ sign_in_db_expire(struct db *db, int64_t max, struct err *err)
                        "user_id, group_id FROM federated_membership WHERE tokens_until <= now() "
                        "AND member_until IS NULL LIMIT $1::bigint)",
                        DB_ARGS(db_i(max)), NULL, err);
+}
+
+enum rc
+sign_in_db_provider(struct db *db, const char *protocol_id, json_t *assertion,
+                    const char *attribute, char **ret_provider_id, struct err *err)
+{
+    g_autofree char *text = json_dumps(assertion, JSON_COMPACT);
+    return db_run_text(
+        db,
+        "SELECT f.provider_id FROM federation_protocol f JOIN identity_provider_remote r ON "
+        "r.provider_id = f.provider_id WHERE f.id = $1 AND r.remote_id = $2::jsonb -> "
+        "coalesce(nullif(f.remote_id_attribute, ''), $3) ->> 0 ORDER BY f.provider_id LIMIT 1",
+        DB_ARGS(db_s(protocol_id), db_s(text), db_s(attribute)), ret_provider_id, err);
 }
 
 // ---- roles by the groups of a token: $1 the user, $2 the groups

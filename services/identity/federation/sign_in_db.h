@@ -26,6 +26,11 @@ enum rc sign_in_db_shadow(struct db *db, const struct shadow *shadow, char **ret
 // At most max memberships that are over.
 enum rc sign_in_db_expire(struct db *db, int64_t max, struct err *err) CHECKED;
 
+// The provider that has this protocol and is named by the assertion ({"attribute": [value]}): by
+// the attribute that the protocol says, else by this one. RC_NOT_FOUND. The caller frees.
+enum rc sign_in_db_provider(struct db *db, const char *protocol_id, json_t *assertion,
+                            const char *attribute, char **ret_provider_id, struct err *err) CHECKED;
+
 // As auth_db_project_scope and its like, with the roles of these groups too.
 enum rc sign_in_db_scope(struct db *db, const char *user_id, const char *const *group_ids,
                          enum scope_kind scope, const struct named *target, db_result **ret_row,

@@ -182,7 +182,8 @@ find_person(const struct request *request, struct db *db, const struct login *lo
                          "The password is expired and needs to be changed for user: %s.",
                          db_text(person->row, 0, "id"));
     }
-    bool seen = identity->compliance.inactive_days && (login->has_password || login->has_appcred);
+    bool seen = identity->compliance.inactive_days &&
+                (login->has_password || login->has_appcred || login->has_mapped);
     return rc || !seen ? rc : auth_db_see_user(db, db_text(person->row, 0, "id"), err);
 }
 

@@ -329,6 +329,36 @@ def test_one_name_is_one_user_by_provider_and_names_are_nobody_elses(stack, admi
     assert sign_in(stack, place, issuer.sign({"sub": "hal"}))[0] == 401
 
 
+def test_a_user_can_be_there_before_the_first_sign_in(stack, admin, place, issuer):
+    def write(method, path, body, token=None):
+        return stack.request(method, "identity", path, {"user": body}, token=token or stack.admin_token())
+    known = [{"idp_id": place.provider, "protocols": [{"protocol_id": "openid", "unique_id": "ola%40example.org"}]}]
+    status, _, body = write("POST", "/v3/users", {"name": "planned", "domain_id": place.domain.id, "federated": known})
+    assert status == 201 and body["user"]["federated"] == known
+    user = body["user"]["id"]
+    token = subject(sign_in(stack, place, issuer.sign({"sub": "ola@example.org"})))
+    assert show(stack, token)["user"]["id"] == user and admin.users.get(user).name == "ola@example.org"
+    listed = stack.call("GET", "identity", f"/v3/users?idp_id={place.provider}&unique_id=ola%2540example.org", token=stack.admin_token())["users"]
+    assert [u["id"] for u in listed] == [user] and listed[0]["federated"] == known
+    assert write("POST", "/v3/users", {"name": "again", "domain_id": place.domain.id, "federated": known})[0] == 409
+    other = [{"idp_id": place.provider, "protocols": [{"protocol_id": "openid", "unique_id": "other"}]}]
+    assert write("PATCH", f"/v3/users/{user}", {"federated": other, "colour": "red"})[2]["user"]["federated"] == other
+    ends(stack, token)
+    assert write("PATCH", f"/v3/users/{user}", {"federated": []})[2]["user"]["federated"] == other
+    for wrong, word in ((["x"], "federated"), ([{"idp_id": place.provider, "protocols": []}], "federated"), ([{**other[0], "idp_id": "none"}], "Identity Provider: none"),
+                        ([{"idp_id": place.provider, "protocols": [{"protocol_id": "none", "unique_id": "x"}]}], "federated protocol none")):
+        status, _, body = write("PATCH", f"/v3/users/{user}", {"federated": wrong})
+        assert status == 400 and word in body["error"]["message"]
+    elsewhere = admin.domains.create(name=uuid.uuid4().hex)
+    manager = admin.users.create(name="manager", domain=elsewhere, password="manager-password")
+    admin.roles.grant(admin.roles.list(name="manager")[0], user=manager, domain=elsewhere)
+    theirs = session.Session(auth=v3.Password(stack.url("identity") + "/v3", user_id=manager.id, password="manager-password", domain_id=elsewhere.id)).get_token()
+    assert write("POST", "/v3/users", {"name": "trap", "domain_id": elsewhere.id, "federated": known}, token=theirs)[0] == 403
+    assert admin.users.list(domain=elsewhere, name="trap") == []
+    admin.users.delete(user)
+    assert "federated" not in stack.call("GET", "identity", "/v3/users/" + manager.id, token=stack.admin_token())["user"]
+
+
 def test_memberships_stay_as_long_as_the_provider_says(stack, admin, place):
     with oidc.Issuer() as issuer2:
         other = fresh(stack, admin, place, issuer2, authorization_ttl=5)

@@ -272,12 +272,13 @@ find_ephemeral(const struct identity *identity, struct db *db, const db_result *
                struct person *person, struct err *err)
 {
     json_t *user = json_object_get(mapped, "user"), *domain = json_object_get(user, "domain");
-    const char *id = text_of(user, "id"), *name = text_of(user, "name");
+    const char *id = text_of(user, "id"), *name = text_of(user, "name"), *given = id ? id : name;
+    g_autofree char *unique_id = given ? g_uri_escape_string(given, "/", FALSE) : NULL;
     bool is_placed = domain && !strcmp(db_text(row, 0, "schema_version"), "2.0");
     struct arrival arrival = {
         .shadow = {.provider_id = person->federated->provider_id,
                    .protocol_id = person->federated->protocol_id,
-                   .unique_id = id ? id : name,
+                   .unique_id = unique_id,
                    .name = name ? name : id,
                    .email = text_of(user, "email"),
                    .home_id = db_text(row, 0, "domain_id"),

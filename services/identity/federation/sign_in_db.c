@@ -112,6 +112,16 @@ sign_in_db_shadow(struct db *db, const struct shadow *shadow, char **ret_user_id
 }
 
 enum rc
+sign_in_db_set_user(struct db *db, const struct known_by *known, json_t **ret_wrong,
+                    struct err *err)
+{
+    g_autofree char *text = json_dumps(known->federated, JSON_COMPACT);
+    return db_run_json(db, "SELECT federated_user_set($1, $2::jsonb, $3::bool) AS wrong",
+                       DB_ARGS(db_s(known->user_id), db_s(text), db_b(known->anywhere)), ret_wrong,
+                       err);
+}
+
+enum rc
 sign_in_db_expire(struct db *db, int64_t max, struct err *err)
 {
     enum rc rc = db_run(

@@ -23,6 +23,15 @@ struct shadow {
 // there; err says which kind.
 enum rc sign_in_db_shadow(struct db *db, const struct shadow *shadow, char **ret_user_id,
                           json_t **ret_group_ids, struct err *err) CHECKED;
+// By whom a user is known from now on. ret_wrong: NULL, or {"provider", "protocol", "has_provider",
+// "has_protocol"} of the first that cannot be; new reference.
+struct known_by {
+    const char *user_id;
+    json_t *federated; // as users show it
+    bool anywhere;     // providers of other domains too
+};
+enum rc sign_in_db_set_user(struct db *db, const struct known_by *known, json_t **ret_wrong,
+                            struct err *err) CHECKED;
 // At most max memberships that are over.
 enum rc sign_in_db_expire(struct db *db, int64_t max, struct err *err) CHECKED;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/federation/jwt.h"
 #include "common/base/util.h"
+#include "common/json/read.h"
 #include "services/identity/federation/jwk.h"
 #include <glib.h>
 #include <openssl/ecdsa.h>
@@ -39,20 +40,6 @@ refuse(struct err *err, const char *what)
 
 // ---- reading
 
-static json_t *
-object_from(const char *part, size_t len)
-{
-    g_autofree char *text = g_strndup(part, len);
-    size_t size = 0;
-    g_autofree unsigned char *data = base64url_decode(text, &size);
-    json_t *json = data ? json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (json && !json_is_object(json)) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
-}
-
 enum rc
 jwt_read(const char *text, struct jwt *ret_jwt, struct err *err)
 {
@@ -64,8 +51,8 @@ jwt_read(const char *text, struct jwt *ret_jwt, struct err *err)
         return refuse(err, "has not three parts");
     }
     struct jwt jwt = {.text = text, .signed_size = (size_t)(dot2 - text)};
-    jwt.header = object_from(text, (size_t)(dot1 - text));
-    jwt.claims = object_from(dot1 + 1, (size_t)(dot2 - dot1 - 1));
+    jwt.header = json_read_base64url(text, (size_t)(dot1 - text));
+    jwt.claims = json_read_base64url(dot1 + 1, (size_t)(dot2 - dot1 - 1));
     jwt.signature = base64url_decode(dot2 + 1, &jwt.signature_size);
     jwt.kid = json_string_value(json_object_get(jwt.header, "kid"));
     jwt.issuer = json_string_value(json_object_get(jwt.claims, "iss"));

@@ -27,6 +27,9 @@ struct auth_context {
     bool is_restricted;                     // … which may not make or delete other credentials
     const struct access_rule *access_rules; // … what it may be used for; none: everything
     size_t n_access_rules;
+    const char *provider_id, *protocol_id; // of a token that began with a federated sign-in, else
+                                           // "" or NULL
+    const char *const *group_ids; // … whose groups these are there; NULL: its user is one of ours
     int64_t issued_at_us, expires_at_us;
     int64_t password_expires_us; // the user's; 0: never
     bool is_admin;               // has role admin

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define ROLES_MAX 256
+#define GROUPS_MAX 256
 
 struct context {
     struct auth_context public; // first: the public pointer is ours
@@ -67,6 +68,24 @@ keep_appcred(struct context *context, json_t *claims)
 }
 
 static void
+keep_federation(struct context *context, json_t *federation)
+{
+    struct auth_context *auth = &context->public;
+    json_t *groups = json_array_get(federation, 2);
+    auth->provider_id = keep(context, json_string_value(json_array_get(federation, 0)));
+    auth->protocol_id = keep(context, json_string_value(json_array_get(federation, 1)));
+    if (!json_is_array(groups)) {
+        return;
+    }
+    size_t n = MIN(json_array_size(groups), GROUPS_MAX);
+    const char **ids = g_new0(const char *, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = keep(context, json_string_value(json_array_get(groups, i)));
+    }
+    auth->group_ids = ids;
+}
+
+static void
 keep_methods(struct context *context, json_t *methods)
 {
     g_autoptr(GString) joined = g_string_new(NULL);
@@ -114,6 +133,7 @@ fill(struct context *context, json_t *claims)
     auth->oauth_id = keep_item(context, claims, "oauth", 0);
     auth->oauth_consumer_id = keep_item(context, claims, "oauth", 1);
     keep_appcred(context, claims);
+    keep_federation(context, json_object_get(claims, "fed"));
     keep_roles(context, json_object_get(claims, "roles"));
     keep_methods(context, json_object_get(claims, "methods"));
     auth->is_admin = auth_has_role(auth, "admin");
@@ -166,6 +186,23 @@ is_set(const char *text)
     return text && text[0];
 }
 
+static void
+write_federation(GString *text, const struct auth_context *auth)
+{
+    json_write_name(text, "fed");
+    json_write_open(text, '[');
+    json_write_string(text, auth->provider_id);
+    json_write_string(text, auth->protocol_id);
+    if (auth->group_ids) {
+        json_write_open(text, '[');
+        for (size_t i = 0; auth->group_ids[i]; i++) {
+            json_write_string(text, auth->group_ids[i]);
+        }
+        json_write_close(text, ']');
+    }
+    json_write_close(text, ']');
+}
+
 // Arrays of texts with a flag at their end.
 static void
 write_delegation(GString *text, const struct auth_context *auth)
@@ -190,6 +227,9 @@ write_delegation(GString *text, const struct auth_context *auth)
     }
     if (auth->n_access_rules) {
         write_rules(text, auth);
+    }
+    if (is_set(auth->provider_id)) {
+        write_federation(text, auth);
     }
 }
 
@@ -284,5 +324,6 @@ auth_context_unref(struct auth_context *auth)
     g_free((void *)auth->roles);
     g_free((void *)auth->role_ids);
     g_free((void *)auth->access_rules);
+    g_free((void *)auth->group_ids);
     g_free(context);
 }

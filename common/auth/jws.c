@@ -5,6 +5,7 @@
 #include "common/auth/jws.h"
 #include "common/auth/key_ring.h"
 #include "common/base/util.h"
+#include "common/json/read.h"
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <string.h>
@@ -124,24 +125,10 @@ jws_sign(const struct key_ring *ring, const char *claims, char **ret_token, stru
     return RC_OK;
 }
 
-static json_t *
-json_from_part(const char *part, size_t len)
-{
-    g_autofree char *text = g_strndup(part, len);
-    size_t size = 0;
-    g_autofree unsigned char *data = base64url_decode(text, &size);
-    json_t *json = data ? json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (json && !json_is_object(json)) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
-}
-
 static EVP_PKEY *
 key_of_header(const struct key_ring *ring, const char *part, size_t len)
 {
-    json_auto_t *header = json_from_part(part, len);
+    json_auto_t *header = json_read_base64url(part, len);
     const char *alg = json_string_value(json_object_get(header, "alg"));
     const char *kid = json_string_value(json_object_get(header, "kid"));
     if (!alg || !kid || strcmp(alg, "ES256") || json_object_get(header, "crit")) {
@@ -189,7 +176,7 @@ jws_verify(const struct key_ring *ring, const char *token, json_t **ret_claims, 
     if (!ok) {
         return fault(err, RC_UNAUTHORIZED, "token has a bad signature");
     }
-    json_t *claims = json_from_part(dot1 + 1, (size_t)(dot2 - dot1 - 1));
+    json_t *claims = json_read_base64url(dot1 + 1, (size_t)(dot2 - dot1 - 1));
     if (!claims) {
         return fault(err, RC_UNAUTHORIZED, "token has malformed claims");
     }

@@ -29,9 +29,8 @@ enum rc jws_verify(const struct key_ring *ring, const char *token, json_t **ret_
 // Claims ↔ context. Claim names: sub, sub_name, udom[id,name], prj[id,name,dom_id,dom_name],
 // dom[id,name], sys, roles[[id,name]…], aud_id, aud_parent,
 // trust[id,trustor,trustee,impersonating], appcred[id,name,restricted],
-// rules[[service,method,path]…], methods[…], pw_exp_us, iat, exp (µs as iat_us, exp_us beside the
-// standard seconds).
-// The text of claims is the caller's.
+// rules[[service,method,path]…], fed[provider,protocol,[group…]?], methods[…], pw_exp_us, iat, exp
+// (µs as iat_us, exp_us beside the standard seconds). The text of claims is the caller's.
 char *claims_text(const struct auth_context *context);
 // Member "methods": its list.
 void auth_write_methods(GString *text, const struct auth_context *context);
@@ -42,6 +41,7 @@ enum rc context_from_claims(json_t *claims, struct auth_context **ret_context,
 // matches and it was issued at or before issued_before_us.
 struct revocation {
     const char *audit_id, *user_id, *project_id, *domain_id, *role_id; // NULL: any
+    const char *federation; // "provider/protocol" of the sign-in that a token began with
     int64_t issued_before_us;
 };
 // Local sources for identity's own verifier: it calls these after each commit, and at start from

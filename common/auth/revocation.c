@@ -6,10 +6,20 @@
 #include "common/base/util.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { BY_AUDIT = 1, BY_USER = 2, BY_PROJECT = 4, BY_DOMAIN = 8, BY_ROLE = 16, N_MASKS = 32 };
+enum {
+    BY_AUDIT = 1,
+    BY_USER = 2,
+    BY_PROJECT = 4,
+    BY_DOMAIN = 8,
+    BY_ROLE = 16,
+    BY_FEDERATION = 32,
+    N_MASKS = 64
+};
 #define PRUNE_EVERY 1024
+#define FEDERATION_SIZE 192 // two ids of at most 64 characters
 
 struct revocation_set {
     pthread_rwlock_t lock; // guards entries and n_by_mask
@@ -25,7 +35,8 @@ static const struct {
            {"user_id", offsetof(struct revocation, user_id)},
            {"project_id", offsetof(struct revocation, project_id)},
            {"domain_id", offsetof(struct revocation, domain_id)},
-           {"role_id", offsetof(struct revocation, role_id)}};
+           {"role_id", offsetof(struct revocation, role_id)},
+           {"federation", offsetof(struct revocation, federation)}};
 
 struct revocation
 revocation_from_json(json_t *object)
@@ -78,7 +89,7 @@ mask_of(const struct revocation *revocation)
 {
     return (revocation->audit_id ? BY_AUDIT : 0u) | (revocation->user_id ? BY_USER : 0u) |
            (revocation->project_id ? BY_PROJECT : 0u) | (revocation->domain_id ? BY_DOMAIN : 0u) |
-           (revocation->role_id ? BY_ROLE : 0u);
+           (revocation->role_id ? BY_ROLE : 0u) | (revocation->federation ? BY_FEDERATION : 0u);
 }
 
 // The first character is the mask; the values follow, divided by a character that ids do not have.
@@ -86,9 +97,9 @@ static char *
 entry_key(unsigned mask, const struct revocation *fields)
 {
     GString *key = g_string_sized_new(160);
-    g_string_append_c(key, (char)('A' + mask));
-    const char *const values[] = {fields->audit_id, fields->user_id, fields->project_id,
-                                  fields->domain_id, fields->role_id};
+    g_string_append_c(key, (char)('0' + mask));
+    const char *const values[] = {fields->audit_id,  fields->user_id, fields->project_id,
+                                  fields->domain_id, fields->role_id, fields->federation};
     for (unsigned i = 0; i < N_ELEMENTS(values); i++) {
         g_string_append_c(key, '\n');
         g_string_append(key, mask & (1u << i) ? values[i] : "");
@@ -105,7 +116,7 @@ locked_prune(struct revocation_set *set)
     g_hash_table_iter_init(&at, set->entries);
     while (g_hash_table_iter_next(&at, &key, &before_us)) {
         if (*(int64_t *)before_us < oldest_us) {
-            set->n_by_mask[((char *)key)[0] - 'A']--;
+            set->n_by_mask[((char *)key)[0] - '0']--;
             g_hash_table_iter_remove(&at);
         }
     }
@@ -166,6 +177,14 @@ locked_matches_mask(const struct revocation_set *set, unsigned mask,
                                 .project_id = auth->project_id,
                                 .domain_id = auth->domain_id,
                                 .issued_before_us = auth->issued_at_us};
+    char federation[FEDERATION_SIZE];
+    if (mask & BY_FEDERATION) {
+        if (!auth->provider_id || !auth->provider_id[0]) {
+            return false;
+        }
+        snprintf(federation, sizeof federation, "%s/%s", auth->provider_id, auth->protocol_id);
+        fields.federation = federation;
+    }
     if (locked_has_for_roles(set, mask, fields, auth)) {
         return true;
     }

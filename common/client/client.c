@@ -26,20 +26,27 @@ struct client {
 struct exchange { // what one curl_easy_perform gave back
     GString *body;
     char token[8192];
+    size_t max_size;
     long status;
     bool too_large;
 };
 
 static GPrivate thread_curl = G_PRIVATE_INIT((GDestroyNotify)curl_easy_cleanup);
 
-struct client *
-client_new(const struct conf *conf)
+static void
+init_curl(void)
 {
     static gsize once;
     if (g_once_init_enter(&once)) {
         curl_global_init(CURL_GLOBAL_ALL);
         g_once_init_leave(&once, 1);
     }
+}
+
+struct client *
+client_new(const struct conf *conf)
+{
+    init_curl();
     struct client *client = g_new0(struct client, 1);
     client->identity_url = g_strdup(conf_text(conf, "identity", "url"));
     client->user = g_strdup(conf_text(conf, "identity", "user"));
@@ -66,7 +73,7 @@ static size_t
 on_body(char *data, size_t size, size_t n, void *context)
 {
     struct exchange *exchange = context;
-    if (exchange->body->len + size * n > REPLY_MAX_SIZE) {
+    if (exchange->body->len + size * n > exchange->max_size) {
         exchange->too_large = true;
         return 0;
     }
@@ -95,6 +102,7 @@ this_thread_curl(void)
 {
     CURL *curl = g_private_get(&thread_curl);
     if (!curl) {
+        init_curl();
         curl = curl_easy_init();
         g_private_set(&thread_curl, curl);
     } else {
@@ -139,6 +147,7 @@ static enum rc
 perform(const struct call *call, const char *token, struct exchange *exchange, struct err *err)
 {
     CURL *curl = this_thread_curl();
+    exchange->max_size = call->max_reply ? call->max_reply : REPLY_MAX_SIZE;
     struct curl_slist *headers = call_headers(call, token);
     char *body = call->body ? json_dumps(call->body, JSON_COMPACT) : NULL;
     curl_easy_setopt(curl, CURLOPT_URL, call->url);
@@ -156,6 +165,9 @@ perform(const struct call *call, const char *token, struct exchange *exchange, s
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
+    if (call->ca_file) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, call->ca_file);
+    }
     if (body) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     }

@@ -22,11 +22,13 @@ struct call {
     const char *token;        // NULL: the service's own
     bool no_auth;
     const char *api_version; // "compute 2.64": as OpenStack-API-Version; NULL: none
+    size_t max_reply;        // bytes of the reply's body; 0: 16 MiB
+    const char *ca_file;     // certificates to trust instead of the system's; NULL: the system's
     const char *if_match;    // "revision_number=3": as If-Match; NULL: none
 };
 // 2xx: RC_OK, ret_json new reference (NULL for an empty body). Other statuses map to their rc with
-// the peer's message; RC_UNAVAILABLE: not reachable; RC_DEADLINE: no answer in time. ret_json may
-// be NULL.
+// the peer's message (redirects are not followed); client may be NULL with no_auth. RC_UNAVAILABLE:
+// not reachable; RC_DEADLINE: no answer in time. ret_json may be NULL.
 enum rc client_call(struct client *client, const struct call *call, json_t **ret_json,
                     struct err *err) CHECKED;
 // The service's current token; the caller frees.

@@ -166,6 +166,12 @@ const void *request_body(const struct request *request); // the row's decoded st
 uint64_t request_body_present(const struct request *request);
 json_t *request_json(const struct request *request); // whole body, borrowed; NULL when none
 const char *request_raw_body(const struct request *request, size_t *ret_size);
+// Each header in the order they came; a name that came twice comes twice.
+void request_each_header(const struct request *request,
+                         void (*each)(void *context, const char *name, const char *value),
+                         void *context);
+// Who the connection is from, numeric, whatever headers say.
+void request_peer_address(const struct request *request, char ret_address[64]);
 // Numeric; behind a trusted proxy the last of X-Forwarded-For.
 const char *request_client_address(const struct request *request);
 uint16_t request_version(const struct request *request); // negotiated microversion minor

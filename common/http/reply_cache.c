@@ -82,7 +82,7 @@ may_keep(const struct request *request)
 {
     const struct auth_context *auth = request->auth;
     return request->route->reads && auth && !is_set(auth->trust_id) && !is_set(auth->oauth_id) &&
-           !is_set(auth->appcred_id);
+           !is_set(auth->appcred_id) && !auth->group_ids;
 }
 
 static enum rc

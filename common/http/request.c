@@ -162,6 +162,27 @@ request_body_present(const struct request *request)
     return request->body_present;
 }
 
+struct visit {
+    void (*each)(void *context, const char *name, const char *value);
+    void *context;
+};
+
+static enum MHD_Result
+visit_header(void *data, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    const struct visit *visit = data;
+    visit->each(visit->context, name, value ? value : "");
+    return MHD_YES;
+}
+
+void
+request_each_header(const struct request *request,
+                    void (*each)(void *context, const char *name, const char *value), void *context)
+{
+    struct visit visit = {each, context};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, visit_header, &visit);
+}
+
 json_t *
 request_json(const struct request *request)
 {
@@ -192,12 +213,10 @@ copy_forwarded_address(struct request *request)
     return is_address && g_strlcpy(request->address, last, sizeof request->address) > 0;
 }
 
-static void
-copy_address(struct request *request)
+void
+request_peer_address(const struct request *request, char ret_address[64])
 {
-    if (copy_forwarded_address(request)) {
-        return;
-    }
+    ret_address[0] = '\0';
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (!info || !info->client_addr) {
@@ -207,7 +226,15 @@ copy_address(struct request *request)
     const void *bytes = address->sa_family == AF_INET6
                             ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
                             : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
-    inet_ntop(address->sa_family, bytes, request->address, sizeof(request->address));
+    inet_ntop(address->sa_family, bytes, ret_address, 64);
+}
+
+static void
+copy_address(struct request *request)
+{
+    if (!copy_forwarded_address(request)) {
+        request_peer_address(request, request->address);
+    }
 }
 
 const char *

@@ -4,6 +4,8 @@
 // whole; a text with anything else (an escape, a fraction, deep nesting, a mistake) is jansson's
 // from its beginning, so that there is one judge of what is right and one wording of what is not.
 #include "common/json/read.h"
+
+#include "common/base/util.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -197,4 +199,19 @@ json_read(const char *text, size_t size, json_error_t *ret_error)
     }
     json_decref(value);
     return json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, ret_error);
+}
+
+json_t *
+json_read_base64url(const char *text, size_t size)
+{
+    g_autofree char *digits = g_strndup(text, size);
+    size_t n = 0;
+    g_autofree unsigned char *data = base64url_decode(digits, &n);
+    json_error_t ignored;
+    json_t *json = data ? json_read((const char *)data, n, &ignored) : NULL;
+    if (json && !json_is_object(json)) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
 }

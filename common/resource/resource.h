@@ -54,7 +54,7 @@ struct resource_op {
     struct request *request;
     struct db *db;
     const struct resource *resource;
-    char id[64];            // create: preset to a new id, a hook may set it; others: the target's
+    char id[72];            // create: preset to a new id, a hook may set it; others: the target's
     const char *project_id; // owner the new row gets (token's, or the body's project_id/tenant_id
                             // for admins)
     json_t *input;          // what the client gave, checked; owned by the engine
@@ -144,16 +144,15 @@ enum rc resource_not_found(const struct resource *resource, const char *id, stru
 // table.
 void resource_describe(const struct route *route, json_t *operation);
 
-// Five rows of a route table. ID is the path parameter: RESOURCE_ROUTES(network, "/v2.0/networks",
-// "PUT")
-#define RESOURCE_ROUTE_(resource_, method_, path_, handle_, status_, summary_)                \
-    {                                                                                         \
-        .method = method_, .path = path_, .handle = handle_, .status = status_,               \
-        .data = &resource_, .describe = resource_describe, .summary = summary_ " " #resource_ \
-    }
-#define RESOURCE_ROUTES(resource_, path_, update_method_)                                          \
-    RESOURCE_ROUTE_(resource_, "GET", path_, resource_list, 200, "list"),                          \
-        RESOURCE_ROUTE_(resource_, "POST", path_, resource_create, 201, "create"),                 \
-        RESOURCE_ROUTE_(resource_, "GET", path_ "/{id}", resource_show, 200, "show"),              \
-        RESOURCE_ROUTE_(resource_, update_method_, path_ "/{id}", resource_update, 200, "update"), \
-        RESOURCE_ROUTE_(resource_, "DELETE", path_ "/{id}", resource_delete, 204, "delete")
+// Rows of a route table; more members may follow the verb of the summary.
+// clang-format off
+#define RESOURCE_ROUTE(resource_, method_, path_, handle_, status_, verb_, ...) \
+    {.method = method_, .path = path_, .handle = handle_, .status = status_, .data = &resource_, .describe = resource_describe, .summary = verb_ " " #resource_, __VA_ARGS__}
+// The usual five: RESOURCE_ROUTES(network, "/v2.0/networks", "PUT")
+#define RESOURCE_ROUTES(resource_, path_, update_method_) \
+    RESOURCE_ROUTE(resource_, "GET", path_, resource_list, 200, "list"), \
+    RESOURCE_ROUTE(resource_, "POST", path_, resource_create, 201, "create"), \
+    RESOURCE_ROUTE(resource_, "GET", path_ "/{id}", resource_show, 200, "show"), \
+    RESOURCE_ROUTE(resource_, update_method_, path_ "/{id}", resource_update, 200, "update"), \
+    RESOURCE_ROUTE(resource_, "DELETE", path_ "/{id}", resource_delete, 204, "delete")
+// clang-format on

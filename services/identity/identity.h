@@ -10,6 +10,7 @@
 
 struct catalog_cache;
 struct client;
+struct federation;
 struct feed_readers;
 struct scope_cache;
 struct secret_ring;
@@ -29,6 +30,7 @@ struct identity {
     int64_t ec2_signature_s; // how old an EC2 request may be
     int64_t max_tree_depth;  // projects below one another in a domain
     struct compliance compliance;
+    struct federation *federation; // who may sign in from elsewhere (federation/sign_in.h)
     // The feed's position in this process (feed.c).
     GMutex feed_lock;
     int64_t feed_cursor, feed_looked_ms;
@@ -72,6 +74,8 @@ extern const struct route
     federation_provider_routes[],
     federation_protocol_routes[],
     federation_mapping_routes[],
+    federation_sign_in_routes[],
+    federation_websso_routes[],
     limit_routes[],
     quota_routes[],
     feed_routes[],

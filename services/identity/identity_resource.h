@@ -29,10 +29,10 @@ bool is_being_disabled(const struct resource_op *op);
 // clang-format off
 #define HOOKED_ROUTES(resource_, path_, reads_, write_flags_, create_, update_, delete_) \
     SHOWN_ROUTES(resource_, path_, reads_, write_flags_, create_, resource_show, update_, delete_)
-#define SHOWN_ROUTES(resource_, path_, reads_, write_flags_, create_, show_, update_, delete_)                                             \
-    {.method = "GET", .path = path_, .handle = resource_list, .reads = reads_, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "list " #resource_}, \
-    {.method = "POST", .path = path_, .handle = create_, .flags = write_flags_, .status = 201, .data = &resource_, .describe = resource_describe, .summary = "create " #resource_}, \
-    {.method = "GET", .path = path_ "/{id}", .handle = show_, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "show " #resource_}, \
-    {.method = "PATCH", .path = path_ "/{id}", .handle = update_, .flags = write_flags_, .status = 200, .data = &resource_, .describe = resource_describe, .summary = "update " #resource_}, \
-    {.method = "DELETE", .path = path_ "/{id}", .handle = delete_, .status = 204, .data = &resource_, .describe = resource_describe, .summary = "delete " #resource_}
+#define SHOWN_ROUTES(resource_, path_, reads_, write_flags_, create_, show_, update_, delete_) \
+    RESOURCE_ROUTE(resource_, "GET", path_, resource_list, 200, "list", .reads = reads_), \
+    RESOURCE_ROUTE(resource_, "POST", path_, create_, 201, "create", .flags = write_flags_), \
+    RESOURCE_ROUTE(resource_, "GET", path_ "/{id}", show_, 200, "show"), \
+    RESOURCE_ROUTE(resource_, "PATCH", path_ "/{id}", update_, 200, "update", .flags = write_flags_), \
+    RESOURCE_ROUTE(resource_, "DELETE", path_ "/{id}", delete_, 204, "delete")
 // clang-format on

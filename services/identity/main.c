@@ -32,6 +32,8 @@ static const struct route *const routes[] = {
     federation_provider_routes,
     federation_protocol_routes,
     federation_mapping_routes,
+    federation_sign_in_routes,
+    federation_websso_routes,
     limit_routes,
     quota_routes,
     limit_request_routes,

@@ -8,6 +8,7 @@
 #include "services/identity/account/close_api.h"
 #include "services/identity/catalog/catalog_cache.h"
 #include "services/identity/delegation/oauth1_db.h"
+#include "services/identity/federation/sign_in.h"
 #include "services/identity/quota/limit_db.h"
 #include "services/identity/quota/quota.h"
 #include "services/identity/secret/reseal.h"
@@ -103,6 +104,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     struct identity *identity = the_identity;
     read_settings(identity, service_conf(service));
     make_client(identity, service_conf(service));
+    identity->federation = federation_new(service_conf(service));
     password_set_rounds((int)conf_int(service_conf(service), "password", "rounds"));
     hasher_start((int)conf_int(service_conf(service), "password", "hashers"));
     enum rc rc = compliance_init(&identity->compliance, service_conf(service), err);
@@ -120,6 +122,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     service_every(service, "feed", CATCH_UP_MS, catch_up, identity);
     service_every(service, "housekeeping", HOUSEKEEPING_MS, keep_house, identity);
     service_every(service, "invitations", EXPIRE_INTERVAL_MS, accounts_expire, identity);
+    service_every(service, "federation", FEDERATION_INTERVAL_MS, federation_expire, identity);
     service_every(service, "mail", MAIL_INTERVAL_MS, mail_send_due, identity);
     close_register_metrics();
     service_every(service, "closing", CLOSE_INTERVAL_MS, close_work, identity);

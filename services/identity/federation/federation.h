@@ -13,36 +13,11 @@ enum rc federation_take_id(struct resource_op *op, struct err *err) CHECKED;
 enum rc federation_check_input(struct resource_op *op, struct err *err) CHECKED;
 
 // Rows of a route table for a thing that PUT makes.
-#define FEDERATION_ROUTES(resource_, path_, create_, update_, delete_)                     \
-    {.method = "GET",                                                                      \
-     .path = path_,                                                                        \
-     .handle = resource_list,                                                              \
-     .status = 200,                                                                        \
-     .data = &resource_,                                                                   \
-     .describe = resource_describe,                                                        \
-     .summary = "list " #resource_},                                                       \
-        {.method = "GET",                                                                  \
-         .path = path_ "/{id}",                                                            \
-         .handle = resource_show,                                                          \
-         .status = 200,                                                                    \
-         .data = &resource_,                                                               \
-         .describe = resource_describe,                                                    \
-         .summary = "show " #resource_},                                                   \
-        {.method = "PUT",                                                                  \
-         .path = path_ "/{id}",                                                            \
-         .handle = create_,                                                                \
-         .status = 201,                                                                    \
-         .data = &resource_,                                                               \
-         .describe = resource_describe,                                                    \
-         .summary = "create " #resource_},                                                 \
-        {.method = "PATCH",                                                                \
-         .path = path_ "/{id}",                                                            \
-         .handle = update_,                                                                \
-         .status = 200,                                                                    \
-         .data = &resource_,                                                               \
-         .describe = resource_describe,                                                    \
-         .summary = "update " #resource_},                                                 \
-    {                                                                                      \
-        .method = "DELETE", .path = path_ "/{id}", .handle = delete_, .status = 204,       \
-        .data = &resource_, .describe = resource_describe, .summary = "delete " #resource_ \
-    }
+// clang-format off
+#define FEDERATION_ROUTES(resource_, path_, create_, update_, delete_) \
+    RESOURCE_ROUTE(resource_, "GET", path_, resource_list, 200, "list"), \
+    RESOURCE_ROUTE(resource_, "GET", path_ "/{id}", resource_show, 200, "show"), \
+    RESOURCE_ROUTE(resource_, "PUT", path_ "/{id}", create_, 201, "create"), \
+    RESOURCE_ROUTE(resource_, "PATCH", path_ "/{id}", update_, 200, "update"), \
+    RESOURCE_ROUTE(resource_, "DELETE", path_ "/{id}", delete_, 204, "delete")
+// clang-format on

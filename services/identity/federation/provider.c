@@ -20,11 +20,10 @@ enum rc
 federation_take_id(struct resource_op *op, struct err *err)
 {
     const char *id = request_param(op->request, "id");
-    if (!federation_id_is_valid(id) || strlen(id) >= sizeof op->id) {
+    if (!federation_id_is_valid(id)) {
         return fault(err, RC_INVALID,
-                     "invalid input for field 'id': it is not 1 to %zu letters, digits and "
-                     "-._~@:+",
-                     sizeof op->id - 1);
+                     "invalid input for field 'id': it is not 1 to 64 letters, digits and "
+                     "-._~@:+");
     }
     g_strlcpy(op->id, id, sizeof op->id);
     return RC_OK;

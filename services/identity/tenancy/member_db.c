@@ -115,7 +115,8 @@ member_db_add(struct db *db, const char *group_id, const char *user_id, struct e
     return rc ? rc
               : db_run(db,
                        "INSERT INTO group_member (group_id, user_id) VALUES ($1, $2) ON CONFLICT "
-                       "DO NOTHING",
+                       "(group_id, user_id) DO UPDATE SET provider_id = NULL WHERE "
+                       "group_member.provider_id IS NOT NULL",
                        DB_ARGS(db_s(group_id), db_s(user_id)), NULL, err);
 }
 
@@ -150,7 +151,10 @@ member_db_check(struct db *db, const char *group_id, const char *user_id, struct
 enum rc
 member_db_members(struct db *db, const char *group_id, db_result **ret_rows, struct err *err)
 {
-    return db_run(db, "SELECT user_id FROM group_member WHERE group_id = $1 ORDER BY user_id",
+    return db_run(db,
+                  "SELECT user_id FROM group_member WHERE group_id = $1 UNION SELECT user_id FROM "
+                  "federated_membership WHERE group_id = $1 AND tokens_until > now() ORDER BY "
+                  "user_id",
                   DB_ARGS(db_s(group_id)), ret_rows, err);
 }
 

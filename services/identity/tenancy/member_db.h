@@ -27,7 +27,7 @@ enum rc member_db_remove(struct db *db, const char *group_id, const char *user_i
                          struct err *err) CHECKED;
 enum rc member_db_check(struct db *db, const char *group_id, const char *user_id,
                         struct err *err) CHECKED;
-// user_id of every member.
+// user_id of every member, and of who has tokens with this group by a federated sign-in.
 enum rc member_db_members(struct db *db, const char *group_id, db_result **ret_rows,
                           struct err *err) CHECKED;
 // RC_NOT_FOUND names what is missing.

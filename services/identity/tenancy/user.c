@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Users and their passwords. A changed password, a disabled or deleted user: all their tokens end.
 #include "common/base/util.h"
+#include "services/identity/federation/federated_user.h"
 #include "services/identity/identity_resource.h"
 #include "services/identity/tenancy/member_db.h"
 #include "services/identity/tenancy/options.h"
@@ -36,6 +37,7 @@ check_enabled(struct resource_op *op, struct err *err)
             ? RC_OK
             : fault(err, RC_INVALID, "invalid input for field 'enabled': it is not a boolean");
     rc = rc ? rc : options_check(op, user_options, err);
+    rc = rc ? rc : federated_user_check(op, err);
     return rc ? rc : mfa_check_options(json_object_get(op->input, "options"), err);
 }
 
@@ -51,9 +53,9 @@ before_create(struct resource_op *op, struct err *err)
     return rc ? rc : hash_given(op, &has_password, err);
 }
 
-// By an administrator.
+// A password is an administrator's here.
 static enum rc
-remember_password(struct resource_op *op, struct err *err)
+after_write(struct resource_op *op, struct err *err)
 {
     const struct compliance *rules = &identity_of(op->request)->compliance;
     const char *hash = json_string_value(json_object_get(op->values, "password_hash"));
@@ -62,6 +64,7 @@ remember_password(struct resource_op *op, struct err *err)
                                           .must_change = rules->must_change_first,
                                           .expires_days = rules->password_expires_days};
     enum rc rc = hash ? member_db_set_password(op->db, &password, err) : RC_OK;
+    rc = rc ? rc : federated_user_store(op, err);
     bool enabled = op->old && json_is_true(json_object_get(op->input, "enabled"));
     return rc || !enabled ? rc : member_db_see_enabled(op->db, op->id, err);
 }
@@ -102,6 +105,8 @@ check_query(const struct request *request, struct err *err)
                         "operator (lt, lte, gt, gte, eq, neq), a colon and a time");
 }
 
+#define KNOWN_BY(column) \
+    "r.id IN (SELECT f.user_id FROM federated_user f WHERE f." column " = ANY (%s))"
 static const struct attribute attributes[] = {
     {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 255},
     {"domain_id", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_NULLABLE, .max = 64},
@@ -113,6 +118,13 @@ static const struct attribute attributes[] = {
      .select = "to_char(r.password_expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')",
      .filter = "time_matches(r.password_expires_at, (%s)[1])"},
     {"options", ATTR_OBJECT, ATTR_RW, .default_json = "{}"},
+    {"federated", ATTR_ARRAY, ATTR_RW | ATTR_VIRTUAL | ATTR_HIDDEN | ATTR_NULLABLE, .max = 64},
+    {"idp_id", ATTR_TEXT, ATTR_VIRTUAL | ATTR_HIDDEN | ATTR_FILTER,
+     .filter = KNOWN_BY("provider_id")},
+    {"protocol_id", ATTR_TEXT, ATTR_VIRTUAL | ATTR_HIDDEN | ATTR_FILTER,
+     .filter = KNOWN_BY("protocol_id")},
+    {"unique_id", ATTR_TEXT, ATTR_VIRTUAL | ATTR_HIDDEN | ATTR_FILTER,
+     .filter = KNOWN_BY("unique_id")},
     {0},
 };
 static const struct resource user = {
@@ -132,9 +144,9 @@ static const struct resource user = {
     .attributes = attributes,
     .before_list = check_query,
     .before_create = before_create,
-    .after_create = remember_password,
+    .after_create = after_write,
     .before_update = before_update,
-    .after_update = remember_password,
+    .after_update = after_write,
     .before_delete = end_tokens,
 };
 

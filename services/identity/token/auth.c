@@ -8,6 +8,7 @@
 #include "services/identity/catalog/catalog_cache.h"
 #include "services/identity/delegation/appcred_db.h"
 #include "services/identity/delegation/trust_db.h"
+#include "services/identity/federation/sign_in.h"
 #include "services/identity/token/auth_place.h"
 #include "services/identity/token/mfa.h"
 #include <string.h>
@@ -28,6 +29,7 @@ person_done(struct person *person)
     db_result_free(person->appcred);
     db_result_free(person->trust);
     db_result_free(person->oauth1);
+    federated_free(person->federated);
     g_free(person->receipt_methods);
     g_free(person->receipt_user_id);
 }
@@ -163,6 +165,8 @@ find_person(const struct request *request, struct db *db, const struct login *lo
     rc = rc == RC_OK && login->has_appcred ? check_appcred(db, login, person, err) : rc;
     rc = rc == RC_OK && login->has_totp ? method_check_totp(identity, db, login, person, err) : rc;
     rc = rc == RC_OK && login->has_oauth1 ? method_check_oauth1(request, db, person, err) : rc;
+    rc = rc == RC_OK && login->has_mapped ? method_check_mapped(request, db, login, person, err)
+                                          : rc;
     if (rc == RC_OK && login->ec2_user_id) {
         const struct named user = {.id = login->ec2_user_id};
         rc = auth_db_find_user(db, &user, &person->row, err);
@@ -178,7 +182,8 @@ find_person(const struct request *request, struct db *db, const struct login *lo
                          "The password is expired and needs to be changed for user: %s.",
                          db_text(person->row, 0, "id"));
     }
-    bool seen = identity->compliance.inactive_days && (login->has_password || login->has_appcred);
+    bool seen = identity->compliance.inactive_days &&
+                (login->has_password || login->has_appcred || login->has_mapped);
     return rc || !seen ? rc : auth_db_see_user(db, db_text(person->row, 0, "id"), err);
 }
 
@@ -223,6 +228,7 @@ auth_methods(const struct login *login, const struct person *person)
         {person->appcred, APPCRED},
         {person->oauth1, "oauth1"},
         {login->ec2_user_id, "ec2credential"},
+        {login->has_mapped, "mapped"},
     };
     GString *methods = g_string_new(NULL);
     for (size_t i = 0; i < N_ELEMENTS(used); i++) {
@@ -262,6 +268,7 @@ fill_person(const struct identity *identity, const struct person *person,
     if (person->by_token) {
         auth_descend(person->by_token, token);
     }
+    federation_fill(person, token);
 }
 
 enum rc
@@ -406,7 +413,8 @@ enum rc
 auth_log_in(const struct request *request, const struct login *login, struct session *session,
             struct err *err)
 {
-    bool can_be_guessed = login->has_password || login->has_totp || login->has_appcred;
+    bool can_be_guessed =
+        login->has_password || login->has_totp || login->has_appcred || login->has_mapped;
     enum rc rc = can_be_guessed ? admit_login(request, err) : RC_OK;
     rc = rc ? rc : auth_open(request, login, session, err);
     if (rc == RC_UNAUTHORIZED && can_be_guessed) {
@@ -428,6 +436,19 @@ session_done(struct session *session)
     json_decref(session->receipt_body);
 }
 
+enum rc
+auth_reply_session(const struct request *request, struct session *session, struct reply *reply,
+                   struct err *err)
+{
+    if (session->text) {
+        return auth_reply(request, &session->token, session->text, reply, err);
+    }
+    reply->status = 401;
+    reply->json = g_steal_pointer(&session->receipt_body);
+    reply_header(reply, "Openstack-Auth-Receipt", session->receipt);
+    return RC_OK;
+}
+
 static enum rc
 create_token(struct request *request, struct reply *reply, struct err *err)
 {
@@ -439,13 +460,7 @@ create_token(struct request *request, struct reply *reply, struct err *err)
     login.receipt = request_header(request, "Openstack-Auth-Receipt");
     struct session session = {0};
     rc = auth_log_in(request, &login, &session, err);
-    if (rc == RC_OK && !session.text) {
-        reply->status = 401;
-        reply->json = g_steal_pointer(&session.receipt_body);
-        reply_header(reply, "Openstack-Auth-Receipt", session.receipt);
-    } else if (rc == RC_OK) {
-        rc = auth_reply(request, &session.token, session.text, reply, err);
-    }
+    rc = rc ? rc : auth_reply_session(request, &session, reply, err);
     session_done(&session);
     return rc;
 }

@@ -24,6 +24,8 @@ struct login {
     const char *token;
     const char *appcred_id, *appcred_name, *appcred_secret; // by id, or by name and user
     bool has_totp, has_oauth1;                              // has_oauth1: alone; signed in a header
+    bool has_mapped; // alone; by headers, or a JSON Web Token in one
+    const char *provider_id, *protocol_id;
     struct named totp_user;
     const char *passcode;
     const char *receipt; // header: methods that were proven before
@@ -98,6 +100,9 @@ enum rc auth_open(const struct request *request, const struct login *login, stru
 // The same for who logs in by themselves: RC_TOO_MANY when too many of that network have failed.
 enum rc auth_log_in(const struct request *request, const struct login *login,
                     struct session *session, struct err *err) CHECKED;
+// What was opened: the token, or 401 with the receipt.
+enum rc auth_reply_session(const struct request *request, struct session *session,
+                           struct reply *reply, struct err *err) CHECKED;
 void session_done(struct session *session);
 // The token as Keystone shows it; text NULL: without header X-Subject-Token.
 enum rc auth_reply(const struct request *request, const struct auth_context *context,

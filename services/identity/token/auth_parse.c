@@ -137,6 +137,24 @@ parse_oauth1(json_t *identity, struct login *login, struct err *err)
     return RC_OK;
 }
 
+// By an identity provider, whose word is in headers; or, as Keystone once had it, by a token.
+static enum rc
+parse_mapped(json_t *identity, struct login *login, struct err *err)
+{
+    json_t *mapped = NULL;
+    enum rc rc = object_at(identity, "mapped", true, &mapped, err);
+    rc = rc ? rc : text_at(mapped, "id", &login->token, err);
+    rc = rc ? rc : text_at(mapped, "identity_provider", &login->provider_id, err);
+    rc = rc ? rc : text_at(mapped, "protocol", &login->protocol_id, err);
+    login->has_token |= login->token != NULL;
+    login->has_mapped = !login->token;
+    if (rc == RC_OK && login->has_mapped && (!login->provider_id || !login->protocol_id)) {
+        rc = bad(err, login->provider_id ? "mapped.protocol" : "mapped.identity_provider",
+                 "it is missing");
+    }
+    return rc;
+}
+
 static const struct {
     const char *name;
     enum rc (*parse)(json_t *identity, struct login *login, struct err *err);
@@ -146,6 +164,7 @@ static const struct {
     {"application_credential", parse_appcred},
     {"totp", parse_totp},
     {"oauth1", parse_oauth1},
+    {"mapped", parse_mapped},
 };
 
 bool
@@ -242,6 +261,9 @@ login_parse(json_t *root, struct login *ret_login, struct err *err)
     bool is_joined = login.has_password || login.has_token || login.has_totp;
     if (rc == RC_OK && login.has_oauth1 && (is_joined || login.has_appcred)) {
         rc = bad(err, "oauth1", "it stands alone");
+    }
+    if (rc == RC_OK && login.has_mapped && (is_joined || login.has_appcred || login.has_oauth1)) {
+        rc = bad(err, "mapped", "it stands alone");
     }
     if (rc == RC_OK && login.has_appcred && (is_joined || login.scope != SCOPE_DEFAULT)) {
         rc = bad(err, "application_credential",

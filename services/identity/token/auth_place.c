@@ -2,6 +2,7 @@
 // Where a token acts: project, domain or system, with the roles that its user has there now.
 #include "services/identity/token/auth_place.h"
 #include "services/identity/delegation/trust_db.h"
+#include "services/identity/federation/sign_in.h"
 #include <string.h>
 
 void
@@ -196,7 +197,8 @@ place_find(struct db *db, const struct login *login, struct person *person, stru
     if (scope == SCOPE_DEFAULT || scope == SCOPE_UNSCOPED) {
         return RC_OK;
     }
-    enum rc rc = query_place(db, user_id, scope, &target, place, err);
+    enum rc rc = federation_place(db, person, scope, &target, place, err);
+    rc = rc ? rc : query_place(db, user_id, scope, &target, place, err);
     if (rc == RC_OK) {
         fill_place(scope, place, token);
     }

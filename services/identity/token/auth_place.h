@@ -9,6 +9,7 @@ struct person {
     db_result *appcred;                      // by application credential
     db_result *trust;                        // with scope OS-TRUST:trust
     db_result *oauth1;                       // by OAuth 1.0a access token
+    struct federated *federated;             // by what an identity provider says
     char *receipt_methods, *receipt_user_id; // proven before, by receipt
     int64_t asked_at_us;
 };

@@ -4,6 +4,7 @@
 // scope was entered a short time ago.
 #include "common/auth/revocation.h"
 #include "common/base/util.h"
+#include "services/identity/federation/sign_in.h"
 #include "services/identity/token/auth_place.h"
 #include "services/identity/token/mfa.h"
 #include "services/identity/token/scope_cache.h"
@@ -37,7 +38,8 @@ static bool
 is_alone(const struct login *login)
 {
     bool is_joined = login->has_password || login->has_totp || login->receipt ||
-                     login->ec2_user_id || login->has_oauth1 || login->has_appcred;
+                     login->ec2_user_id || login->has_oauth1 || login->has_appcred ||
+                     login->has_mapped;
     return !is_joined && (login->scope == SCOPE_PROJECT || login->scope == SCOPE_DOMAIN ||
                           login->scope == SCOPE_SYSTEM);
 }
@@ -89,7 +91,9 @@ auth_quick_begin(struct identity *identity, const struct login *login, struct se
         return rc;
     }
     struct err why = {0};
-    session->is_quick = is_alone(login) && auth_may_descend(person->by_token, &why) == RC_OK;
+    // Two tokens of one federated user may have different groups.
+    session->is_quick = is_alone(login) && !person->by_token->group_ids &&
+                        auth_may_descend(person->by_token, &why) == RC_OK;
     if (session->is_quick) {
         const struct scope_key key = key_of(login, session);
         session->scope_epoch = scope_cache_epoch(identity->scopes);
@@ -112,6 +116,7 @@ auth_quick_open(const struct identity *identity, const struct login *login, stru
     token->issued_at_us = person->asked_at_us;
     token->expires_at_us = person->asked_at_us + identity->token_life_us;
     auth_descend(person->by_token, token);
+    federation_fill(person, token);
     g_autofree char *claims = claims_text(token);
     return jws_sign(identity->keys, claims, &session->text, err);
 }

@@ -75,7 +75,8 @@ feed_db_revoke_events(struct db *db, int64_t since_us, char **ret_text, struct e
         "'domain_id', body->'domain_id', 'role_id', body->'role_id', 'issued_before', "
         "to_char(to_timestamp((body->>'issued_before_us')::bigint / 1e6) AT TIME ZONE 'UTC', "
         "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'))) ORDER BY n), '[]')::text AS value FROM feed_event "
-        "WHERE kind = 'revocation' AND (body->>'issued_before_us')::bigint >= $1::bigint";
+        "WHERE kind = 'revocation' AND NOT body ? 'federation' AND " // Keystone has no word for it
+        "(body->>'issued_before_us')::bigint >= $1::bigint";
     return db_run_text(db, sql, DB_ARGS(db_i(since_us)), ret_text, err);
 }
 

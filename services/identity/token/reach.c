@@ -2,6 +2,7 @@
 // What one's own token may reach: catalog, projects, domains, the system; and the keys of all
 // tokens.
 #include "services/identity/catalog/catalog_cache.h"
+#include "services/identity/federation/sign_in_db.h"
 #include "services/identity/token/auth.h"
 #include <string.h>
 
@@ -25,33 +26,39 @@ show_catalog(struct request *request, struct reply *reply, struct err *err)
 }
 
 static enum rc
-list_projects(struct request *request, struct reply *reply, struct err *err)
+find_reach(const struct request *request, struct db *db, bool is_domain, char **ret_items,
+           struct err *err)
+{
+    const struct auth_context *auth = request_auth(request);
+    const char *base_url = request_base_url(request);
+    return auth->group_ids ? sign_in_db_reach(db, auth, is_domain, base_url, ret_items, err)
+           : is_domain     ? auth_db_domains(db, auth->user_id, base_url, ret_items, err)
+                           : auth_db_projects(db, auth->user_id, base_url, ret_items, err);
+}
+
+static enum rc
+list_reach(struct request *request, bool is_domain, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     g_autofree char *items = NULL;
     enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc
-            : auth_db_projects(db, request_auth(request)->user_id, request_base_url(request),
-                               &items, err);
+    rc = rc ? rc : find_reach(request, db, is_domain, &items, err);
     if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "projects", items);
+        reply->text = auth_wrap(request, is_domain ? "domains" : "projects", items);
     }
     return rc;
 }
 
 static enum rc
+list_projects(struct request *request, struct reply *reply, struct err *err)
+{
+    return list_reach(request, false, reply, err);
+}
+
+static enum rc
 list_domains(struct request *request, struct reply *reply, struct err *err)
 {
-    struct db *db = NULL;
-    g_autofree char *items = NULL;
-    enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc
-            : auth_db_domains(db, request_auth(request)->user_id, request_base_url(request), &items,
-                              err);
-    if (rc == RC_OK) {
-        reply->text = auth_wrap(request, "domains", items);
-    }
-    return rc;
+    return list_reach(request, true, reply, err);
 }
 
 static enum rc
@@ -60,7 +67,11 @@ list_systems(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     g_autoptr(db_result) row = NULL;
     enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : auth_db_system_scope(db, request_auth(request)->user_id, &row, err);
+    const struct auth_context *auth = request_auth(request);
+    rc = rc                ? rc
+         : auth->group_ids ? sign_in_db_scope(db, auth->user_id, auth->group_ids, SCOPE_SYSTEM,
+                                              &(struct named){0}, &row, err)
+                           : auth_db_system_scope(db, auth->user_id, &row, err);
     if (rc == RC_OK) {
         reply->text = auth_wrap(request, "system",
                                 strcmp(db_text(row, 0, "roles"), "[]") ? "[{\"all\":true}]" : "[]");

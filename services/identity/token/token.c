@@ -56,6 +56,32 @@ write_scope(GString *text, const struct auth_context *auth)
 }
 
 static void
+write_id(GString *text, const char *id)
+{
+    json_write_open(text, '{');
+    json_write_member(text, "id", id);
+    json_write_close(text, '}');
+}
+
+static void
+write_federation(GString *text, const struct auth_context *auth)
+{
+    json_write_name(text, "OS-FEDERATION");
+    json_write_open(text, '{');
+    json_write_name(text, "groups");
+    json_write_open(text, '[');
+    for (size_t i = 0; auth->group_ids[i]; i++) {
+        write_id(text, auth->group_ids[i]);
+    }
+    json_write_close(text, ']');
+    json_write_name(text, "identity_provider");
+    write_id(text, auth->provider_id);
+    json_write_name(text, "protocol");
+    write_id(text, auth->protocol_id);
+    json_write_close(text, '}');
+}
+
+static void
 write_user(GString *text, const struct auth_context *auth)
 {
     char ends_at[32];
@@ -66,7 +92,11 @@ write_user(GString *text, const struct auth_context *auth)
     json_write_member(text, "id", auth->user_id);
     json_write_member(text, "name", auth->user_name);
     write_domain(text, auth->user_domain_id, auth->user_domain_name);
-    json_write_member(text, "password_expires_at", auth->password_expires_us ? ends_at : NULL);
+    if (auth->group_ids) {
+        write_federation(text, auth);
+    } else {
+        json_write_member(text, "password_expires_at", auth->password_expires_us ? ends_at : NULL);
+    }
     json_write_close(text, '}');
 }
 
@@ -80,13 +110,9 @@ write_delegation(GString *text, const struct auth_context *auth)
         json_write_name(text, "impersonation");
         json_write_bool(text, auth->is_impersonating);
         json_write_name(text, "trustor_user");
-        json_write_open(text, '{');
-        json_write_member(text, "id", auth->trustor_id);
-        json_write_close(text, '}');
+        write_id(text, auth->trustor_id);
         json_write_name(text, "trustee_user");
-        json_write_open(text, '{');
-        json_write_member(text, "id", auth->trustee_id);
-        json_write_close(text, '}');
+        write_id(text, auth->trustee_id);
         json_write_close(text, '}');
     }
     if (auth->oauth_id && auth->oauth_id[0]) {

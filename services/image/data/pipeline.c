@@ -12,27 +12,19 @@
 #define WRITEBACK \
     ((int64_t)8 << 20) // start writing out that early, so that the final sync is short
 
-struct batch {
-    struct iovec parts[MAX_BATCH];
-    int n;
-};
-typedef void (*consume_fn)(struct stage *stage, const struct batch *batch);
 static void consume_write(struct stage *stage, const struct batch *batch);
-static void consume_digest(struct stage *stage, const struct batch *batch);
 static void consume_archive(struct stage *stage, const struct batch *batch);
+static int write_step(struct stage *stage);
+static int archive_step(struct stage *stage);
 static void set_direct(struct pipeline *pipeline, bool direct);
 static void hand_over(struct pipeline *pipeline, size_t size);
 static void tell_stages(struct pipeline *pipeline);
 
-enum { STAGE_WRITE, STAGE_MD5, STAGE_HASH, STAGE_ARCHIVE };
-static const struct {
-    consume_fn consume;
-    int n_batch;
-} kinds[N_STAGES] = {
-    [STAGE_WRITE] = {consume_write, MAX_BATCH},
-    [STAGE_MD5] = {consume_digest, MAX_BATCH},
-    [STAGE_HASH] = {consume_digest, MAX_BATCH},
-    [STAGE_ARCHIVE] = {consume_archive, 1},
+// With the mutex, which is let go meanwhile: buffers that were taken, 0 when there are none.
+static int (*const steps[N_STAGES])(struct stage *stage) = {
+    [STAGE_WRITE] = write_step,
+    [STAGE_MD5] = sums_step,
+    [STAGE_ARCHIVE] = archive_step,
 };
 
 struct pipeline *
@@ -44,11 +36,12 @@ pipeline_new(const struct pipeline_config *config)
     pipeline->n_stages = config->archive ? N_STAGES : STAGE_ARCHIVE;
     pipeline->archive = config->archive ? archive_scan_new(config->archive) : NULL;
     g_cond_init(&pipeline->idle);
+    g_cond_init(&pipeline->hash_is_free);
+    pipeline->offer.data = pipeline;
     for (int i = 0; i < pipeline->n_stages; i++) {
         pipeline->stages[i].pipeline = pipeline;
     }
-    pipeline->stages[STAGE_MD5].digest = digest_new(EVP_md5());
-    pipeline->stages[STAGE_HASH].digest = digest_new(config->hash->evp());
+    pipeline->sums = digest_pair_new(config->hash);
     g_mutex_lock(&config->all->mutex);
     pipelines_join(pipeline);
     g_mutex_unlock(&config->all->mutex);
@@ -161,7 +154,15 @@ is_busy(const struct pipeline *pipeline)
             return true;
         }
     }
-    return false;
+    return pipeline->has_helper;
+}
+
+void
+pipeline_tell_idle(struct pipeline *pipeline)
+{
+    if (pipeline->is_awaited && !is_busy(pipeline)) {
+        g_cond_broadcast(&pipeline->idle);
+    }
 }
 
 static void
@@ -199,11 +200,7 @@ pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, s
     if (pipeline->archive) {
         archive_scan_verdict(pipeline->archive, &ret_result->archive);
     }
-    char hex[2 * EVP_MAX_MD_SIZE + 1];
-    digest_to_hex(pipeline->stages[STAGE_MD5].digest, hex);
-    g_strlcpy(ret_result->md5, hex, sizeof ret_result->md5);
-    digest_to_hex(pipeline->stages[STAGE_HASH].digest, hex);
-    g_strlcpy(ret_result->hash, hex, sizeof ret_result->hash);
+    digest_pair_to_hex(pipeline->sums, ret_result->md5, ret_result->hash);
     return RC_OK;
 }
 
@@ -228,11 +225,11 @@ pipeline_free(struct pipeline *pipeline)
     wait_idle(pipeline);
     pipelines_leave(pipeline);
     g_mutex_unlock(&pipeline->config.all->mutex);
-    EVP_MD_CTX_free(pipeline->stages[STAGE_MD5].digest);
-    EVP_MD_CTX_free(pipeline->stages[STAGE_HASH].digest);
+    digest_pair_free(pipeline->sums);
     format_scan_free(pipeline->scan);
     archive_scan_free(pipeline->archive);
     g_cond_clear(&pipeline->idle);
+    g_cond_clear(&pipeline->hash_is_free);
     g_free(pipeline);
 }
 
@@ -260,7 +257,7 @@ tell_stages(struct pipeline *pipeline)
     if (pipeline->n_queued < pipeline->n_full) {
         pipeline->n_queued = pipeline->n_full;
         for (int i = 0; i < pipeline->n_stages; i++) {
-            are_new[i] = pipelines_mark(&pipeline->stages[i]);
+            are_new[i] = i != STAGE_HASH && pipelines_mark(&pipeline->stages[i]);
         }
     }
     g_mutex_unlock(&pipeline->config.all->mutex);
@@ -291,9 +288,8 @@ hand_over(struct pipeline *pipeline, size_t size)
             (size_t)pipeline->n_filling * sizeof pipeline->filling[0]);
 }
 
-// The buffers that this stage takes at once: full ones, or one that is not. False: none.
-static bool
-next_batch(const struct stage *stage, int n_max, struct batch *ret_batch)
+bool
+pipeline_next_batch(const struct stage *stage, int n_max, struct batch *ret_batch)
 {
     const struct pipeline *pipeline = stage->pipeline;
     bool goes_on = !pipeline->is_cancelled && pipeline->failure.rc == RC_OK;
@@ -309,27 +305,48 @@ next_batch(const struct stage *stage, int n_max, struct batch *ret_batch)
     return ret_batch->n > 0;
 }
 
+static int
+step(struct stage *stage, int n_max,
+     void (*consume)(struct stage *stage, const struct batch *batch))
+{
+    GMutex *mutex = &stage->pipeline->config.all->mutex;
+    struct batch batch;
+    if (!pipeline_next_batch(stage, n_max, &batch)) {
+        return 0;
+    }
+    g_mutex_unlock(mutex);
+    consume(stage, &batch);
+    g_mutex_lock(mutex);
+    stage->n_done += (uint64_t)batch.n;
+    return batch.n;
+}
+
+static int
+write_step(struct stage *stage)
+{
+    return step(stage, MAX_BATCH, consume_write);
+}
+
+static int
+archive_step(struct stage *stage)
+{
+    return step(stage, 1, consume_archive);
+}
+
 void
 pipeline_run_stage(struct stage *stage)
 {
     struct pipeline *pipeline = stage->pipeline;
     GMutex *mutex = &pipeline->config.all->mutex;
-    int kind = (int)(stage - pipeline->stages), n_turn = 0;
-    struct batch batch;
+    int kind = (int)(stage - pipeline->stages), n = 1;
     g_mutex_lock(mutex);
-    while (n_turn < MAX_TURN && next_batch(stage, kinds[kind].n_batch, &batch)) {
-        g_mutex_unlock(mutex);
-        kinds[kind].consume(stage, &batch);
-        g_mutex_lock(mutex);
-        stage->n_done += (uint64_t)batch.n;
-        n_turn += batch.n;
+    for (int n_turn = 0; n > 0 && n_turn < MAX_TURN; n_turn += n) {
+        n = steps[kind](stage);
         pipelines_give_back(pipeline);
     }
-    bool goes_on = next_batch(stage, 1, &batch);
+    bool goes_on = n > 0;
     stage->is_queued = goes_on;
-    if (!goes_on && pipeline->is_awaited) {
-        g_cond_broadcast(&pipeline->idle);
-    }
+    pipeline_tell_idle(pipeline);
     g_mutex_unlock(mutex);
     if (goes_on) { // nobody frees the pipeline
         pipelines_push(stage);
@@ -435,14 +452,6 @@ consume_write(struct stage *stage, const struct batch *batch)
     }
     if (rc != RC_OK) {
         fail_pipeline(pipeline, &err);
-    }
-}
-
-static void
-consume_digest(struct stage *stage, const struct batch *batch)
-{
-    for (int i = 0; i < batch->n; i++) {
-        EVP_DigestUpdate(stage->digest, batch->parts[i].iov_base, batch->parts[i].iov_len);
     }
 }
 

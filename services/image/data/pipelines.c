@@ -11,18 +11,19 @@
 #define N_WRITERS 4
 #define MIN_SUMMERS 2          // md5 and the hash of one upload at once
 #define STAGE_NICE 10          // the threads that answer requests get the CPU first
+#define HELPER_NICE 19         // then these; helpers, what is left
 #define MAX_SPARE 16           // buffers kept when nobody wants them
 #define WAKE_AT (MAX_HELD / 2) // an upload that held all it may is woken when it has room for a few
 
 // Linux keeps a nice value and a class for each thread.
 static void
-give_way(void)
+give_way(int nice)
 {
     static _Thread_local bool done;
     if (!done) {
         const struct sched_param none = {0};
         done = true;
-        setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), STAGE_NICE);
+        setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice);
         sched_setscheduler(0, SCHED_BATCH, &none);
     }
 }
@@ -30,8 +31,27 @@ give_way(void)
 static void
 run(gpointer stage, gpointer context)
 {
-    give_way();
+    give_way(STAGE_NICE);
     pipeline_run_stage(stage);
+}
+
+static gpointer
+help(gpointer data)
+{
+    struct pipelines *all = data;
+    give_way(HELPER_NICE);
+    g_mutex_lock(&all->mutex);
+    while (!all->is_ending) {
+        GList *offer = g_queue_peek_head_link(&all->offered);
+        if (offer) {
+            pipelines_withdraw(offer->data);
+            sums_help(offer->data);
+        } else {
+            g_cond_wait(&all->is_offered, &all->mutex);
+        }
+    }
+    g_mutex_unlock(&all->mutex);
+    return NULL;
 }
 
 struct pipelines *
@@ -44,6 +64,12 @@ pipelines_new(int64_t memory, int n_max)
     all->buffers = buffers_new(PIPELINE_BUFFER_SIZE);
     all->sums = g_thread_pool_new(run, NULL, n_summers, TRUE, NULL);
     all->writes = g_thread_pool_new(run, NULL, N_WRITERS, TRUE, NULL);
+    g_queue_init(&all->offered);
+    g_cond_init(&all->is_offered);
+    all->n_helpers = CLAMP(n_summers / 2, 1, MAX_HELPERS);
+    for (int i = 0; i < all->n_helpers; i++) {
+        all->helpers[i] = g_thread_new("image-helper", help, all);
+    }
     return all;
 }
 
@@ -55,6 +81,14 @@ pipelines_free(struct pipelines *all)
     }
     g_thread_pool_free(all->sums, FALSE, TRUE);
     g_thread_pool_free(all->writes, FALSE, TRUE);
+    g_mutex_lock(&all->mutex);
+    all->is_ending = true;
+    g_cond_broadcast(&all->is_offered);
+    g_mutex_unlock(&all->mutex);
+    for (int i = 0; i < all->n_helpers; i++) {
+        g_thread_join(all->helpers[i]);
+    }
+    g_cond_clear(&all->is_offered);
     buffers_free(all->buffers);
     g_mutex_clear(&all->mutex);
     g_free(all);
@@ -222,4 +256,21 @@ pipelines_push(struct stage *stage)
 {
     struct pipelines *all = stage->pipeline->config.all;
     g_thread_pool_push(pipeline_stage_writes(stage) ? all->writes : all->sums, stage, NULL);
+}
+
+void
+pipelines_offer(struct pipeline *pipeline)
+{
+    pipeline->is_offered = true;
+    g_queue_push_tail_link(&pipeline->config.all->offered, &pipeline->offer);
+    g_cond_signal(&pipeline->config.all->is_offered);
+}
+
+void
+pipelines_withdraw(struct pipeline *pipeline)
+{
+    if (pipeline->is_offered) {
+        pipeline->is_offered = false;
+        g_queue_unlink(&pipeline->config.all->offered, &pipeline->offer);
+    }
 }

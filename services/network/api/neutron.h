@@ -45,39 +45,14 @@ enum rc neutron_delete(struct request *request, struct reply *reply, struct err 
 
 #define NEUTRON_ROUTES(resource_, path_) \
     NEUTRON_ROUTES_WITH(resource_, path_, resource_list, neutron_create, neutron_delete)
-#define NEUTRON_ROUTES_WITH(resource_, path_, list_, create_, delete_)                     \
-    {.method = "GET",                                                                      \
-     .path = path_,                                                                        \
-     .handle = list_,                                                                      \
-     .status = 200,                                                                        \
-     .data = &resource_,                                                                   \
-     .describe = resource_describe,                                                        \
-     .summary = "list " #resource_},                                                       \
-        {.method = "POST",                                                                 \
-         .path = path_,                                                                    \
-         .handle = create_,                                                                \
-         .status = 201,                                                                    \
-         .data = &resource_,                                                               \
-         .describe = resource_describe,                                                    \
-         .summary = "create " #resource_},                                                 \
-        {.method = "GET",                                                                  \
-         .path = path_ "/{id}",                                                            \
-         .handle = resource_show,                                                          \
-         .status = 200,                                                                    \
-         .data = &resource_,                                                               \
-         .describe = resource_describe,                                                    \
-         .summary = "show " #resource_},                                                   \
-        {.method = "PUT",                                                                  \
-         .path = path_ "/{id}",                                                            \
-         .handle = neutron_update,                                                         \
-         .status = 200,                                                                    \
-         .data = &resource_,                                                               \
-         .describe = resource_describe,                                                    \
-         .summary = "update " #resource_},                                                 \
-    {                                                                                      \
-        .method = "DELETE", .path = path_ "/{id}", .handle = delete_, .status = 204,       \
-        .data = &resource_, .describe = resource_describe, .summary = "delete " #resource_ \
-    }
+// clang-format off
+#define NEUTRON_ROUTES_WITH(resource_, path_, list_, create_, delete_) \
+    RESOURCE_ROUTE(resource_, "GET", path_, list_, 200, "list"), \
+    RESOURCE_ROUTE(resource_, "POST", path_, create_, 201, "create"), \
+    RESOURCE_ROUTE(resource_, "GET", path_ "/{id}", resource_show, 200, "show"), \
+    RESOURCE_ROUTE(resource_, "PUT", path_ "/{id}", neutron_update, 200, "update"), \
+    RESOURCE_ROUTE(resource_, "DELETE", path_ "/{id}", delete_, 204, "delete")
+// clang-format on
 
 extern const struct route neutron_resource_routes[], neutron_action_routes[];
 

@@ -2,6 +2,7 @@
 // json_read against jansson: the same value or the same refusal.
 #include "common/json/read.h"
 #include <glib.h>
+#include <stdint.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/base/util.h"
+#include "common/base/append.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -269,7 +270,7 @@ append_int64(GString *text, int64_t value)
     if (value < 0) {
         g_string_append_c(text, '-');
     }
-    g_string_append_len(text, at, digits + sizeof digits - at);
+    append_bytes(text, at, (size_t)(digits + sizeof digits - at));
 }
 
 bool

@@ -2,7 +2,9 @@
 // Replies of rows that name the tables they are made of (route.reads). Nobody has to tell this
 // process of a change: each request looks whether the tables have changed, in one small statement,
 // so another process's commit counts as much as ours.
+#include "common/base/append.h"
 #include "common/base/text_cache.h"
+#include "common/base/util.h"
 #include "common/db/table_change.h"
 #include "common/http/internal.h"
 #include "common/service/metrics.h"
@@ -37,8 +39,10 @@ reply_cache_new(void)
 static void
 append(GString *key, const char *piece)
 {
-    g_string_append_printf(key, "%zu:", strlen(piece));
-    g_string_append(key, piece);
+    size_t size = strlen(piece);
+    append_int64(key, (int64_t)size);
+    g_string_append_c(key, ':');
+    append_bytes(key, piece, size);
 }
 
 // All that a reply depends on beside the tables: what was asked, how we were addressed, who asks.
@@ -49,7 +53,8 @@ key_of(const struct request *request)
     GString *key = g_string_sized_new(512);
     append(key, request_base_url(request));
     append(key, request->url);
-    g_string_append_printf(key, "%u %d ", request->version, auth->is_system);
+    append_int64(key, request->version);
+    g_string_append_c(key, auth->is_system ? 'S' : ' ');
     append(key, auth->user_id);
     append(key, auth->project_id);
     append(key, auth->domain_id);

@@ -291,7 +291,7 @@ request_base_url(const struct request *request)
         host = forwarded && is_host(forwarded) ? forwarded : host;
         scheme = protocol && strcmp(protocol, "https") == 0 ? "https" : scheme;
         struct request *mutable = (struct request *)request;
-        mutable->base_url = host && is_host(host) ? g_strdup_printf("%s://%s", scheme, host)
+        mutable->base_url = host && is_host(host) ? g_strconcat(scheme, "://", host, NULL)
                                                   : g_strdup_printf("%s://%s:%d", scheme,
                                                                     config->listen, config->port);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/json/write.h"
+#include "common/base/append.h"
 #include "common/base/util.h"
 #include <stdarg.h>
 #include <string.h>
@@ -32,8 +33,8 @@ json_write_name(GString *text, const char *name)
 {
     separate(text);
     g_string_append_c(text, '"');
-    g_string_append(text, name);
-    g_string_append_len(text, "\":", 2);
+    append_text(text, name);
+    append_bytes(text, "\":", 2);
 }
 
 static void
@@ -51,11 +52,8 @@ append_escaped(GString *text, unsigned char c)
     g_string_append_printf(text, "\\u%04x", c);
 }
 
-static bool
-is_plain(unsigned char c)
-{
-    return c >= 0x20 && c != '"' && c != '\\';
-}
+// What must be escaped.
+static const bool is_special[256] = {[0 ... 0x1f] = true, ['"'] = true, ['\\'] = true};
 
 void
 json_write_text(GString *text, const char *value, size_t size)
@@ -65,10 +63,10 @@ json_write_text(GString *text, const char *value, size_t size)
     g_string_append_c(text, '"');
     while (value < end) {
         size_t n = 0;
-        while (value + n < end && is_plain((unsigned char)value[n])) {
+        while (value + n < end && !is_special[(unsigned char)value[n]]) {
             n++;
         }
-        g_string_append_len(text, value, (gssize)n);
+        append_bytes(text, value, n);
         value += n;
         if (value < end) {
             append_escaped(text, (unsigned char)*value++);
@@ -104,7 +102,7 @@ void
 json_write_json(GString *text, const char *json)
 {
     separate(text);
-    g_string_append(text, json);
+    append_text(text, json);
 }
 
 void

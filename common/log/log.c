@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/log/log.h"
 
+#include "common/base/append.h"
 #include "common/base/util.h"
 
 #include <glib.h>
@@ -85,10 +86,10 @@ is_plain(const char *text)
 }
 
 static void
-append_text(GString *line, const char *text, bool quote)
+append_value(GString *line, const char *text, bool quote)
 {
     if (!quote) {
-        g_string_append(line, text);
+        append_text(line, text);
         return;
     }
     g_string_append_c(line, '"');
@@ -103,7 +104,7 @@ append_texts(GString *line, ...)
     va_list texts;
     va_start(texts, line);
     for (const char *text = va_arg(texts, const char *); text; text = va_arg(texts, const char *)) {
-        g_string_append(line, text);
+        append_text(line, text);
     }
     va_end(texts);
 }
@@ -113,7 +114,7 @@ append_pair(GString *line, const struct log_pair *pair)
 {
     append_texts(line, settings.json ? ",\"" : " ", pair->key, settings.json ? "\":" : "=", NULL);
     if (pair->text) {
-        append_text(line, pair->text, settings.json || !is_plain(pair->text));
+        append_value(line, pair->text, settings.json || !is_plain(pair->text));
     } else {
         append_int64(line, pair->number);
     }
@@ -149,7 +150,7 @@ log_write(enum log_level level, const char *sentence, const struct log_pair *pai
     for (unsigned i = 0; i < n_pairs; i++) {
         append_pair(line, &pairs[i]);
     }
-    g_string_append(line, settings.json ? "}\n" : "\n");
+    append_text(line, settings.json ? "}\n" : "\n");
     // One write per line keeps lines of several threads whole; a log that cannot be written is
     // nobody's to handle.
     ssize_t written = write(STDERR_FILENO, line->str, line->len);

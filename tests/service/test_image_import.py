@@ -88,8 +88,8 @@ def test_staged_data_becomes_the_images(stack, owner):
     assert stack.request("GET", "image", image["file"], token=owner.token)[0] == 204
     # Long after, the staged bytes are still there.
     stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
-    stack.sql("image", "INSERT INTO blob (sha512, size, created_at) VALUES (%s, 0, now() - interval '1 hour')", "0" * 128)
-    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE sha512 = %s", "0" * 128))
+    stack.sql("image", "INSERT INTO blob (digest, size, created_at) VALUES (%s, 0, now() - interval '1 hour')", "0" * 128)
+    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE digest = %s", "0" * 128))
     status, headers, _ = ask(stack, owner, image, "glance-direct")
     assert status == 202
     now = show(stack, owner, image)
@@ -208,9 +208,9 @@ def test_staged_data_that_is_never_imported_goes(stack, owner):
     assert stage(stack, owner, image, b"forgotten" * 1000) == 204
     sha512 = hashlib.sha512(b"forgotten" * 1000).hexdigest()
     stack.sql("image", f"UPDATE image SET staged_at = now() - interval '2 days' WHERE id = '{image['id']}'")
-    stack.sql("image", f"UPDATE blob SET created_at = now() - interval '1 hour' WHERE sha512 = '{sha512}'")
+    stack.sql("image", f"UPDATE blob SET created_at = now() - interval '1 hour' WHERE digest = '{sha512}'")
     eventually(lambda: show(stack, owner, image)["status"] == "queued")
-    eventually(lambda: not stack.sql("image", f"SELECT FROM blob WHERE sha512 = '{sha512}'"))
+    eventually(lambda: not stack.sql("image", f"SELECT FROM blob WHERE digest = '{sha512}'"))
     assert stage(stack, owner, image, DATA) == 204
 
 

@@ -80,7 +80,7 @@ def blobs(stack, s3, store):
 
 
 def parts_of(stack, data):
-    return {r["part"] for r in stack.sql("image", "SELECT part FROM blob_part WHERE sha512 = %s", sha512(data))}
+    return {r["part"] for r in stack.sql("image", "SELECT part FROM blob_part WHERE digest = %s", sha512(data))}
 
 
 def age(stack):
@@ -207,7 +207,7 @@ def test_a_rotten_layer_marks_every_image_of_it_and_is_restored(stack, s3):
         wait_until(lambda: show(stack, person, image).get("os_glance_corrupt_stores") == "local", 25, "nobody sees it")
         assert stack.request("GET", "image", image["file"], token=person.token)[0] == 503
     s3.objects[sha512(base)] = good
-    stack.sql("image", "INSERT INTO blob_location (sha512, store, state) VALUES (%s, 'archive', 'present')", sha512(base))
+    stack.sql("image", "INSERT INTO blob_location (digest, store, state) VALUES (%s, 'archive', 'present')", sha512(base))
     for person, image in images:
         wait_until(lambda: "os_glance_corrupt_stores" not in show(stack, person, image), 25, "it is not restored")
         assert fetch(stack, person, image)[0] == 200
@@ -243,5 +243,5 @@ def test_nothing_is_left_when_every_image_is_gone(stack, s3):
     for image in stack.sql("image", "SELECT id FROM image WHERE status <> 'deleted'"):
         stack.call("DELETE", "image", f"/v2/images/{image['id']}", token=admin)
     wait_until(lambda: (age(stack), not blobs(stack, s3, "local") and not blobs(stack, s3, "archive"))[1], 60, "blobs are left")
-    wait_until(lambda: (age(stack), not stack.sql("image", "SELECT sha512 FROM blob"))[1], 30, "rows are left")
+    wait_until(lambda: (age(stack), not stack.sql("image", "SELECT digest FROM blob"))[1], 30, "rows are left")
     assert stack.sql("image", "SELECT part FROM blob_part") == []

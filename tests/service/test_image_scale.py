@@ -86,7 +86,7 @@ def measure(stack, plans, person, victim):
 def works(stack):
     plans = Plans(stack)
     person = stack.person()
-    stack.sql("image", "INSERT INTO blob (sha512, size) VALUES (repeat('0', 128), 1000)")
+    stack.sql("image", "INSERT INTO blob (digest, size) VALUES (repeat('0', 128), 1000)")
     fill(stack, 0, SMALL)
     stack.sql("image", FILL_MINE.replace("MINE", MINE))
     stack.sql("image", "UPDATE image SET owner = %s WHERE owner = %s", person.project_id, MINE)

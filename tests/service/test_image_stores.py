@@ -135,7 +135,7 @@ def test_the_same_bytes_are_kept_once_per_store_until_nobody_wants_them(stack, o
     assert fetch(stack, stranger, second) == (200, data)
     stack.call("DELETE", "image", f"/v2/images/{second['id']}", token=stranger.token)
     eventually(lambda: name not in s3.objects)
-    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE sha512 = %s", name))
+    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE digest = %s", name))
 
 
 def test_staged_data_goes_to_all_stores(stack, owner, s3):

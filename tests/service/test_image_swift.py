@@ -57,8 +57,8 @@ def test_an_image_is_copied_there_and_leaves(stack, owner, remote):
     assert fetch(stack, owner, image) == (200, data)
     assert stack.request("DELETE", "image", f"/v2/images/{image['id']}", token=owner.token)[0] == 204
     # A blob that nobody wants is removed after a minute.
-    stack.sql("image", "UPDATE blob SET created_at = created_at - interval '1 hour' WHERE sha512 = %s", name)
-    stack.sql("image", "UPDATE blob_location SET changed_at = changed_at - interval '1 hour' WHERE sha512 = %s", name)
+    stack.sql("image", "UPDATE blob SET created_at = created_at - interval '1 hour' WHERE digest = %s", name)
+    stack.sql("image", "UPDATE blob_location SET changed_at = changed_at - interval '1 hour' WHERE digest = %s", name)
     wait_until(lambda: name not in remote.names(), 90, "the object stayed")
 
 

@@ -150,13 +150,13 @@ def test_the_same_bytes_are_stored_once_and_kept_while_named(stack, owner):
     stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
     # Two sweeps have run when a blob that nobody names is gone for the second time.
     for _ in range(2):
-        stack.sql("image", "INSERT INTO blob (sha512, size, created_at) VALUES (%s, 0, now() - interval '1 hour')", "0" * 128)
-        eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE sha512 = %s", "0" * 128), 15)
+        stack.sql("image", "INSERT INTO blob (digest, size, created_at) VALUES (%s, 0, now() - interval '1 hour')", "0" * 128)
+        eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE digest = %s", "0" * 128), 15)
     assert name in blobs(stack)
     stack.call("DELETE", "image", f"/v2/images/{second['id']}", token=owner.token)
     stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
     eventually(lambda: name not in blobs(stack), 15)
-    assert stack.sql("image", "SELECT 1 FROM blob WHERE sha512 = %s", name) == []
+    assert stack.sql("image", "SELECT 1 FROM blob WHERE digest = %s", name) == []
 
 
 def test_a_client_that_goes_away_leaves_the_image_queued(stack, owner):
@@ -354,7 +354,7 @@ def test_a_blob_that_no_row_knows_is_swept(stack, owner):
     path = Path(stack.cloud.dir("images"), "blobs", "ab", name)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"left by a crash")
-    stack.sql("image", "INSERT INTO blob (sha512, size, created_at) VALUES (%s, 15, now() - interval '1 hour')", name)
+    stack.sql("image", "INSERT INTO blob (digest, size, created_at) VALUES (%s, 15, now() - interval '1 hour')", name)
     eventually(lambda: not path.exists(), 15)
 
 
@@ -382,7 +382,7 @@ def test_kill_9_at_any_moment_leaves_nothing_half_made(stack, owner):
         eventually(lambda: stack.request("GET", "image", "/v2/images", token=owner.token)[0] == 200, 10)
     eventually(lambda: not stack.sql("image", "SELECT 1 FROM image WHERE status = 'saving'"), RECOVERY_S)
     stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
-    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE sha512 NOT IN (SELECT blob FROM image WHERE blob IS NOT NULL)"), 15)
+    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE digest NOT IN (SELECT blob FROM image WHERE blob IS NOT NULL)"), 15)
     eventually(lambda: temporary_files(stack) == [], 10)
     rows = stack.sql("image", "SELECT id::text, status, blob, size FROM image WHERE id = ANY (%s::uuid[])", [image["id"] for image in images])
     for row in rows:
@@ -394,4 +394,4 @@ def test_kill_9_at_any_moment_leaves_nothing_half_made(stack, owner):
             assert hashlib.sha512(path.read_bytes()).hexdigest() == row["blob"]
     active = {row["id"] for row in rows if row["status"] == "active"}
     assert {image for image, status in answers if status == 204} <= active
-    assert set(blobs(stack)) == {row["sha512"] for row in stack.sql("image", "SELECT sha512 FROM blob")}
+    assert set(blobs(stack)) == {row["digest"] for row in stack.sql("image", "SELECT digest FROM blob")}

@@ -16,6 +16,8 @@ static const struct auth_context in_project = {.user_id = "u1",
                                                .roles = roles,
                                                .role_ids = role_ids,
                                                .audit_id = "a1",
+                                               .provider_id = "idp",
+                                               .protocol_id = "openid",
                                                .issued_at_us = 1000};
 static const struct auth_context in_domain = {.user_id = "u1",
                                               .user_domain_id = "d1",
@@ -46,6 +48,10 @@ static const struct {
     {"a role on the user's own domain is not one on the project", {.user_id = "u1", .domain_id = "d1", .role_id = "r1", .issued_before_us = 2000}, false, false},
     {"a role on the domain in scope", {.user_id = "u1", .domain_id = "d3", .role_id = "r1", .issued_before_us = 2000}, false, true},
     {"a role everywhere",         {.role_id = "r1", .issued_before_us = 2000}, true, true},
+    {"a provider's protocol",     {.federation = "idp/openid", .issued_before_us = 2000}, true, false},
+    {"another of its protocols",  {.federation = "idp/saml2", .issued_before_us = 2000}, false, false},
+    {"one with all its fields",   {.audit_id = "a1", .user_id = "u1", .project_id = "p1", .domain_id = "d1", .role_id = "r1", .federation = "idp/openid", .issued_before_us = 2000}, false, false},
+    {"a user by a protocol",      {.user_id = "u1", .federation = "idp/openid", .issued_before_us = 2000}, true, false},
     {"everything",                {.issued_before_us = 2000}, true, true},
 };
 // clang-format on

@@ -305,7 +305,7 @@ START_TEST(all_together_take_one_sum_and_who_stalls_holds_up_nobody)
 END_TEST
 
 static void
-count_blob(void *context, const char *sha512, int64_t size)
+count_blob(void *context, const char *digest, int64_t size)
 {
     ++*(int *)context;
 }
@@ -334,14 +334,14 @@ stores_in(const char *directory, const char *enabled)
 START_TEST(a_blob_is_placed_once_and_may_be_placed_again)
 {
     g_autofree char *directory = temporary_directory();
-    g_autofree char *sha512 = g_compute_checksum_for_string(G_CHECKSUM_SHA512, "bytes", 5);
+    g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA512, "bytes", 5);
     struct stores *stores = stores_in(directory, "local:file, spare:file");
     struct err err;
     int fd, n = 0;
     ck_assert_int_eq(stores_temp_create(stores, "one", &fd, &err), RC_OK);
     ck_assert_int_eq(write(fd, "bytes", 5), 5);
     ck_assert_int_ne(stores_temp_create(stores, "one", &(int){0}, &err), RC_OK);
-    const struct blob_source source = {fd, sha512, 5, true};
+    const struct blob_source source = {fd, digest, 5, true};
     for (guint i = 0; i < 2 * stores_count(stores); i++) {
         ck_assert_int_eq(store_put(stores_at(stores, i / 2), &source, &err), RC_OK);
     }
@@ -353,7 +353,7 @@ START_TEST(a_blob_is_placed_once_and_may_be_placed_again)
         struct store *store = stores_at(stores, i);
         g_autoptr(GHashTable) parts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         char bytes[8];
-        ck_assert_int_eq(store_open(store, sha512, &fd, &err), RC_OK);
+        ck_assert_int_eq(store_open(store, digest, &fd, &err), RC_OK);
         ck_assert_int_eq(read(fd, bytes, sizeof bytes), 5);
         close(fd);
         n = 0;
@@ -363,9 +363,9 @@ START_TEST(a_blob_is_placed_once_and_may_be_placed_again)
         ck_assert_int_eq(n, 1);
         ck_assert_int_eq(store_partials(store, parts, &err), RC_OK);
         ck_assert_int_eq(g_hash_table_size(parts), 0);
-        ck_assert_int_eq(store_remove(store, sha512, &err), RC_OK);
-        ck_assert_int_eq(store_remove(store, sha512, &err), RC_OK);
-        ck_assert_int_eq(store_open(store, sha512, &fd, &err), RC_NOT_FOUND);
+        ck_assert_int_eq(store_remove(store, digest, &err), RC_OK);
+        ck_assert_int_eq(store_remove(store, digest, &err), RC_OK);
+        ck_assert_int_eq(store_open(store, digest, &fd, &err), RC_NOT_FOUND);
     }
     stores_free(stores);
     g_autofree char *command = g_strdup_printf("rm -r '%s'", directory);

@@ -82,7 +82,7 @@ collect(void *context, const void *data, size_t size, struct err *err)
 }
 
 static void
-count_bytes(void *context, const char *sha512, int64_t size)
+count_bytes(void *context, const char *digest, int64_t size)
 {
     *(int64_t *)context += size;
 }
@@ -109,7 +109,7 @@ stores_in(const char *directory)
 }
 
 static void
-expect_ranges(struct store *store, const GArray *recipe, const char *sha512, const uint8_t *data)
+expect_ranges(struct store *store, const GArray *recipe, const char *digest, const uint8_t *data)
 {
     static const struct {
         int64_t first, last;
@@ -119,7 +119,7 @@ expect_ranges(struct store *store, const GArray *recipe, const char *sha512, con
     for (size_t i = 0; i < G_N_ELEMENTS(ranges); i++) {
         g_autoptr(GByteArray) bytes = g_byte_array_new();
         int64_t first = ranges[i].first, last = ranges[i].last;
-        ck_assert_int_eq(recipe_get(store, recipe, sha512, first, last, collect, bytes, &err),
+        ck_assert_int_eq(recipe_get(store, recipe, digest, first, last, collect, bytes, &err),
                          RC_OK);
         ck_assert_int_eq(bytes->len, last - first + 1);
         ck_assert(!memcmp(bytes->data, data + first, bytes->len));
@@ -138,12 +138,12 @@ START_TEST(what_is_stored_part_by_part_comes_back_as_it_was)
     for (size_t i = 0; i < SIZE; i++) {
         data[i] = (uint8_t)((i >= 2000 && i < 3000 ? i - 1000 : i) * 2654435761u >> 13);
     }
-    g_autofree char *sha512 = g_compute_checksum_for_data(G_CHECKSUM_SHA512, data, SIZE);
+    g_autofree char *digest = g_compute_checksum_for_data(G_CHECKSUM_SHA512, data, SIZE);
     struct stores *stores = stores_in(directory);
     struct store *store = stores_default(stores);
     ck_assert_int_eq(stores_temp_create(stores, "one", &fd, &err), RC_OK);
     ck_assert_int_eq(write(fd, data, SIZE), SIZE);
-    const struct blob_source whole = {.fd = fd, .sha512 = sha512, .size = SIZE, .is_temp = true};
+    const struct blob_source whole = {.fd = fd, .digest = digest, .size = SIZE, .is_temp = true};
     g_autoptr(GArray) layers = layers_of(extents, G_N_ELEMENTS(extents));
     g_autoptr(GArray) recipe = NULL;
     ck_assert_int_eq(recipe_make(&whole, layers, &recipe, &err), RC_OK);
@@ -153,14 +153,14 @@ START_TEST(what_is_stored_part_by_part_comes_back_as_it_was)
     int64_t n_bytes = 0;
     ck_assert_int_eq(store_each(store, 0, count_bytes, &n_bytes, &err), RC_OK);
     ck_assert_int_eq(n_bytes, SIZE - 1000);
-    expect_ranges(store, recipe, sha512, data);
+    expect_ranges(store, recipe, digest, data);
     // A file that is not what it is said to be is not cut.
     ck_assert_int_eq(pwrite(fd, "?", 1, 5000), 1);
     g_autoptr(GArray) none = NULL;
     ck_assert_int_eq(recipe_make(&whole, layers, &none, &err), RC_INTERNAL);
     ck_assert_ptr_null(none);
     ck_assert_int_eq(recipe_put(store, recipe, &whole, &err), RC_INTERNAL);
-    expect_ranges(store, recipe, sha512, data);
+    expect_ranges(store, recipe, digest, data);
     // A recipe whose pieces do not make up their part.
     g_array_index(recipe, struct recipe_piece, 0).first = 1;
     ck_assert_int_eq(recipe_put(store, recipe, &whole, &err), RC_INTERNAL);

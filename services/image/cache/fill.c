@@ -24,7 +24,7 @@ bring(struct image_service *image, struct db *db, const image_row *row, struct e
         rc = cache_part(image->cache, row->id, &fd, err);
     }
     if (rc == RC_OK) {
-        rc = blob_fetch(&places, row->sha512, row->size, fd, err);
+        rc = blob_fetch(&places, row->digest, row->size, fd, err);
         close(fd);
     }
     blob_places_clear(&places);

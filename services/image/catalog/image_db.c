@@ -43,7 +43,7 @@ image_row_free(image_row *row)
                          row->disk_format,
                          row->container_format,
                          row->checksum,
-                         row->sha512};
+                         row->digest};
         for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
             g_free(texts[i]);
         }
@@ -76,12 +76,12 @@ row_from_result(const db_result *result)
     row->disk_format = g_strdup(db_text(result, 0, "disk_format"));
     row->container_format = g_strdup(db_text(result, 0, "container_format"));
     row->checksum = g_strdup(db_text(result, 0, "checksum"));
-    row->sha512 = g_strdup(db_text(result, 0, "blob"));
+    row->digest = g_strdup(db_text(result, 0, "blob"));
     row->size = db_int(result, 0, "size");
     row->min_disk = db_int(result, 0, "min_disk");
     row->min_ram = db_int(result, 0, "min_ram");
     row->protected = db_bool(result, 0, "protected");
-    row->has_data = row->sha512 != NULL;
+    row->has_data = row->digest != NULL;
     row->is_member = db_bool(result, 0, "is_member");
     return row;
 }

@@ -8,7 +8,7 @@
 
 struct image_row { // texts belong to the row
     char *id, *owner, *name, *status, *visibility, *disk_format, *container_format;
-    char *checksum, *sha512;
+    char *checksum, *digest;
     int64_t size, min_disk, min_ram;
     bool protected, has_data;
     bool is_member; // the viewer's project is one

@@ -133,7 +133,7 @@ read_hash(struct location *location, const char *name, const char *value, enum r
     bool is_md5 = !strcmp(name, "md5");
     location->algo = digest_algo_find(name);
     if (!location->algo && !is_md5) {
-        return fault(err, refusal, "os_hash_algo: '%.60s' is none of sha512, sha384, sha256, md5",
+        return fault(err, refusal, "os_hash_algo: '%.60s' is none of digest, sha384, sha256, md5",
                      name);
     }
     size_t n_hex = is_md5 ? 32 : location->algo->n_hex;
@@ -224,15 +224,15 @@ static enum rc
 match_image(struct location *location, const image_row *image, struct err *err)
 {
     bool differs = (location->md5 && strcmp(location->md5, image->checksum)) ||
-                   (location->hash && strcmp(location->hash, image->sha512));
+                   (location->hash && strcmp(location->hash, image->digest));
     if (differs) {
         return fault(err, RC_CONFLICT, "%s is already set with a different value",
-                     location->hash && strcmp(location->hash, image->sha512) ? "os_hash_value"
+                     location->hash && strcmp(location->hash, image->digest) ? "os_hash_value"
                                                                              : "checksum");
     }
     g_free(location->hash);
-    location->hash = g_strdup(image->sha512);
-    location->algo = digest_algo_of(image->sha512);
+    location->hash = g_strdup(image->digest);
+    location->algo = digest_algo_of(image->digest);
     return RC_OK;
 }
 

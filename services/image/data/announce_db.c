@@ -26,15 +26,15 @@ lock_blobs(struct db *db, const struct announce *announce, struct err *err)
     const struct upload_facts *facts = announce->facts;
     enum rc rc = db_run(
         db,
-        "INSERT INTO blob (sha512, size) SELECT DISTINCT sha512, size FROM (SELECT $1 AS sha512, "
-        "$3::bigint AS size UNION SELECT part, part_size FROM " PARTS ") b ORDER BY sha512 ON "
-        "CONFLICT (sha512) DO UPDATE SET created_at = now()",
-        DB_ARGS(db_s(facts->sha512), db_s(announce->parts), db_i(facts->size)), NULL, err);
+        "INSERT INTO blob (digest, size) SELECT DISTINCT digest, size FROM (SELECT $1 AS digest, "
+        "$3::bigint AS size UNION SELECT part, part_size FROM " PARTS ") b ORDER BY digest ON "
+        "CONFLICT (digest) DO UPDATE SET created_at = now()",
+        DB_ARGS(db_s(facts->digest), db_s(announce->parts), db_i(facts->size)), NULL, err);
     return rc == RC_OK
                ? db_run(db,
-                        "SELECT FROM blob WHERE sha512 IN (SELECT part FROM blob_part WHERE sha512 "
-                        "= $1) ORDER BY sha512 FOR UPDATE",
-                        DB_ARGS(db_s(facts->sha512)), NULL, err)
+                        "SELECT FROM blob WHERE digest IN (SELECT part FROM blob_part WHERE digest "
+                        "= $1) ORDER BY digest FOR UPDATE",
+                        DB_ARGS(db_s(facts->digest)), NULL, err)
                : rc;
 }
 
@@ -43,15 +43,15 @@ lock_blobs(struct db *db, const struct announce *announce, struct err *err)
 static enum rc
 decide_parts(struct db *db, struct announce *announce, struct err *err)
 {
-    const char *sha512 = announce->facts->sha512;
+    const char *digest = announce->facts->digest;
     enum rc rc = db_run(
         db,
-        "INSERT INTO blob_part (sha512, position, part, first, size) SELECT $1, position, part, "
-        "first, size FROM " PARTS " WHERE NOT EXISTS (SELECT FROM blob_location WHERE sha512 = $1) "
-        "AND NOT EXISTS (SELECT FROM blob_part WHERE sha512 = $1 OR part = $1) AND NOT EXISTS "
-        "(SELECT FROM blob_part c WHERE c.sha512 IN (SELECT part FROM " PARTS "))",
-        DB_ARGS(db_s(sha512), db_s(announce->parts)), NULL, err);
-    return rc == RC_OK ? recipe_db_load(db, sha512, &announce->recipe, err) : rc;
+        "INSERT INTO blob_part (digest, position, part, first, size) SELECT $1, position, part, "
+        "first, size FROM " PARTS " WHERE NOT EXISTS (SELECT FROM blob_location WHERE digest = $1) "
+        "AND NOT EXISTS (SELECT FROM blob_part WHERE digest = $1 OR part = $1) AND NOT EXISTS "
+        "(SELECT FROM blob_part c WHERE c.digest IN (SELECT part FROM " PARTS "))",
+        DB_ARGS(db_s(digest), db_s(announce->parts)), NULL, err);
+    return rc == RC_OK ? recipe_db_load(db, digest, &announce->recipe, err) : rc;
 }
 
 static enum rc
@@ -60,12 +60,12 @@ place_all(struct db *db, const struct announce *announce, struct err *err)
     g_autoptr(db_result) places = NULL;
     enum rc rc = db_run(
         db,
-        "INSERT INTO blob_location (sha512, store, state) SELECT b.sha512, s, 'placing' FROM "
-        "(SELECT $1 AS sha512 UNION SELECT part FROM blob_part WHERE sha512 = $1) b, "
-        "unnest($2::text[]) s ORDER BY b.sha512, s ON CONFLICT (sha512, store) DO UPDATE SET "
+        "INSERT INTO blob_location (digest, store, state) SELECT b.digest, s, 'placing' FROM "
+        "(SELECT $1 AS digest UNION SELECT part FROM blob_part WHERE digest = $1) b, "
+        "unnest($2::text[]) s ORDER BY b.digest, s ON CONFLICT (digest, store) DO UPDATE SET "
         "changed_at = CASE blob_location.state WHEN 'removing' THEN blob_location.changed_at ELSE "
         "now() END RETURNING state = 'removing' AS busy",
-        DB_ARGS(db_s(announce->facts->sha512), db_s(announce->stores)), &places, err);
+        DB_ARGS(db_s(announce->facts->digest), db_s(announce->stores)), &places, err);
     for (int i = 0; rc == RC_OK && i < db_n_rows(places); i++) {
         if (db_bool(places, i, "busy")) {
             return fault_typed(err, RC_UNAVAILABLE, "removing",
@@ -87,7 +87,7 @@ announce_in_tx(struct db *db, void *argument, struct err *err)
         rc = db_run(db,
                     "UPDATE image SET upload_blob = $2 WHERE id = $3::uuid AND upload_id = "
                     "$1::uuid",
-                    DB_ARGS(db_s(facts->upload->upload_id), db_s(facts->sha512),
+                    DB_ARGS(db_s(facts->upload->upload_id), db_s(facts->digest),
                             db_s(facts->upload->image_id)),
                     &owned, err);
     }

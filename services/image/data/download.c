@@ -97,13 +97,13 @@ send_blob(struct request *request, struct db *db, const image_row *row, struct r
     }
     if (rc == RC_OK && reply->fd < 0) {
         rc = places.recipe ? reply_parts(&places, first, last, reply, err)
-                           : blob_open(&places, row->sha512, &reply->fd, err);
+                           : blob_open(&places, row->digest, &reply->fd, err);
     }
     if (rc == RC_NOT_IMPLEMENTED && image->cache) {
         rc_ignore(cache_queue(image->cache, row->id, err)); // the next one has it nearer
     }
     if (rc == RC_NOT_IMPLEMENTED && row->size > 0) {
-        stream_begin(request, &places, row->sha512, first, last, reply);
+        stream_begin(request, &places, row->digest, first, last, reply);
     }
     blob_places_clear(&places);
     if (rc != RC_OK && rc != RC_NOT_IMPLEMENTED) {

@@ -6,7 +6,7 @@ void
 staged_clear(struct staged *staged)
 {
     g_free(staged->file);
-    g_free(staged->sha512);
+    g_free(staged->digest);
     g_free(staged->md5);
     g_free(staged->format);
     g_free(staged->archive);
@@ -26,7 +26,7 @@ import_db_staged(struct db *db, const char *image_id, struct staged *staged, str
     if (rc == RC_OK) {
         *staged = (struct staged){
             .file = g_strdup(db_text(result, 0, "staged_file")),
-            .sha512 = g_strdup(db_text(result, 0, "staged")),
+            .digest = g_strdup(db_text(result, 0, "staged")),
             .md5 = g_strdup(db_text(result, 0, "staged_checksum")),
             .format = g_strdup(db_text(result, 0, "staged_format")),
             .archive = g_strdup(db_text(result, 0, "staged_archive")),

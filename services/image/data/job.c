@@ -109,13 +109,13 @@ run_direct(struct job *job, struct db *db, struct err *err)
         .owner = upload->image->owner,
         .name = upload->image->name,
         .md5 = staged->md5,
-        .sha512 = staged->sha512,
+        .digest = staged->digest,
         .size = staged->size,
         .virtual_size = staged->virtual_size,
         .format = staged->format,
     };
     const struct blob_source source = {
-        .fd = fd, .sha512 = staged->sha512, .size = staged->size, .is_temp = true};
+        .fd = fd, .digest = staged->digest, .size = staged->size, .is_temp = true};
     g_autoptr(GArray) layers = NULL;
     g_autoptr(GArray) recipe = NULL;
     rc = layer_db_extents(db, upload->image->id, &layers, err);
@@ -142,12 +142,12 @@ bring_here(struct upload *upload, struct db *db, int *ret_fd, struct err *err)
     struct blob_places places = {.n = 0};
     enum rc rc = blob_places_find(stores, db, image, &places, err);
     if (rc == RC_OK) {
-        rc = places.recipe ? RC_NOT_IMPLEMENTED : blob_open(&places, image->sha512, ret_fd, err);
+        rc = places.recipe ? RC_NOT_IMPLEMENTED : blob_open(&places, image->digest, ret_fd, err);
     }
     if (rc == RC_NOT_IMPLEMENTED) { // no file here is the whole
         rc = stores_temp_create(stores, upload->row.upload_id, &upload->fd, err);
         if (rc == RC_OK) {
-            rc = blob_fetch(&places, image->sha512, image->size, upload->fd, err);
+            rc = blob_fetch(&places, image->digest, image->size, upload->fd, err);
         }
         int fd = rc == RC_OK ? dup(upload->fd) : -1;
         if (rc == RC_OK && fd < 0) {
@@ -170,13 +170,13 @@ run_copy(struct job *job, struct db *db, struct err *err)
         .owner = image->owner,
         .name = image->name,
         .md5 = image->checksum,
-        .sha512 = image->sha512,
+        .digest = image->digest,
         .size = image->size,
         .virtual_size = -1,
     };
     enum rc rc = bring_here(upload, db, &fd, err);
     if (rc == RC_OK) {
-        const struct blob_source source = {.fd = fd, .sha512 = image->sha512, .size = image->size};
+        const struct blob_source source = {.fd = fd, .digest = image->digest, .size = image->size};
         rc = upload_publish(upload, db, &facts, &source, err);
         close(fd);
     }

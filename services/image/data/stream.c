@@ -12,7 +12,7 @@
 struct stream {
     _Atomic int n_refs; // the reply's and the thread's
     struct blob_places places;
-    char *sha512;
+    char *digest;
     int64_t first, last;
     GMutex mutex; // guards what follows
     GCond room;
@@ -29,7 +29,7 @@ stream_unref(struct stream *stream)
         g_mutex_clear(&stream->mutex);
         g_cond_clear(&stream->room);
         blob_places_clear(&stream->places);
-        g_free(stream->sha512);
+        g_free(stream->digest);
         g_free(stream);
     }
 }
@@ -77,7 +77,7 @@ run(gpointer data)
     for (unsigned i = 0; i < stream->places.n && rc != RC_OK && rc != RC_GONE; i++) {
         struct err err = {0};
         struct store *store = stream->places.stores[i];
-        rc = recipe_get(store, stream->places.recipe, stream->sha512, stream->first, stream->last,
+        rc = recipe_get(store, stream->places.recipe, stream->digest, stream->first, stream->last,
                         put_bytes, stream, &err);
         if (rc != RC_OK && rc != RC_GONE) {
             log_warn("cannot read a blob", kv("store", store_name(store)),
@@ -122,7 +122,7 @@ close_stream(void *state)
 static const struct reply_source source = {read_bytes, close_stream};
 
 void
-stream_begin(struct request *request, struct blob_places *places, const char *sha512, int64_t first,
+stream_begin(struct request *request, struct blob_places *places, const char *digest, int64_t first,
              int64_t last, struct reply *reply)
 {
     struct stream *stream = g_malloc(sizeof *stream);
@@ -130,7 +130,7 @@ stream_begin(struct request *request, struct blob_places *places, const char *sh
     stream->n_refs = 2;
     stream->places = *places;
     places->recipe = NULL;
-    stream->sha512 = g_strdup(sha512);
+    stream->digest = g_strdup(digest);
     stream->first = first;
     stream->last = last;
     stream->request = request;

@@ -6,5 +6,5 @@
 
 // The reply's body is the blob's bytes from first to last, not none. Takes the reference of the
 // places' recipe.
-void stream_begin(struct request *request, struct blob_places *places, const char *sha512,
+void stream_begin(struct request *request, struct blob_places *places, const char *digest,
                   int64_t first, int64_t last, struct reply *reply);

@@ -77,7 +77,7 @@ ticket_create(struct request *request, struct reply *reply, struct err *err)
     g_autofree char *url = ticket_url(request, row->id, expires_us);
     reply->json = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:s?, s:s}", "id",
                             row->id, "url", url, "size", (json_int_t)row->size, "os_hash_algo",
-                            digest_algo_of(row->sha512)->name, "os_hash_value", row->sha512,
+                            digest_algo_of(row->digest)->name, "os_hash_value", row->digest,
                             "disk_format", row->disk_format, "container_format",
                             row->container_format, "min_disk", (json_int_t)row->min_disk, "min_ram",
                             (json_int_t)row->min_ram, "name", row->name, "expires_at", expires_at);

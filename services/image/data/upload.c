@@ -196,7 +196,7 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         .owner = image->owner,
         .name = image->name,
         .md5 = result->md5,
-        .sha512 = result->hash,
+        .digest = result->hash,
         .size = result->size,
         .virtual_size = upload_virtual_size(result),
         .format = disk_format_name(result->verdict.format),
@@ -216,7 +216,7 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         return store_location(upload, db, &facts, err);
     }
     const struct blob_source source = {
-        .fd = upload->fd, .sha512 = result->hash, .size = result->size, .is_temp = true};
+        .fd = upload->fd, .digest = result->hash, .size = result->size, .is_temp = true};
     g_autoptr(GArray) recipe = NULL;
     if (result->archive.layers && result->archive.compression == COMPRESSION_NONE) {
         rc = recipe_make(&source, result->archive.layers, &recipe, err);

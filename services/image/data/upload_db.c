@@ -164,8 +164,8 @@ activate(struct db *db, const struct upload_facts *facts, bool *ret_first, struc
         "COALESCE($7::jsonb->'properties', '{}'), " NO_STAGED
         " WHERE id = $1::uuid AND upload_id = $2::uuid AND status IN ('saving', 'importing')",
         DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id), db_i(facts->size),
-                virtual_size, db_s(facts->md5), db_s(facts->sha512), db_s(facts->adopted),
-                db_s(digest_algo_of(facts->sha512)->name)),
+                virtual_size, db_s(facts->md5), db_s(facts->digest), db_s(facts->adopted),
+                db_s(digest_algo_of(facts->digest)->name)),
         &result, err);
     if (rc == RC_OK) {
         *ret_first = db_n_affected(result) == 1;
@@ -182,10 +182,10 @@ add_places(struct db *db, const struct storing *storing, struct err *err)
     g_autoptr(db_result) image = NULL;
     enum rc rc = db_run(db,
                         "UPDATE blob_location SET state = 'present', changed_at = now(), "
-                        "verified_at = now() WHERE sha512 IN (SELECT $1 UNION SELECT part FROM "
-                        "blob_part WHERE sha512 = $1) AND store = ANY ($2::text[]) AND state <> "
+                        "verified_at = now() WHERE digest IN (SELECT $1 UNION SELECT part FROM "
+                        "blob_part WHERE digest = $1) AND store = ANY ($2::text[]) AND state <> "
                         "'removing'",
-                        DB_ARGS(db_s(facts->sha512), db_s(storing->stored->stores)), &places, err);
+                        DB_ARGS(db_s(facts->digest), db_s(storing->stored->stores)), &places, err);
     if (rc == RC_OK) {
         rc = db_run(db,
                     "INSERT INTO image_location (image_id, store) SELECT $1::uuid, s FROM "
@@ -284,7 +284,7 @@ stage_in_tx(struct db *db, void *argument, struct err *err)
             "staged_file = $2::uuid, staged_at = now(), updated_at = now(), " NO_UPLOAD
             " WHERE id = $1::uuid AND upload_id = $2::uuid AND status = 'uploading'",
             DB_ARGS(db_s(facts->upload->image_id), db_s(facts->upload->upload_id),
-                    db_i(facts->size), virtual_size, db_s(facts->md5), db_s(facts->sha512),
+                    db_i(facts->size), virtual_size, db_s(facts->md5), db_s(facts->digest),
                     db_s(facts->format), db_s(facts->archive), db_s(facts->inside)),
             &result, err);
     }

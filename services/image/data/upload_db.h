@@ -40,7 +40,7 @@ enum rc upload_db_begin(struct db *db, const struct upload_begin *begin, int64_t
 struct upload_facts {
     const struct upload_row *upload;
     const char *owner, *name;
-    const char *md5, *sha512;
+    const char *md5, *digest;
     int64_t size, virtual_size; // virtual_size -1: unknown
     const char *format;         // as recognised
     const char *adopted;  // NULL, or JSON: disk_format, container_format, properties to take over
@@ -77,7 +77,7 @@ enum rc upload_db_renew(struct db *db, const char *ids, struct err *err) CHECKED
 
 // ---- imports
 struct staged { // owned texts; file NULL: nothing is staged
-    char *file, *sha512, *md5, *format;
+    char *file, *digest, *md5, *format;
     char *archive, *inside; // kind, and a compressed disk's format
     int64_t size, virtual_size;
 };

@@ -44,7 +44,7 @@ blob_places_find(const struct stores *stores, struct db *db, const image_row *im
                      image->id);
     }
     *ret_places = places;
-    return recipe_db_load(db, image->sha512, &ret_places->recipe, err);
+    return recipe_db_load(db, image->digest, &ret_places->recipe, err);
 }
 
 void
@@ -54,21 +54,21 @@ blob_places_clear(struct blob_places *places)
 }
 
 enum rc
-blob_open(const struct blob_places *places, const char *sha512, int *ret_fd, struct err *err)
+blob_open(const struct blob_places *places, const char *digest, int *ret_fd, struct err *err)
 {
     enum rc rc = RC_NOT_IMPLEMENTED;
     for (unsigned i = 0; rc != RC_OK && i < places->n; i++) {
         if (store_is_remote(places->stores[i])) {
-            return fault(err, RC_NOT_IMPLEMENTED, "no local store has blob '%.16s…'", sha512);
+            return fault(err, RC_NOT_IMPLEMENTED, "no local store has blob '%.16s…'", digest);
         }
-        rc = store_open(places->stores[i], sha512, ret_fd, err);
+        rc = store_open(places->stores[i], digest, ret_fd, err);
         if (rc != RC_OK) {
             log_warn("cannot open a blob", kv("store", store_name(places->stores[i])),
                      kv("message", err->message));
         }
     }
     // That a row names bytes which are not there is nothing the client did.
-    return rc == RC_NOT_FOUND ? fault(err, RC_INTERNAL, "blob '%.16s…' is missing", sha512) : rc;
+    return rc == RC_NOT_FOUND ? fault(err, RC_INTERNAL, "blob '%.16s…' is missing", digest) : rc;
 }
 
 struct fetching {
@@ -101,14 +101,14 @@ ignore_bytes(void *context, const void *data, size_t size, struct err *err)
 }
 
 enum rc
-blob_fetch(const struct blob_places *places, const char *sha512, int64_t size, int fd,
+blob_fetch(const struct blob_places *places, const char *digest, int64_t size, int fd,
            struct err *err)
 {
     enum rc rc = RC_UNAVAILABLE;
-    const struct blob_source copy = {.fd = fd, .sha512 = sha512, .size = size, .is_temp = true};
+    const struct blob_source copy = {.fd = fd, .digest = digest, .size = size, .is_temp = true};
     for (unsigned i = 0; rc != RC_OK && i < places->n; i++) {
         struct fetching fetching = {fd, 0};
-        rc = size ? recipe_get(places->stores[i], places->recipe, sha512, 0, size - 1, write_bytes,
+        rc = size ? recipe_get(places->stores[i], places->recipe, digest, 0, size - 1, write_bytes,
                                &fetching, err)
                   : RC_OK;
         if (rc == RC_OK) {

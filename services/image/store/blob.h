@@ -17,8 +17,8 @@ void blob_places_clear(struct blob_places *places);
 enum rc blob_places_find(const struct stores *stores, struct db *db, const image_row *image,
                          struct blob_places *ret_places, struct err *err) CHECKED;
 // Of a blob that has its own bytes. RC_NOT_IMPLEMENTED: only remote stores have it.
-enum rc blob_open(const struct blob_places *places, const char *sha512, int *ret_fd,
+enum rc blob_open(const struct blob_places *places, const char *digest, int *ret_fd,
                   struct err *err) CHECKED;
 // The whole blob into the file, verified by its name, synced. Blocks.
-enum rc blob_fetch(const struct blob_places *places, const char *sha512, int64_t size, int fd,
+enum rc blob_fetch(const struct blob_places *places, const char *digest, int64_t size, int fd,
                    struct err *err) CHECKED;

@@ -13,17 +13,17 @@ struct store_driver {
     bool (*is_usable)(void *self);
     bool (*takes_temps)(const void *self);
     json_t *(*describe)(const void *self);
-    char *(*url)(const void *self, const char *sha512);
+    char *(*url)(const void *self, const char *digest);
     enum rc (*put)(void *self, const struct blob_source *source, struct err *err);
-    enum rc (*get)(void *self, const char *sha512, int64_t first, int64_t last, blob_sink sink,
+    enum rc (*get)(void *self, const char *digest, int64_t first, int64_t last, blob_sink sink,
                    void *context, struct err *err);
-    enum rc (*open)(void *self, const char *sha512, int *ret_fd, struct err *err); // NULL: remote
-    enum rc (*remove)(void *self, const char *sha512, struct err *err);
+    enum rc (*open)(void *self, const char *digest, int *ret_fd, struct err *err); // NULL: remote
+    enum rc (*remove)(void *self, const char *digest, struct err *err);
     enum rc (*each)(void *self, int64_t min_age_s,
-                    void (*fn)(void *context, const char *sha512, int64_t size), void *context,
+                    void (*fn)(void *context, const char *digest, int64_t size), void *context,
                     struct err *err);
     enum rc (*partials)(void *self, GHashTable *ret_names, struct err *err);
-    enum rc (*partial_remove)(void *self, const char *sha512, struct err *err);
+    enum rc (*partial_remove)(void *self, const char *digest, struct err *err);
 };
 extern const struct store_driver file_driver, s3_driver;
 

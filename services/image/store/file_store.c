@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blobs as files: blobs/<first two digits>/<sha512>, written as part/<sha512>.<random> and renamed.
+// Blobs as files: blobs/<first two digits>/<digest>, written as part/<digest>.<random> and renamed.
 // The store that has the directory of temporary files takes them over by a link; every other one
 // copies, so that two stores never share an inode.
 #include "services/image/store/driver.h"
@@ -111,10 +111,10 @@ file_describe(const void *self)
 }
 
 static char *
-file_url(const void *self, const char *sha512)
+file_url(const void *self, const char *digest)
 {
     const struct file_store *store = self;
-    return g_strdup_printf("file://%s/blobs/%.2s/%s", store->path, sha512, sha512);
+    return g_strdup_printf("file://%s/blobs/%.2s/%s", store->path, digest, digest);
 }
 
 static enum rc
@@ -167,19 +167,19 @@ make_part(struct file_store *store, const char *part, const struct blob_source *
 }
 
 static enum rc
-publish_part(struct file_store *store, const char *part, const char *sha512, struct err *err)
+publish_part(struct file_store *store, const char *part, const char *digest, struct err *err)
 {
     char shard[3];
-    g_strlcpy(shard, sha512, sizeof shard);
+    g_strlcpy(shard, digest, sizeof shard);
     int fd = open_directory(store->blobs_fd, shard);
     if (fd < 0) {
         return disk_fault(err, "make", shard);
     }
     enum rc rc = RC_OK;
-    if (renameat(store->parts_fd, part, fd, sha512) < 0) {
-        rc = disk_fault(err, "place", sha512);
+    if (renameat(store->parts_fd, part, fd, digest) < 0) {
+        rc = disk_fault(err, "place", digest);
     } else if (fsync(fd) < 0 || fsync(store->blobs_fd) < 0) {
-        rc = disk_fault(err, "sync", sha512);
+        rc = disk_fault(err, "sync", digest);
     }
     close(fd);
     return rc;
@@ -191,10 +191,10 @@ file_put(void *self, const struct blob_source *source, struct err *err)
     struct file_store *store = self;
     char id[UUID_SIZE];
     uuid_new(id);
-    g_autofree char *part = g_strdup_printf("%s.%s", source->sha512, id);
+    g_autofree char *part = g_strdup_printf("%s.%s", source->digest, id);
     enum rc rc = make_part(store, part, source, err);
     if (rc == RC_OK) {
-        rc = publish_part(store, part, source->sha512, err);
+        rc = publish_part(store, part, source->digest, err);
     }
     // Also after success: a rename between two links of one file removes neither.
     unlinkat(store->parts_fd, part, 0);
@@ -202,34 +202,34 @@ file_put(void *self, const struct blob_source *source, struct err *err)
 }
 
 static enum rc
-file_open(void *self, const char *sha512, int *ret_fd, struct err *err)
+file_open(void *self, const char *digest, int *ret_fd, struct err *err)
 {
     struct file_store *store = self;
-    g_autofree char *name = g_strdup_printf("%.2s/%s", sha512, sha512);
+    g_autofree char *name = g_strdup_printf("%.2s/%s", digest, digest);
     int fd = openat(store->blobs_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
-        return disk_fault(err, "open", sha512);
+        return disk_fault(err, "open", digest);
     }
     *ret_fd = fd;
     return RC_OK;
 }
 
 static enum rc
-file_get(void *self, const char *sha512, int64_t first, int64_t last, blob_sink sink, void *context,
+file_get(void *self, const char *digest, int64_t first, int64_t last, blob_sink sink, void *context,
          struct err *err)
 {
     enum { SIZE = 256 * 1024 };
     g_autofree char *buffer = g_malloc(SIZE);
     int fd = -1;
-    enum rc rc = file_open(self, sha512, &fd, err);
+    enum rc rc = file_open(self, digest, &fd, err);
     while (rc == RC_OK && first <= last) {
         ssize_t n = pread(fd, buffer, (size_t)MIN(SIZE, last - first + 1), first);
         if (n < 0 && errno == EINTR) {
             continue;
         }
         rc = n > 0   ? sink(context, buffer, (size_t)n, err)
-             : n < 0 ? disk_fault(err, "read", sha512)
-                     : fault(err, RC_NOT_FOUND, "blob '%.16s…' is cut off", sha512);
+             : n < 0 ? disk_fault(err, "read", digest)
+                     : fault(err, RC_NOT_FOUND, "blob '%.16s…' is cut off", digest);
         first += MAX(n, 0);
     }
     if (fd >= 0) {
@@ -265,37 +265,37 @@ again(int fd)
 static bool
 remove_part_of(void *context, int fd, const char *name)
 {
-    const char *sha512 = context;
-    size_t len = strlen(sha512);
-    if (!strncmp(name, sha512, len) && name[len] == '.') {
+    const char *digest = context;
+    size_t len = strlen(digest);
+    if (!strncmp(name, digest, len) && name[len] == '.') {
         unlinkat(fd, name, 0);
     }
     return true;
 }
 
 static enum rc
-file_partial_remove(void *self, const char *sha512, struct err *err)
+file_partial_remove(void *self, const char *digest, struct err *err)
 {
     struct file_store *store = self;
-    each_name(again(store->parts_fd), remove_part_of, (void *)sha512);
+    each_name(again(store->parts_fd), remove_part_of, (void *)digest);
     return RC_OK;
 }
 
 static enum rc
-file_remove(void *self, const char *sha512, struct err *err)
+file_remove(void *self, const char *digest, struct err *err)
 {
     struct file_store *store = self;
-    g_autofree char *name = g_strdup_printf("%.2s/%s", sha512, sha512);
-    rc_ignore(file_partial_remove(self, sha512, err));
+    g_autofree char *name = g_strdup_printf("%.2s/%s", digest, digest);
+    rc_ignore(file_partial_remove(self, digest, err));
     if (unlinkat(store->blobs_fd, name, 0) < 0 && errno != ENOENT) {
-        return disk_fault(err, "remove", sha512);
+        return disk_fault(err, "remove", digest);
     }
     return RC_OK;
 }
 
 struct walk {
     int64_t oldest;
-    void (*fn)(void *context, const char *sha512, int64_t size);
+    void (*fn)(void *context, const char *digest, int64_t size);
     void *context;
 };
 
@@ -313,7 +313,7 @@ walk_file(void *context, int fd, const char *name)
 
 static enum rc
 file_each(void *self, int64_t min_age_s,
-          void (*fn)(void *context, const char *sha512, int64_t size), void *context,
+          void (*fn)(void *context, const char *digest, int64_t size), void *context,
           struct err *err)
 {
     struct file_store *store = self;

@@ -13,15 +13,15 @@
 // is a part of what is there.
 #define IS_WANTED                                                                      \
     "(EXISTS (SELECT FROM image i JOIN image_location il ON il.image_id = i.id WHERE " \
-    "i.blob = l.sha512 AND il.store = l.store) OR EXISTS (SELECT FROM image i WHERE "  \
-    "i.upload_blob = l.sha512) OR EXISTS (SELECT FROM blob_part p JOIN blob_location " \
-    "w ON w.sha512 = p.sha512 WHERE p.part = l.sha512 AND w.store = l.store))"
+    "i.blob = l.digest AND il.store = l.store) OR EXISTS (SELECT FROM image i WHERE "  \
+    "i.upload_blob = l.digest) OR EXISTS (SELECT FROM blob_part p JOIN blob_location " \
+    "w ON w.digest = p.digest WHERE p.part = l.digest AND w.store = l.store))"
 
 // Of a blob_location l: what the whole is made of is good there.
 #define PARTS_ARE_GOOD                                                             \
-    "NOT EXISTS (SELECT FROM blob_part p LEFT JOIN blob_location pl ON pl.sha512 " \
-    "= p.part AND pl.store = l.store AND pl.state = 'present' WHERE p.sha512 = "   \
-    "l.sha512 AND pl.sha512 IS NULL)"
+    "NOT EXISTS (SELECT FROM blob_part p LEFT JOIN blob_location pl ON pl.digest " \
+    "= p.part AND pl.store = l.store AND pl.state = 'present' WHERE p.digest = "   \
+    "l.digest AND pl.digest IS NULL)"
 
 enum rc
 location_db_list(struct db *db, const char *image_id, bool only_good, GPtrArray **ret_names,
@@ -31,7 +31,7 @@ location_db_list(struct db *db, const char *image_id, bool only_good, GPtrArray 
     enum rc rc =
         db_run(db,
                "SELECT il.store FROM image i JOIN image_location il ON il.image_id = i.id "
-               "JOIN blob_location l ON l.sha512 = i.blob AND l.store = il.store WHERE "
+               "JOIN blob_location l ON l.digest = i.blob AND l.store = il.store WHERE "
                "i.id = $1::uuid AND (NOT $2::boolean OR (l.state = 'present' AND " PARTS_ARE_GOOD
                ")) ORDER BY il.store",
                DB_ARGS(db_s(image_id), db_b(only_good)), &result, err);
@@ -130,8 +130,8 @@ sweep_db_live_blobs(struct db *db, GHashTable *ret_names, struct err *err)
     return names_into(
         db,
         "SELECT upload_blob AS name FROM image WHERE upload_blob IS NOT NULL UNION "
-        "SELECT p.part FROM image i JOIN blob_part p ON p.sha512 = i.upload_blob UNION "
-        "SELECT sha512 FROM blob_location WHERE state = 'repairing' AND changed_at > "
+        "SELECT p.part FROM image i JOIN blob_part p ON p.digest = i.upload_blob UNION "
+        "SELECT digest FROM blob_location WHERE state = 'repairing' AND changed_at > "
         "now() - interval '" REPAIR_TIME "' ORDER BY name",
         ret_names, err);
 }
@@ -141,7 +141,7 @@ place_free(void *data)
 {
     struct place *place = data;
     if (place) {
-        g_free(place->sha512);
+        g_free(place->digest);
         g_free(place->store);
         g_free(place);
     }
@@ -149,11 +149,11 @@ place_free(void *data)
 
 // A blob's row without a place: its bytes may be anywhere.
 #define GUESS_PLACES                                                                           \
-    "INSERT INTO blob_location (sha512, store, state) SELECT b.sha512, s, 'placing' FROM "     \
+    "INSERT INTO blob_location (digest, store, state) SELECT b.digest, s, 'placing' FROM "     \
     "blob b, unnest($1::text[]) s WHERE b.created_at < now() - interval '" MIN_BLOB_AGE        \
-    "' AND NOT EXISTS (SELECT FROM blob_location l WHERE l.sha512 = b.sha512) AND NOT EXISTS " \
-    "(SELECT FROM image i WHERE i.blob = b.sha512 OR i.upload_blob = b.sha512) AND NOT "       \
-    "EXISTS (SELECT FROM blob_part p WHERE p.part = b.sha512) ON CONFLICT DO NOTHING"
+    "' AND NOT EXISTS (SELECT FROM blob_location l WHERE l.digest = b.digest) AND NOT EXISTS " \
+    "(SELECT FROM image i WHERE i.blob = b.digest OR i.upload_blob = b.digest) AND NOT "       \
+    "EXISTS (SELECT FROM blob_part p WHERE p.part = b.digest) ON CONFLICT DO NOTHING"
 
 enum rc
 sweep_db_unwanted(struct db *db, const char *stores, GPtrArray **ret_places, struct err *err)
@@ -162,7 +162,7 @@ sweep_db_unwanted(struct db *db, const char *stores, GPtrArray **ret_places, str
     enum rc rc = db_run(db, GUESS_PLACES, DB_ARGS(db_s(stores)), NULL, err);
     if (rc == RC_OK) {
         rc = db_run(db,
-                    "SELECT l.sha512, l.store FROM blob_location l JOIN blob b USING (sha512) "
+                    "SELECT l.digest, l.store FROM blob_location l JOIN blob b USING (digest) "
                     "WHERE l.store = ANY ($1::text[]) AND CASE l.state WHEN 'removing' THEN "
                     "l.changed_at < now() - interval '" REMOVAL_RETRY "' ELSE b.created_at < now() "
                     "- interval '" MIN_BLOB_AGE "' AND NOT " IS_WANTED
@@ -175,7 +175,7 @@ sweep_db_unwanted(struct db *db, const char *stores, GPtrArray **ret_places, str
     *ret_places = g_ptr_array_new_with_free_func(place_free);
     for (int i = 0; i < db_n_rows(result); i++) {
         struct place *place = g_new(struct place, 1);
-        *place = (struct place){g_strdup(db_text(result, i, "sha512")),
+        *place = (struct place){g_strdup(db_text(result, i, "digest")),
                                 g_strdup(db_text(result, i, "store"))};
         g_ptr_array_add(*ret_places, place);
     }
@@ -192,13 +192,13 @@ claim_in_tx(struct db *db, void *argument, struct err *err)
 {
     struct claim *claim = argument;
     g_autoptr(db_result) result = NULL;
-    enum rc rc = blob_db_lock(db, claim->place->sha512, err);
+    enum rc rc = blob_db_lock(db, claim->place->digest, err);
     if (rc == RC_OK) {
         rc = db_run(db,
                     "UPDATE blob_location l SET state = 'removing', changed_at = now() WHERE "
-                    "sha512 = $1 AND store = $2 AND CASE state WHEN 'removing' THEN changed_at < "
+                    "digest = $1 AND store = $2 AND CASE state WHEN 'removing' THEN changed_at < "
                     "now() - interval '" REMOVAL_RETRY "' ELSE NOT " IS_WANTED " END",
-                    DB_ARGS(db_s(claim->place->sha512), db_s(claim->place->store)), &result, err);
+                    DB_ARGS(db_s(claim->place->digest), db_s(claim->place->store)), &result, err);
     }
     claim->claimed = rc == RC_OK && db_n_affected(result) == 1;
     return rc;
@@ -219,21 +219,21 @@ static enum rc
 removed_in_tx(struct db *db, void *argument, struct err *err)
 {
     const struct place *place = argument;
-    enum rc rc = blob_db_lock(db, place->sha512, err);
+    enum rc rc = blob_db_lock(db, place->digest, err);
     if (rc == RC_OK) {
         rc = db_run(db,
-                    "DELETE FROM blob_location WHERE sha512 = $1 AND store = $2 AND state = "
+                    "DELETE FROM blob_location WHERE digest = $1 AND store = $2 AND state = "
                     "'removing'",
-                    DB_ARGS(db_s(place->sha512), db_s(place->store)), NULL, err);
+                    DB_ARGS(db_s(place->digest), db_s(place->store)), NULL, err);
     }
     if (rc == RC_OK) {
         rc = db_run(
             db,
-            "DELETE FROM blob b WHERE sha512 = $1 AND NOT EXISTS (SELECT FROM "
-            "blob_location l WHERE l.sha512 = b.sha512) AND NOT EXISTS (SELECT FROM image "
-            "i WHERE i.blob = b.sha512 OR i.upload_blob = b.sha512) AND NOT EXISTS (SELECT FROM "
-            "blob_part p WHERE p.part = b.sha512)",
-            DB_ARGS(db_s(place->sha512)), NULL, err);
+            "DELETE FROM blob b WHERE digest = $1 AND NOT EXISTS (SELECT FROM "
+            "blob_location l WHERE l.digest = b.digest) AND NOT EXISTS (SELECT FROM image "
+            "i WHERE i.blob = b.digest OR i.upload_blob = b.digest) AND NOT EXISTS (SELECT FROM "
+            "blob_part p WHERE p.part = b.digest)",
+            DB_ARGS(db_s(place->digest)), NULL, err);
     }
     return rc;
 }
@@ -248,11 +248,11 @@ enum rc
 sweep_db_adopt(struct db *db, const struct place *place, int64_t size, struct err *err)
 {
     enum rc rc = db_run(
-        db, "INSERT INTO blob (sha512, size) VALUES ($1, $2) ON CONFLICT (sha512) DO NOTHING",
-        DB_ARGS(db_s(place->sha512), db_i(size)), NULL, err);
+        db, "INSERT INTO blob (digest, size) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING",
+        DB_ARGS(db_s(place->digest), db_i(size)), NULL, err);
     return rc == RC_OK ? db_run(db,
-                                "INSERT INTO blob_location (sha512, store, state) VALUES ($1, $2, "
+                                "INSERT INTO blob_location (digest, store, state) VALUES ($1, $2, "
                                 "'placing') ON CONFLICT DO NOTHING",
-                                DB_ARGS(db_s(place->sha512), db_s(place->store)), NULL, err)
+                                DB_ARGS(db_s(place->digest), db_s(place->store)), NULL, err)
                        : rc;
 }

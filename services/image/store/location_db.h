@@ -23,7 +23,7 @@ enum rc sweep_db_live_temps(struct db *db, GHashTable *ret_names, struct err *er
 enum rc sweep_db_live_blobs(struct db *db, GHashTable *ret_names, struct err *err) CHECKED;
 
 struct place {
-    char *sha512, *store;
+    char *digest, *store;
 };
 void place_free(void *place);
 // Places of these stores (text[] literal) that no image wants: at most 400.

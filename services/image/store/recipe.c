@@ -101,7 +101,7 @@ recipe_make(const struct blob_source *whole, const GArray *layers, GArray **ret_
     struct cutting cutting = {
         .pieces = pieces,
         .recipe = g_array_new(FALSE, TRUE, sizeof(struct recipe_piece)),
-        .evp = digest_algo_of(whole->sha512)->evp(),
+        .evp = digest_algo_of(whole->digest)->evp(),
         .layer = EVP_MD_CTX_new(),
         .rest = EVP_MD_CTX_new(),
     };
@@ -163,7 +163,7 @@ put_part(struct store *store, const GArray *recipe, const struct recipe_piece *p
         return fault(err, RC_INTERNAL, "blob '%.16s…' is not part of the whole", piece->part);
     }
     const struct blob_source source = {.fd = fd,
-                                       .sha512 = piece->part,
+                                       .digest = piece->part,
                                        .size = piece->part_size,
                                        .ranges = (const struct blob_range *)(void *)ranges->data,
                                        .n_ranges = ranges->len};
@@ -202,18 +202,18 @@ recipe_at(const GArray *recipe, int64_t offset, int64_t *ret_begin)
 }
 
 enum rc
-recipe_get(struct store *store, const GArray *recipe, const char *sha512, int64_t first,
+recipe_get(struct store *store, const GArray *recipe, const char *digest, int64_t first,
            int64_t last, blob_sink sink, void *context, struct err *err)
 {
     if (!recipe) {
-        return store_get(store, sha512, first, last, sink, context, err);
+        return store_get(store, digest, first, last, sink, context, err);
     }
     enum rc rc = RC_OK;
     while (rc == RC_OK && first <= last) {
         int64_t begin;
         const struct recipe_piece *piece = recipe_at(recipe, first, &begin);
         if (!piece) {
-            return fault(err, RC_INTERNAL, "blob '%.16s…' is shorter than its row says", sha512);
+            return fault(err, RC_INTERNAL, "blob '%.16s…' is shorter than its row says", digest);
         }
         int64_t end = MIN(last, begin + piece->size - 1);
         rc = store_get(store, piece->part, piece->first + first - begin, piece->first + end - begin,

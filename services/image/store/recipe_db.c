@@ -21,13 +21,13 @@ recipe_to_json(const GArray *recipe)
 }
 
 enum rc
-recipe_db_load(struct db *db, const char *sha512, GArray **ret_recipe, struct err *err)
+recipe_db_load(struct db *db, const char *digest, GArray **ret_recipe, struct err *err)
 {
     g_autoptr(db_result) result = NULL;
     enum rc rc = db_run(db,
                         "SELECT p.part, p.first, p.size, b.size AS part_size FROM blob_part p JOIN "
-                        "blob b ON b.sha512 = p.part WHERE p.sha512 = $1 ORDER BY p.position",
-                        DB_ARGS(db_s(sha512)), &result, err);
+                        "blob b ON b.digest = p.part WHERE p.digest = $1 ORDER BY p.position",
+                        DB_ARGS(db_s(digest)), &result, err);
     if (rc != RC_OK) {
         return rc;
     }
@@ -44,8 +44,8 @@ recipe_db_load(struct db *db, const char *sha512, GArray **ret_recipe, struct er
 }
 
 enum rc
-blob_db_lock(struct db *db, const char *sha512, struct err *err)
+blob_db_lock(struct db *db, const char *digest, struct err *err)
 {
-    return db_run(db, "SELECT FROM blob WHERE sha512 = $1 FOR UPDATE", DB_ARGS(db_s(sha512)), NULL,
+    return db_run(db, "SELECT FROM blob WHERE digest = $1 FOR UPDATE", DB_ARGS(db_s(digest)), NULL,
                   err);
 }

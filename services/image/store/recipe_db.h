@@ -7,8 +7,8 @@
 // JSON array for blob_part; NULL for NULL. The caller frees.
 char *recipe_to_json(const GArray *recipe);
 // *ret_recipe NULL: the blob has its own bytes. The caller unrefs.
-enum rc recipe_db_load(struct db *db, const char *sha512, GArray **ret_recipe,
+enum rc recipe_db_load(struct db *db, const char *digest, GArray **ret_recipe,
                        struct err *err) CHECKED;
 // The blob's row until the transaction ends: who may write its bytes and who may delete them
 // exclude each other by it. Inside db_tx.
-enum rc blob_db_lock(struct db *db, const char *sha512, struct err *err) CHECKED;
+enum rc blob_db_lock(struct db *db, const char *digest, struct err *err) CHECKED;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blobs as objects <prefix><sha512> of a bucket. An object appears whole: by one PUT, or when its
+// Blobs as objects <prefix><digest> of a bucket. An object appears whole: by one PUT, or when its
 // parts are completed.
 #include "services/image/store/driver.h"
 #include "services/image/store/s3.h"
@@ -109,13 +109,13 @@ s3_describe(const void *self)
 }
 
 static char *
-s3_blob_url(const void *self, const char *sha512)
+s3_blob_url(const void *self, const char *digest)
 {
     const struct s3 *s3 = self;
     const char *host = strstr(s3->url, "://");
     return g_strdup_printf("%s%s/%s/%s%s",
                            g_str_has_prefix(s3->url, "https") ? "s3+https://" : "s3://",
-                           host ? host + 3 : s3->url, s3->bucket, s3->prefix, sha512);
+                           host ? host + 3 : s3->url, s3->bucket, s3->prefix, digest);
 }
 
 // One call whose answer is not looked at.
@@ -250,7 +250,7 @@ s3_put(void *self, const struct blob_source *source, struct err *err)
     s3->n_busy++;
     g_mutex_unlock(&s3->mutex);
     struct put put = {.s3 = s3,
-                      .key = source->sha512,
+                      .key = source->digest,
                       .size = (size_t)size,
                       .part = g_malloc((size_t)MAX(MIN(size, source->size), 1)),
                       .etags = g_ptr_array_new_with_free_func(g_free)};
@@ -268,11 +268,11 @@ s3_put(void *self, const struct blob_source *source, struct err *err)
 // ---- reading
 
 static enum rc
-s3_get(void *self, const char *sha512, int64_t first, int64_t last, blob_sink sink, void *context,
+s3_get(void *self, const char *digest, int64_t first, int64_t last, blob_sink sink, void *context,
        struct err *err)
 {
     struct s3_call call = {.method = "GET",
-                           .key = sha512,
+                           .key = digest,
                            .sink = sink,
                            .context = context,
                            .first = first,
@@ -307,7 +307,7 @@ name_of(const struct s3 *s3, const char *key)
 
 static void
 walk_page(const struct s3 *s3, const GPtrArray *texts, int64_t oldest_us,
-          void (*fn)(void *context, const char *sha512, int64_t size), void *context)
+          void (*fn)(void *context, const char *digest, int64_t size), void *context)
 {
     const char *name = NULL;
     int64_t size = -1, time_us = INT64_MAX;
@@ -331,7 +331,7 @@ walk_page(const struct s3 *s3, const GPtrArray *texts, int64_t oldest_us,
 }
 
 static enum rc
-s3_each(void *self, int64_t min_age_s, void (*fn)(void *context, const char *sha512, int64_t size),
+s3_each(void *self, int64_t min_age_s, void (*fn)(void *context, const char *digest, int64_t size),
         void *context, struct err *err)
 {
     const struct s3 *s3 = self;
@@ -423,10 +423,10 @@ abort_upload(const struct s3 *s3, void *context, const char *name, const char *i
 }
 
 static enum rc
-s3_partial_remove(void *self, const char *sha512, struct err *err)
+s3_partial_remove(void *self, const char *digest, struct err *err)
 {
     struct err failure = {0};
-    enum rc rc = each_upload(self, sha512, abort_upload, &failure, err);
+    enum rc rc = each_upload(self, digest, abort_upload, &failure, err);
     if (rc == RC_OK && failure.rc != RC_OK) {
         *err = failure;
         rc = failure.rc;
@@ -435,10 +435,10 @@ s3_partial_remove(void *self, const char *sha512, struct err *err)
 }
 
 static enum rc
-s3_remove(void *self, const char *sha512, struct err *err)
+s3_remove(void *self, const char *digest, struct err *err)
 {
-    enum rc rc = simple_call(self, "DELETE", sha512, NULL, err);
-    return rc == RC_OK || rc == RC_NOT_FOUND ? s3_partial_remove(self, sha512, err) : rc;
+    enum rc rc = simple_call(self, "DELETE", digest, NULL, err);
+    return rc == RC_OK || rc == RC_NOT_FOUND ? s3_partial_remove(self, digest, err) : rc;
 }
 
 const struct store_driver s3_driver = {

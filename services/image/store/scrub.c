@@ -55,16 +55,16 @@ sum_bytes(void *context, const void *data, size_t size, struct err *err)
 static enum rc
 verify(struct image_service *image, const struct scrub *scrub, struct err *err)
 {
-    const struct digest_algo *algo = digest_algo_of(scrub->place.sha512);
+    const struct digest_algo *algo = digest_algo_of(scrub->place.digest);
     struct reading reading = {image, digest_new(algo->evp()), monotonic_ms(), 0};
     struct store *store = stores_find(image->stores, scrub->place.store);
     char hex[2 * EVP_MAX_MD_SIZE + 1];
-    enum rc rc = scrub->size ? store_get(store, scrub->place.sha512, 0, scrub->size - 1, sum_bytes,
+    enum rc rc = scrub->size ? store_get(store, scrub->place.digest, 0, scrub->size - 1, sum_bytes,
                                          &reading, err)
                              : RC_OK;
     digest_to_hex(reading.digest, hex);
     EVP_MD_CTX_free(reading.digest);
-    return rc == RC_OK && strcmp(hex, scrub->place.sha512)
+    return rc == RC_OK && strcmp(hex, scrub->place.digest)
                ? fault(err, RC_INTERNAL, "the bytes are not those of the name")
                : rc;
 }
@@ -90,7 +90,7 @@ judge(struct image_service *image, struct db *db, const struct scrub *scrub, str
     if (rc == RC_OK && was_present) {
         counts.n_corrupt++;
         log_error("a blob is damaged", kv("store", scrub->place.store),
-                  kv("blob", scrub->place.sha512), kv("message", found.message));
+                  kv("blob", scrub->place.digest), kv("message", found.message));
     }
     return rc;
 }
@@ -108,10 +108,10 @@ restore(struct image_service *image, const struct scrub *scrub, struct store *fr
         return rc;
     }
     stores_temp_remove(image->stores, id);
-    rc = blob_fetch(&places, scrub->place.sha512, scrub->size, fd, err);
+    rc = blob_fetch(&places, scrub->place.digest, scrub->size, fd, err);
     if (rc == RC_OK) {
         const struct blob_source source = {
-            .fd = fd, .sha512 = scrub->place.sha512, .size = scrub->size};
+            .fd = fd, .digest = scrub->place.digest, .size = scrub->size};
         rc = store_put(stores_find(image->stores, scrub->place.store), &source, err);
     }
     close(fd);
@@ -133,7 +133,7 @@ repair(struct image_service *image, struct db *db, const char *stores, const str
     if (rc == RC_OK) {
         counts.n_repaired++;
         log_info("repaired a blob", kv("store", scrub->place.store), kv("from", from),
-                 kv("blob", scrub->place.sha512));
+                 kv("blob", scrub->place.digest));
     }
     return rc;
 }
@@ -151,7 +151,7 @@ repair_all(struct image_service *image, struct db *db, const char *stores, struc
         struct err failure = {0};
         if (repair(image, db, stores, &scrub, &failure) != RC_OK) {
             log_warn("cannot repair a blob", kv("store", scrub.place.store),
-                     kv("blob", scrub.place.sha512), kv("message", failure.message));
+                     kv("blob", scrub.place.digest), kv("message", failure.message));
         }
         scrub_clear(&scrub);
     }

@@ -244,9 +244,9 @@ store_describe(const struct store *store)
 }
 
 char *
-store_url(const struct store *store, const char *sha512)
+store_url(const struct store *store, const char *digest)
 {
-    return store->driver->url(store->self, sha512);
+    return store->driver->url(store->self, digest);
 }
 
 // ---- temporary files
@@ -316,10 +316,10 @@ check_digest(EVP_MD_CTX *digest, const struct blob_source *source, struct err *e
 {
     char name[2 * EVP_MAX_MD_SIZE + 1];
     digest_to_hex(digest, name);
-    return !strcmp(name, source->sha512)
+    return !strcmp(name, source->digest)
                ? RC_OK
                : fault(err, RC_INTERNAL, "the bytes read are not those of blob '%.16s…'",
-                       source->sha512);
+                       source->digest);
 }
 
 // Whoever wrote the file past the page cache may have left it so; reads here are not aligned.
@@ -369,7 +369,7 @@ blob_source_read(const struct blob_source *source, blob_sink sink, void *context
     const struct blob_range whole = {0, source->size};
     const struct blob_range *ranges = source->n_ranges ? source->ranges : &whole;
     const struct range_reader reader = {
-        source->fd, buffer, digest_new(digest_algo_of(source->sha512)->evp()), sink, context};
+        source->fd, buffer, digest_new(digest_algo_of(source->digest)->evp()), sink, context};
     enum rc rc = leave_direct(source->fd, err);
     for (unsigned i = 0; rc == RC_OK && i < MAX(source->n_ranges, 1); i++) {
         rc = read_range(&reader, ranges[i], err);
@@ -384,34 +384,34 @@ blob_source_read(const struct blob_source *source, blob_sink sink, void *context
 enum rc
 store_put(struct store *store, const struct blob_source *source, struct err *err)
 {
-    g_assert(blob_name_is_valid(source->sha512));
+    g_assert(blob_name_is_valid(source->digest));
     return store->driver->put(store->self, source, err);
 }
 
 enum rc
-store_get(struct store *store, const char *sha512, int64_t first, int64_t last, blob_sink sink,
+store_get(struct store *store, const char *digest, int64_t first, int64_t last, blob_sink sink,
           void *context, struct err *err)
 {
-    return store->driver->get(store->self, sha512, first, last, sink, context, err);
+    return store->driver->get(store->self, digest, first, last, sink, context, err);
 }
 
 enum rc
-store_open(struct store *store, const char *sha512, int *ret_fd, struct err *err)
+store_open(struct store *store, const char *digest, int *ret_fd, struct err *err)
 {
     return store->driver->open
-               ? store->driver->open(store->self, sha512, ret_fd, err)
+               ? store->driver->open(store->self, digest, ret_fd, err)
                : fault(err, RC_NOT_IMPLEMENTED, "store '%s' is not local", store->name);
 }
 
 enum rc
-store_remove(struct store *store, const char *sha512, struct err *err)
+store_remove(struct store *store, const char *digest, struct err *err)
 {
-    return store->driver->remove(store->self, sha512, err);
+    return store->driver->remove(store->self, digest, err);
 }
 
 enum rc
 store_each(struct store *store, int64_t min_age_s,
-           void (*fn)(void *context, const char *sha512, int64_t size), void *context,
+           void (*fn)(void *context, const char *digest, int64_t size), void *context,
            struct err *err)
 {
     return store->driver->each(store->self, min_age_s, fn, context, err);
@@ -424,7 +424,7 @@ store_partials(struct store *store, GHashTable *ret_names, struct err *err)
 }
 
 enum rc
-store_partial_remove(struct store *store, const char *sha512, struct err *err)
+store_partial_remove(struct store *store, const char *digest, struct err *err)
 {
-    return store->driver->partial_remove(store->self, sha512, err);
+    return store->driver->partial_remove(store->self, digest, err);
 }

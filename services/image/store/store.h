@@ -29,7 +29,7 @@ bool store_is_remote(const struct store *store);   // bytes come by the network
 bool store_takes_temps(const struct store *store); // temporary files become blobs by a link
 // What an administrator may know of it; no secrets. New reference.
 json_t *store_describe(const struct store *store);
-char *store_url(const struct store *store, const char *sha512); // of a blob; the caller frees
+char *store_url(const struct store *store, const char *digest); // of a blob; the caller frees
 
 // ---- temporary files
 enum rc stores_temp_create(struct stores *stores, const char *upload_id, int *ret_fd,
@@ -46,7 +46,7 @@ struct blob_range {
 };
 struct blob_source {
     int fd;             // the whole file, synced
-    const char *sha512; // what it holds
+    const char *digest; // what it holds
     int64_t size;
     bool is_temp; // nobody else's file: a local store may take it over by a link
     // When there are any, only these bytes of the file, in this order; not is_temp.
@@ -59,16 +59,16 @@ enum rc store_put(struct store *store, const struct blob_source *source, struct 
 // Bytes in order; returning anything but RC_OK ends the transfer with it.
 typedef enum rc (*blob_sink)(void *context, const void *data, size_t size, struct err *err);
 // RC_NOT_FOUND: no such blob there; RC_UNAVAILABLE: the store does not answer.
-enum rc store_get(struct store *store, const char *sha512, int64_t first, int64_t last,
+enum rc store_get(struct store *store, const char *digest, int64_t first, int64_t last,
                   blob_sink sink, void *context, struct err *err) CHECKED;
 // Of a local store: a descriptor. Remote: RC_NOT_IMPLEMENTED. RC_NOT_FOUND as above.
-enum rc store_open(struct store *store, const char *sha512, int *ret_fd, struct err *err) CHECKED;
+enum rc store_open(struct store *store, const char *digest, int *ret_fd, struct err *err) CHECKED;
 // With what unfinished writes of it left. Not there is fine.
-enum rc store_remove(struct store *store, const char *sha512, struct err *err) CHECKED;
+enum rc store_remove(struct store *store, const char *digest, struct err *err) CHECKED;
 // Calls fn for every blob that is older than min_age_s.
 enum rc store_each(struct store *store, int64_t min_age_s,
-                   void (*fn)(void *context, const char *sha512, int64_t size), void *context,
+                   void (*fn)(void *context, const char *digest, int64_t size), void *context,
                    struct err *err) CHECKED;
 // The blobs whose writes are unfinished: owned texts, each name once.
 enum rc store_partials(struct store *store, GHashTable *ret_names, struct err *err) CHECKED;
-enum rc store_partial_remove(struct store *store, const char *sha512, struct err *err) CHECKED;
+enum rc store_partial_remove(struct store *store, const char *digest, struct err *err) CHECKED;

@@ -62,7 +62,7 @@ remove_place(struct image_service *image, struct db *db, const struct place *pla
     if (rc != RC_OK || !claimed) {
         return rc;
     }
-    rc = store_remove(stores_find(image->stores, place->store), place->sha512, err);
+    rc = store_remove(stores_find(image->stores, place->store), place->digest, err);
     if (rc == RC_OK) {
         rc = sweep_db_removed(db, place, err);
     }
@@ -159,10 +159,10 @@ struct adoption {
 };
 
 static void
-adopt_one(void *context, const char *sha512, int64_t size)
+adopt_one(void *context, const char *digest, int64_t size)
 {
     const struct adoption *adoption = context;
-    const struct place place = {(char *)sha512, (char *)store_name(adoption->store)};
+    const struct place place = {(char *)digest, (char *)store_name(adoption->store)};
     struct err err;
     rc_ignore(sweep_db_adopt(adoption->db, &place, size, &err));
 }

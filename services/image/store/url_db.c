@@ -6,7 +6,7 @@
 #define ENTRY                                                                                 \
     "jsonb_build_object('status', i.status, 'owner', i.owner, 'visibility', i.visibility, "   \
     "'is_located', i.is_located, 'blob', CASE WHEN EXISTS (SELECT FROM blob_part p WHERE "    \
-    "p.sha512 = i.blob) THEN NULL ELSE i.blob END, 'stores', ARRAY(SELECT l.store FROM "      \
+    "p.digest = i.blob) THEN NULL ELSE i.blob END, 'stores', ARRAY(SELECT l.store FROM "      \
     "image_location l WHERE l.image_id = i.id ORDER BY l.store), 'urls', COALESCE((SELECT "   \
     "jsonb_agg(jsonb_build_object('url', u.url, 'metadata', u.metadata) ORDER BY u.id) FROM " \
     "image_url u WHERE u.image_id = i.id), '[]'))"

@@ -176,13 +176,13 @@ md5_sha512(uint32_t ret_md5[4], uint64_t ret_state[8], const uint8_t *data, size
     memcpy(ret_state, state, sizeof state);
 }
 
-__attribute__((target("avx512f,bmi2"))) static void
+__attribute__((target("avx512f,bmi,bmi2"))) static void
 md5_sha512_avx512(uint32_t md5[4], void *state, const uint8_t *data, size_t size)
 {
     md5_sha512(md5, state, data, size);
 }
 
-__attribute__((target("avx2,bmi2"))) static void
+__attribute__((target("avx2,bmi,bmi2"))) static void
 md5_sha512_avx2(uint32_t md5[4], void *state, const uint8_t *data, size_t size)
 {
     md5_sha512(md5, state, data, size);

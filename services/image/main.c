@@ -128,8 +128,8 @@ start(struct service *service, void **ret_context, struct err *err)
         image_service_free(image);
         return rc;
     }
-    image->pipelines =
-        pipelines_new(conf_int(conf, "image", "upload_memory"), image->n_uploads_max);
+    image->pipelines = pipelines_new(conf_int(conf, "image", "upload_memory"), image->n_uploads_max,
+                                     pipelines_n_helpers());
     image->fetchers = turns_new(job_run, NULL, N_FETCHERS, N_FETCHERS / 2);
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, TRUE, NULL);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);

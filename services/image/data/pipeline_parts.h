@@ -7,7 +7,7 @@
 #include <glib.h>
 
 #define MAX_HELD \
-    8 // buffers of one upload: enough for the disk, the sums and the network to overlap
+    16 // buffers of one upload: enough for the disk, the sums and the network to overlap
 #define MAX_HELPERS 64
 #define MAX_BATCH 4 // buffers that a stage takes at once, and is woken for while more are coming
 

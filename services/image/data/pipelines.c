@@ -11,19 +11,18 @@
 #define N_WRITERS 4
 #define MIN_SUMMERS 2          // md5 and the hash of one upload at once
 #define STAGE_NICE 10          // the threads that answer requests get the CPU first
-#define HELPER_NICE 19         // then these; helpers, what is left
 #define MAX_SPARE 16           // buffers kept when nobody wants them
 #define WAKE_AT (MAX_HELD / 2) // an upload that held all it may is woken when it has room for a few
 
 // Linux keeps a nice value and a class for each thread.
 static void
-give_way(int nice)
+give_way(void)
 {
     static _Thread_local bool done;
     if (!done) {
         const struct sched_param none = {0};
         done = true;
-        setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice);
+        setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), STAGE_NICE);
         sched_setscheduler(0, SCHED_BATCH, &none);
     }
 }
@@ -31,7 +30,10 @@ give_way(int nice)
 static void
 run(gpointer stage, gpointer context)
 {
-    give_way(STAGE_NICE);
+    // Writing is mostly waiting, and all wait for it in turn.
+    if (!pipeline_stage_writes(stage)) {
+        give_way();
+    }
     pipeline_run_stage(stage);
 }
 
@@ -39,7 +41,7 @@ static gpointer
 help(gpointer data)
 {
     struct pipelines *all = data;
-    give_way(HELPER_NICE);
+    give_way();
     g_mutex_lock(&all->mutex);
     while (!all->is_ending) {
         GList *offer = g_queue_peek_head_link(&all->offered);
@@ -54,8 +56,14 @@ help(gpointer data)
     return NULL;
 }
 
+int
+pipelines_n_helpers(void)
+{
+    return MIN(((int)g_get_num_processors() - 1) / 2, MAX_HELPERS);
+}
+
 struct pipelines *
-pipelines_new(int64_t memory, int n_max)
+pipelines_new(int64_t memory, int n_max, int n_helpers)
 {
     struct pipelines *all = g_new0(struct pipelines, 1);
     int n_summers = MAX((int)g_get_num_processors(), MIN_SUMMERS);
@@ -66,7 +74,7 @@ pipelines_new(int64_t memory, int n_max)
     all->writes = g_thread_pool_new(run, NULL, N_WRITERS, TRUE, NULL);
     g_queue_init(&all->offered);
     g_cond_init(&all->is_offered);
-    all->n_helpers = CLAMP(n_summers / 2, 1, MAX_HELPERS);
+    all->n_helpers = MIN(n_helpers, MAX_HELPERS);
     for (int i = 0; i < all->n_helpers; i++) {
         all->helpers[i] = g_thread_new("image-helper", help, all);
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // An upload's md5 and hash. One thread computes both at once, which is two thirds of the work of
-// one after the other. While a core has nothing else to do, a helper takes the hash over: that is
-// more work, and sooner done. So an upload is as fast as the machine lets it be, and when it is
-// busy each upload costs the least.
+// one after the other. Where there are cores to spare, a helper takes the hash over: that is more
+// work, and sooner done.
 #include "services/image/data/pipeline_parts.h"
 
+#define SUM_BATCH 2  // buffers: what the hash has to wait for when a helper takes it over
 #define HELP_BATCH 2 // buffers: what a helper that loses its core may leave waiting
-#define MAX_BEHIND 4 // buffers: a helper that slow is none
+#define MAX_BEHIND (MAX_HELD / 2) // buffers: a helper that slow is none
 
 struct share {
     bool md5, hash;
@@ -36,16 +36,18 @@ next_share(struct pipeline *pipeline, struct share *ret_share)
     int64_t ahead = (int64_t)(md5->n_done - hash->n_done);
     *ret_share = (struct share){.md5 = pipeline->has_helper || ahead <= 0,
                                 .hash = !pipeline->has_helper && ahead >= 0};
-    int n_max = pipeline->has_helper || ahead == 0 ? MAX_BATCH : (int)MIN(ABS(ahead), MAX_BATCH);
+    int n_max = pipeline->has_helper || ahead == 0 ? SUM_BATCH : (int)MIN(ABS(ahead), SUM_BATCH);
     return pipeline_next_batch(ret_share->md5 ? md5 : hash, n_max, &ret_share->batch);
 }
 
+// Not while other uploads wait for a thread: then less work is sooner done.
 static bool
 is_help_wanted(const struct pipeline *pipeline, const struct share *share)
 {
     uint64_t n_waiting = pipeline->n_queued - pipeline->stages[STAGE_HASH].n_done;
     return share->hash && n_waiting > (uint64_t)share->batch.n && !pipeline->is_offered &&
-           digest_pair_gains_by_two(pipeline->sums);
+           pipeline->config.all->n_helpers > 0 && digest_pair_gains_by_two(pipeline->sums) &&
+           g_thread_pool_unprocessed(pipeline->config.all->sums) == 0;
 }
 
 int

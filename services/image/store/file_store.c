@@ -19,6 +19,7 @@ struct file_store {
     char *path;
     int blobs_fd, parts_fd;
     bool has_temps;
+    GThreadPool *closers;
 };
 
 static enum rc
@@ -41,10 +42,19 @@ open_directory(int parent, const char *name)
     return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+// A file that lost its name keeps its blocks until it is closed: to free a large one's takes long,
+// and would tell who uploads that the bytes were here.
+static void
+close_later(gpointer fd_plus_1, gpointer context)
+{
+    close(GPOINTER_TO_INT(fd_plus_1) - 1);
+}
+
 static void
 file_done(void *self)
 {
     struct file_store *store = self;
+    g_thread_pool_free(store->closers, FALSE, TRUE);
     if (store->blobs_fd >= 0) {
         close(store->blobs_fd);
     }
@@ -67,6 +77,7 @@ file_init(const struct conf *conf, const char *group, const char *temp_path, voi
                   : !strcmp(name, "local") ? g_strdup(base)
                                            : g_build_filename(base, name, NULL);
     store->blobs_fd = store->parts_fd = -1;
+    store->closers = g_thread_pool_new(close_later, NULL, 1, TRUE, NULL);
     int fd = g_mkdir_with_parents(store->path, 0750) == 0
                  ? open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
                  : -1;
@@ -175,6 +186,7 @@ publish_part(struct file_store *store, const char *part, const char *digest, str
     if (fd < 0) {
         return disk_fault(err, "make", shard);
     }
+    int replaced = openat(fd, digest, O_PATH | O_CLOEXEC | O_NOFOLLOW);
     enum rc rc = RC_OK;
     if (renameat(store->parts_fd, part, fd, digest) < 0) {
         rc = disk_fault(err, "place", digest);
@@ -182,6 +194,9 @@ publish_part(struct file_store *store, const char *part, const char *digest, str
         rc = disk_fault(err, "sync", digest);
     }
     close(fd);
+    if (replaced >= 0) {
+        g_thread_pool_push(store->closers, GINT_TO_POINTER(replaced + 1), NULL);
+    }
     return rc;
 }
 

@@ -97,22 +97,19 @@ append_value(GString *line, const char *text, bool quote)
     g_string_append_c(line, '"');
 }
 
-// Each of the texts up to NULL.
-static void G_GNUC_NULL_TERMINATED
-append_texts(GString *line, ...)
+static void
+append_each(GString *line, const char *const *texts)
 {
-    va_list texts;
-    va_start(texts, line);
-    for (const char *text = va_arg(texts, const char *); text; text = va_arg(texts, const char *)) {
-        append_text(line, text);
+    for (; *texts; texts++) {
+        append_text(line, *texts);
     }
-    va_end(texts);
 }
+#define append_texts(line, ...) append_each(line, (const char *const[]){__VA_ARGS__, NULL})
 
 static void
 append_pair(GString *line, const struct log_pair *pair)
 {
-    append_texts(line, settings.json ? ",\"" : " ", pair->key, settings.json ? "\":" : "=", NULL);
+    append_texts(line, settings.json ? ",\"" : " ", pair->key, settings.json ? "\":" : "=");
     if (pair->text) {
         append_value(line, pair->text, settings.json || !is_plain(pair->text));
     } else {
@@ -129,12 +126,12 @@ append_head(GString *line, enum log_level level, const char *sentence)
     if (settings.json) {
         append_texts(line, "{\"time\":\"", time, "\",\"level\":\"", level_names[level],
                      "\",\"program\":\"", settings.program, "\",\"request\":\"", log_request_id(),
-                     "\",\"message\":\"", NULL);
+                     "\",\"message\":\"");
         append_escaped(line, sentence);
         g_string_append_c(line, '"');
     } else {
         append_texts(line, time, " ", aligned_names[level], " ", settings.program, " [",
-                     log_request_id(), "] ", sentence, NULL);
+                     log_request_id(), "] ", sentence);
     }
 }
 

@@ -30,10 +30,7 @@ give_way(void)
 static void
 run(gpointer stage, gpointer context)
 {
-    // Writing is mostly waiting, and all wait for it in turn.
-    if (!pipeline_stage_writes(stage)) {
-        give_way();
-    }
+    give_way();
     pipeline_run_stage(stage);
 }
 

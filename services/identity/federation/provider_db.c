@@ -8,7 +8,7 @@ provider_db_make_domain(struct db *db, const char *domain_id, const char *provid
 {
     return db_run(db,
                   "INSERT INTO tenancy (id, is_domain, name, description) VALUES ($1, true, $1, "
-                  "'Auto generated federated domain for Identity Provider: ' || $2)",
+                  "'Made for the identity provider ' || $2)",
                   DB_ARGS(db_s(domain_id), db_s(provider_id)), NULL, err);
 }
 

@@ -185,7 +185,7 @@ def spied(tmp_path, monkeypatch):
     folder.mkdir()
     log = tmp_path / "qemu-img.log"
     real = shutil.which("qemu-img")
-    folder.joinpath("qemu-img").write_text(f'#!/bin/sh\necho "$(ulimit -v) $(ulimit -t) $(ulimit -f) $(ulimit -c)|$*" >> {log}\nexec {real} "$@"\n')
+    folder.joinpath("qemu-img").write_text(f'#!/bin/sh\necho "$(ulimit -v) $(ulimit -t) $(ulimit -f) $(ulimit -c) $(ulimit -s) $MALLOC_ARENA_MAX|$*" >> {log}\nexec {real} "$@"\n')
     folder.joinpath("qemu-img").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return lambda: [line.partition("|")[::2] for line in log.read_text().splitlines()]
@@ -198,8 +198,9 @@ def test_qemu_img_runs_with_an_explicit_format_and_limits(spied, agent, schedule
     calls = [call for call in spied() if str(agent.home) in call[1]]
     assert len(calls) == 2
     for limits, arguments in calls:
-        address_space, seconds, blocks, core = limits.split()
+        address_space, seconds, blocks, core, stack, heaps = limits.split()
         assert (int(address_space), int(core)) == (1 << 20, 0) and int(seconds) <= 60 and int(blocks) > 0
+        assert (int(stack), heaps) == (2048, "1"), "its threads would use up the address space by chance"
         assert " -f qcow2 " in arguments
     assert " -F qcow2 " in calls[1][1]
 

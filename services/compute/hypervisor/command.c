@@ -13,6 +13,7 @@
 
 #define DEFAULT_TIMEOUT_S 30
 #define MAX_OUTPUT (1024 * 1024)
+#define LIMITED_STACK_BYTES (2 << 20)
 
 // What the child does between fork and exec: system calls only.
 struct child_setup {
@@ -42,6 +43,7 @@ child_prepare(gpointer data)
     }
     if (setup->memory_limit_mib) {
         limit(RLIMIT_AS, (rlim_t)setup->memory_limit_mib << 20);
+        limit(RLIMIT_STACK, LIMITED_STACK_BYTES);
         limit(RLIMIT_CORE, 0);
     }
     if (setup->max_file_bytes) {
@@ -67,6 +69,17 @@ setup_init(const struct command *command, struct child_setup *ret_setup, struct 
     }
     *ret_setup = (struct child_setup){fd, 0, command->memory_limit_mib, command->max_file_bytes};
     return RC_OK;
+}
+
+// Address space is limited, and each thread of qemu-img may reserve 128 MiB of it for its heap and
+// 8 for its stack without using them: with many threads at work a good image failed by chance. So
+// they share one heap, and stacks are LIMITED_STACK_BYTES. The caller frees.
+static char **
+environment_make(const struct command *command)
+{
+    char **environment = g_get_environ();
+    return command->memory_limit_mib ? g_environ_setenv(environment, "MALLOC_ARENA_MAX", "1", TRUE)
+                                     : environment;
 }
 
 static void
@@ -111,8 +124,9 @@ command_run(const struct command *command, char **ret_output, struct err *err)
     g_autofree char *output = NULL, *errors = NULL;
     g_autoptr(GError) error = NULL;
     int status = 0;
-    bool ran = g_spawn_sync(NULL, (char **)command->argv, NULL, G_SPAWN_SEARCH_PATH, child_prepare,
-                            &setup, &output, &errors, &status, &error);
+    g_auto(GStrv) environment = environment_make(command);
+    bool ran = g_spawn_sync(NULL, (char **)command->argv, environment, G_SPAWN_SEARCH_PATH,
+                            child_prepare, &setup, &output, &errors, &status, &error);
     setup_done(&setup);
     if (!ran) {
         return fault(err, RC_INTERNAL, "cannot run '%s': %s", command->argv[0], error->message);
@@ -136,8 +150,9 @@ command_start(const struct command *command, pid_t *ret_pid, int *ret_lifeline, 
         return rc;
     }
     g_autoptr(GError) error = NULL;
+    g_auto(GStrv) environment = environment_make(command);
     bool ran = g_spawn_async_with_pipes(
-        NULL, (char **)command->argv, NULL,
+        NULL, (char **)command->argv, environment,
         G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CLOEXEC_PIPES, child_prepare,
         &setup, ret_pid, ret_lifeline, NULL, NULL, &error);
     setup_done(&setup);

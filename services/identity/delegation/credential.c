@@ -14,7 +14,8 @@ text_of(const struct resource_op *op, const char *column)
     return json_string_value(value ? value : json_object_get(op->old, column));
 }
 
-// As in Keystone, a new EC2 key's id is the digest of its access key; the sealed text is bound to it.
+// As in Keystone, a new EC2 key's id is the digest of its access key; the sealed text is bound to
+// it.
 static void
 choose_id(struct resource_op *op)
 {

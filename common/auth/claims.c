@@ -186,9 +186,12 @@ is_set(const char *text)
     return text && text[0];
 }
 
-static void
-write_federation(GString *text, const struct auth_context *auth)
+void
+auth_write_federation(GString *text, const struct auth_context *auth)
 {
+    if (!is_set(auth->provider_id)) {
+        return;
+    }
     json_write_name(text, "fed");
     json_write_open(text, '[');
     json_write_string(text, auth->provider_id);
@@ -228,9 +231,7 @@ write_delegation(GString *text, const struct auth_context *auth)
     if (auth->n_access_rules) {
         write_rules(text, auth);
     }
-    if (is_set(auth->provider_id)) {
-        write_federation(text, auth);
-    }
+    auth_write_federation(text, auth);
 }
 
 static void

@@ -34,6 +34,8 @@ enum rc jws_verify(const struct key_ring *ring, const char *token, json_t **ret_
 char *claims_text(const struct auth_context *context);
 // Member "methods": its list.
 void auth_write_methods(GString *text, const struct auth_context *context);
+// Member "fed", of a context that has a provider; nothing of others.
+void auth_write_federation(GString *text, const struct auth_context *context);
 enum rc context_from_claims(json_t *claims, struct auth_context **ret_context,
                             struct err *err) CHECKED;
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing in by an OpenID provider: keystoneauth's own plugins, a real issuer on loopback, and hostile tokens."""
 
+import datetime
 import hashlib
 import hmac
 import re
@@ -365,6 +366,18 @@ def test_memberships_stay_as_long_as_the_provider_says(stack, admin, place):
         token = subject(sign_in(stack, other, issuer2.sign({"sub": "ida", "groups": ["builders"]})))
         user = show(stack, token)["user"]["id"]
         assert [g.id for g in admin.groups.list(user=user)] == [place.group.id]
+        plain = admin.groups.create(name="plain", domain=place.domain)
+        admin.users.add_to_group(user, plain)
+        listed = stack.call("GET", "identity", f"/v3/users/{user}/groups?sort_key=name", token=stack.admin_token())["groups"]
+        ends_at = datetime.datetime.fromisoformat(listed[0]["membership_expires_at"] + "+00:00").timestamp()
+        assert [g["name"] for g in listed] == ["builders", "plain"] and 240 < ends_at - time.time() < 301 and listed[1]["membership_expires_at"] is None
+        assert stack.call("GET", "identity", f"/v3/users/{user}/groups?name=plain", token=token)["groups"] == [listed[1]]
+        assert "membership_expires_at" not in stack.call("GET", "identity", "/v3/groups/" + plain.id, token=stack.admin_token())["group"]
+        admin.users.add_to_group(user, place.group)  # for good
+        assert stack.call("GET", "identity", f"/v3/users/{user}/groups", token=token)["groups"][0]["membership_expires_at"] is None
+        stack.sql("identity", f"UPDATE group_member SET provider_id = '{other.provider}' WHERE user_id = '{user}' AND group_id = '{place.group.id}'")
+        admin.groups.delete(plain)
+        token = subject(sign_in(stack, other, issuer2.sign({"sub": "ida", "groups": ["builders"]})))
         scoped = subject(rescope(stack, token, place.project.id))
         made = stack.request("POST", "identity", f"/v3/users/{user}/application_credentials", {"application_credential": {"name": "robot"}}, token=scoped)
         assert made[0] == 201

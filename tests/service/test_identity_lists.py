@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists as Keystone gives them: every comparison, pages and truncation; and what belongs to a user's credentials."""
 
+import hashlib
 import json
 import uuid
 from urllib.parse import quote, urlsplit
@@ -285,3 +286,30 @@ def test_a_users_disabled_projects_are_shown_and_found(stack, crowd):
         return {project["id"] for project in stack.call("GET", "identity", paths["projects"] + query, token=stack.admin_token())["projects"]}
     assert len(ask()) == 5 and ask("?enabled=0") == {project} and project not in ask("?enabled")
     stack.call("PATCH", "identity", f"/v3/projects/{project}", {"project": {"enabled": True}}, stack.admin_token())
+
+
+def test_an_ec2_key_has_the_digest_of_its_access_key_as_id(stack):
+    person, other, access = stack.person(), stack.person(), uuid.uuid4().hex
+    path = f"/v3/users/{person.user_id}/credentials/OS-EC2"
+    made = stack.call("POST", "identity", path, {"tenant_id": person.project_id}, person.token)["credential"]
+
+    def show(access, token=person.token):
+        return stack.request("GET", "identity", "/v3/credentials/" + hashlib.sha256(access.encode()).hexdigest(), token=token)
+    status, _, shown = show(made["access"])
+    assert status == 200 and json.loads(shown["credential"]["blob"])["secret"] == made["secret"]
+    assert (shown["credential"]["type"], shown["credential"]["project_id"]) == ("ec2", person.project_id)
+    assert shown["credential"]["links"]["self"].endswith("/v3/credentials/" + shown["credential"]["id"])
+    assert show(made["access"], other.token)[0] in (403, 404)
+    blob = json.dumps({"access": access, "secret": "s"})
+    body = {"credential": {"type": "ec2", "user_id": person.user_id, "project_id": person.project_id, "blob": blob}}
+    given = stack.call("POST", "identity", "/v3/credentials", body, person.token)["credential"]
+    assert given["id"] == hashlib.sha256(access.encode()).hexdigest() and show(access)[2] == {"credential": given}
+    body["credential"].update(user_id=other.user_id, project_id=other.project_id)
+    assert stack.request("POST", "identity", "/v3/credentials", body, token=other.token)[0] == 409
+    changed = {"credential": {"blob": json.dumps({"access": access, "secret": "t"})}}
+    assert stack.request("PATCH", "identity", "/v3/credentials/" + given["id"], changed, token=person.token)[0] == 200
+    assert stack.call("GET", "identity", f"{path}/{access}", token=person.token)["credential"]["secret"] == "t"
+    assert stack.request("DELETE", "identity", "/v3/credentials/" + given["id"], token=person.token)[0] == 204 and show(access)[0] == 403
+    assert stack.request("DELETE", "identity", f"{path}/{made['access']}", token=person.token)[0] == 204 and show(made["access"])[0] == 403
+    body["credential"].update(type="cert")
+    assert len(stack.call("POST", "identity", "/v3/credentials", body, other.token)["credential"]["id"]) == 32

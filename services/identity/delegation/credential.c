@@ -14,6 +14,23 @@ text_of(const struct resource_op *op, const char *column)
     return json_string_value(value ? value : json_object_get(op->old, column));
 }
 
+// As in Keystone, a new EC2 key's id is the digest of its access key; the sealed text is bound to
+// it.
+static void
+choose_id(struct resource_op *op)
+{
+    json_auto_t *blob = NULL;
+    const char *type = text_of(op, "type"), *text = text_of(op, "blob");
+    if (!g_strcmp0(type, "ec2") && text) {
+        blob = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    }
+    const char *access = json_string_value(json_object_get(blob, "access"));
+    if (access) {
+        g_autofree char *digest = sha256_hex(access, strlen(access));
+        g_strlcpy(op->id, digest, sizeof op->id);
+    }
+}
+
 // The blob is {"access", "secret"}; the row is found by the digest of the access key.
 static enum rc
 check_ec2(struct resource_op *op, const char *blob_text, struct err *err)
@@ -134,6 +151,7 @@ before_create(struct resource_op *op, struct err *err)
             err, RC_FORBIDDEN,
             "You are not authorized to perform the requested action: identity:create_credential.");
     }
+    choose_id(op);
     return check(op, err);
 }
 

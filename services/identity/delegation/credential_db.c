@@ -4,12 +4,12 @@
 enum rc
 credential_db_add_ec2(struct db *db, const struct ec2_row *row, struct err *err)
 {
-    return db_run(db,
-                  "INSERT INTO credential (id, digest, user_id, project_id, type, sealed)"
-                  " VALUES ($1, $2, $3, $4, 'ec2', $5)",
-                  DB_ARGS(db_s(row->id), db_s(row->digest), db_s(row->user_id),
-                          db_s(row->project_id), db_s(row->sealed)),
-                  NULL, err);
+    return db_run(
+        db,
+        "INSERT INTO credential (id, digest, user_id, project_id, type, sealed)"
+        " VALUES ($1, $1, $2, $3, 'ec2', $4)",
+        DB_ARGS(db_s(row->digest), db_s(row->user_id), db_s(row->project_id), db_s(row->sealed)),
+        NULL, err);
 }
 
 #define COLUMNS \

@@ -4,7 +4,7 @@
 #include "services/identity/identity.h"
 
 struct ec2_row {
-    const char *id, *digest, *user_id, *project_id, *sealed;
+    const char *digest, *user_id, *project_id, *sealed; // digest: of the access key; the id too
 };
 enum rc credential_db_add_ec2(struct db *db, const struct ec2_row *row, struct err *err) CHECKED;
 // One row: id, digest, user_id, project_id, sealed, blob (sealed NULL: the text itself). user_id

@@ -80,11 +80,11 @@ add_key(const struct request *request, struct db *db, const char *project_id, co
     char secret[HEX_ID_SIZE];
     hex_id_new(secret);
     g_autofree char *digest = sha256_hex(access, strlen(access)), *sealed = NULL,
-                    *id = g_strndup(digest, HEX_ID_SIZE - 1),
                     *blob =
                         g_strdup_printf("{\"access\":\"%s\",\"secret\":\"%s\"}", access, secret);
-    enum rc rc = secret_seal(identity_of(request)->secrets, "credential", id, blob, &sealed, err);
-    const struct ec2_row row = {id, digest, request_param(request, "id"), project_id, sealed};
+    enum rc rc =
+        secret_seal(identity_of(request)->secrets, "credential", digest, blob, &sealed, err);
+    const struct ec2_row row = {digest, request_param(request, "id"), project_id, sealed};
     return rc ? rc : credential_db_add_ec2(db, &row, err);
 }
 

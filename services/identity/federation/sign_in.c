@@ -77,6 +77,34 @@ federated_free(struct federated *federated)
     }
 }
 
+static void
+take_groups(struct federated *federated, json_t *ids)
+{
+    size_t n = json_array_size(ids);
+    federated->group_ids = g_new0(char *, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        federated->group_ids[i] = g_strdup(json_string_value(json_array_get(ids, i)));
+    }
+}
+
+struct federated *
+federated_from_claim(json_t *claim)
+{
+    const char *provider_id = json_string_value(json_array_get(claim, 0)),
+               *protocol_id = json_string_value(json_array_get(claim, 1));
+    json_t *groups = json_array_get(claim, 2);
+    if (!provider_id || !protocol_id) {
+        return NULL;
+    }
+    struct federated *federated = g_new0(struct federated, 1);
+    federated->provider_id = g_strdup(provider_id);
+    federated->protocol_id = g_strdup(protocol_id);
+    if (json_is_array(groups)) {
+        take_groups(federated, groups);
+    }
+    return federated;
+}
+
 // ---- the assertion
 
 static bool
@@ -243,16 +271,6 @@ derive_id(const struct shadow *shadow)
     return sha256_hex(all, strlen(all));
 }
 
-static void
-take_groups(struct federated *federated, json_t *ids)
-{
-    size_t n = json_array_size(ids);
-    federated->group_ids = g_new0(char *, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        federated->group_ids[i] = g_strdup(json_string_value(json_array_get(ids, i)));
-    }
-}
-
 static enum rc
 find_shadow(struct db *db, struct arrival *arrival, struct person *person, struct err *err)
 {
@@ -287,7 +305,8 @@ find_ephemeral(const struct identity *identity, struct db *db, const db_result *
                    .groups = json_object_get(mapped, "groups"),
                    .projects = json_object_get(mapped, "projects"),
                    .ttl_min = db_int(row, 0, "ttl"),
-                   .token_s = identity->token_life_us / 1000000 + 60}};
+                   .token_s =
+                       (identity->token_life_us + identity->receipt_life_us) / 1000000 + 60}};
     bool fits = arrival.shadow.unique_id && g_utf8_strlen(arrival.shadow.name, -1) <= 255;
     enum rc rc =
         fits ? find_shadow(db, &arrival, person, err)

@@ -11,6 +11,8 @@ struct federated {
     char **group_ids; // NULL-terminated; NULL: the user is one of our own
 };
 void federated_free(struct federated *federated); // NULL is fine
+// Claim "fed" of a token or receipt; NULL: there is none. The caller frees.
+struct federated *federated_from_claim(json_t *claim);
 
 struct federation; // the settings, and providers' keys
 struct federation *federation_new(const struct conf *conf);

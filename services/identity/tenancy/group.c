@@ -23,13 +23,14 @@ before_delete(struct resource_op *op, struct err *err)
     return rc;
 }
 
-static const struct attribute attributes[] = {
-    {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 64},
-    {"domain_id", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_NULLABLE, .max = 64},
-    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535,
-     .default_json = "\"\""},
-    {0},
-};
+// clang-format off
+#define ATTRIBUTES \
+    {"name", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_REQUIRED, .min = 1, .max = 64}, \
+    {"domain_id", ATTR_TEXT, ATTR_RW | ATTR_FS | ATTR_NULLABLE, .max = 64}, \
+    {"description", ATTR_TEXT, ATTR_RW | ATTR_BLANK | ATTR_NULLABLE, .max = 65535, \
+     .default_json = "\"\""}
+// clang-format on
+static const struct attribute attributes[] = {ATTRIBUTES, {0}};
 static const struct resource group = {
     .singular = "group",
     .plural = "groups",
@@ -50,6 +51,24 @@ static const struct resource group = {
     .before_delete = before_delete,
 };
 
+// A user's groups say how long the user is in them.
+static const struct attribute attributes_of_user[] = {
+    ATTRIBUTES,
+    {"membership_expires_at", ATTR_TEXT, 0,
+     .select = "to_char(r.member_until AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"},
+    {0},
+};
+static const struct resource group_of_user = {
+    .singular = "group",
+    .plural = "groups",
+    .path = "/v3/groups",
+    .table = "group_of_user",
+    .style = KEYSTONE_STYLE,
+    .list_scope = "$3::text = '' OR r.domain_id = $3",
+    .default_sort = "name",
+    .attributes = attributes_of_user,
+};
+
 static enum rc
 allow(const struct request *request, struct err *err)
 {
@@ -65,13 +84,12 @@ list_of_user(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     const char *id = request_param(request, "id");
-    const struct resource_whole whole = {
-        "r.id IN (SELECT group_id FROM group_member WHERE user_id = %s)", id};
+    const struct resource_whole whole = {"r.member_id = %s", id};
     enum rc rc = target_allow(request, "identity:list_groups_for_user",
                               &(struct target){.user_id = id}, err);
     rc = rc ? rc : request_db(request, &db, err);
     rc = rc ? rc : member_db_exists(db, "user", id, err);
-    return rc ? rc : resource_list_within(request, &group, &whole, reply, err);
+    return rc ? rc : resource_list_within(request, &group_of_user, &whole, reply, err);
 }
 
 static enum rc
@@ -121,7 +139,7 @@ const struct route group_routes[] = {
      .path = "/v3/users/{id}/groups",
      .handle = list_of_user,
      .status = 200,
-     .data = &group,
+     .data = &group_of_user,
      .describe = resource_describe,
      .summary = "list a user's groups"},
     {.method = "GET",

@@ -30,8 +30,7 @@ person_done(struct person *person)
     db_result_free(person->trust);
     db_result_free(person->oauth1);
     federated_free(person->federated);
-    g_free(person->receipt_methods);
-    g_free(person->receipt_user_id);
+    receipt_free(person->receipt);
 }
 
 bool
@@ -152,6 +151,20 @@ auth_check_account(const struct identity *identity, const db_result *row, struct
                : auth_denied(err);
 }
 
+// What a provider said before counts, unless one says something now.
+static enum rc
+join_receipt(struct person *person, struct err *err)
+{
+    struct receipt *receipt = person->receipt;
+    if (strcmp(receipt->user_id, db_text(person->row, 0, "id"))) {
+        return auth_denied(err);
+    }
+    if (!person->federated && !(person->by_token && person->by_token->provider_id[0])) {
+        person->federated = g_steal_pointer(&receipt->federated);
+    }
+    return RC_OK;
+}
+
 static enum rc
 find_person(const struct request *request, struct db *db, const struct login *login,
             struct person *person, struct err *err)
@@ -173,9 +186,8 @@ find_person(const struct request *request, struct db *db, const struct login *lo
         rc = rc == RC_NOT_FOUND ? auth_denied(err) : rc;
     }
     rc = rc ? rc : auth_check_account(identity, person->row, err);
-    if (rc == RC_OK && login->receipt &&
-        strcmp(person->receipt_user_id, db_text(person->row, 0, "id"))) {
-        rc = auth_denied(err);
+    if (rc == RC_OK && person->receipt) {
+        rc = join_receipt(person, err);
     }
     if (rc == RC_OK && login->has_password && db_bool(person->row, 0, "is_password_expired")) {
         rc = fault_typed(err, RC_UNAUTHORIZED, "expired",
@@ -234,7 +246,7 @@ auth_methods(const struct login *login, const struct person *person)
     for (size_t i = 0; i < N_ELEMENTS(used); i++) {
         add_methods(methods, used[i].was_used ? used[i].name : NULL);
     }
-    add_methods(methods, person->receipt_methods);
+    add_methods(methods, person->receipt ? person->receipt->methods : NULL);
     if (person->by_token) {
         add_methods(methods, person->by_token->methods);
         add_methods(methods, "token");
@@ -264,6 +276,10 @@ fill_person(const struct identity *identity, const struct person *person,
     int64_t ends_us = delegation ? db_int(delegation, 0, "expires_us") : 0;
     if (ends_us) {
         token->expires_at_us = MIN(token->expires_at_us, ends_us);
+    }
+    if (person->receipt && person->receipt->token_id) {
+        token->expires_at_us = MIN(token->expires_at_us, person->receipt->token_ends_us);
+        token->audit_parent_id = person->receipt->chain_id;
     }
     if (person->by_token) {
         auth_descend(person->by_token, token);

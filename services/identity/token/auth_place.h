@@ -3,14 +3,21 @@
 #pragma once
 #include "services/identity/token/auth.h"
 
+// What was proven before.
+struct receipt {
+    char *methods, *user_id;
+    struct federated *federated; // by what an identity provider said, or NULL
+    char *token_id, *chain_id;   // by a token: its audit id and the first one's, or NULL
+    int64_t token_ends_us;
+};
 struct person {
     db_result *row;
-    struct auth_context *by_token;           // NULL: by password alone
-    db_result *appcred;                      // by application credential
-    db_result *trust;                        // with scope OS-TRUST:trust
-    db_result *oauth1;                       // by OAuth 1.0a access token
-    struct federated *federated;             // by what an identity provider says
-    char *receipt_methods, *receipt_user_id; // proven before, by receipt
+    struct auth_context *by_token; // NULL: by password alone
+    db_result *appcred;            // by application credential
+    db_result *trust;              // with scope OS-TRUST:trust
+    db_result *oauth1;             // by OAuth 1.0a access token
+    struct federated *federated;   // by what an identity provider says
+    struct receipt *receipt;       // with what was proven before
     int64_t asked_at_us;
 };
 

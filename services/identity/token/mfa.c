@@ -2,6 +2,7 @@
 #include "services/identity/token/mfa.h"
 #include "common/base/util.h"
 #include "common/json/write.h"
+#include "services/identity/federation/sign_in.h"
 #include <string.h>
 
 #define RULES_MAX 16
@@ -74,8 +75,9 @@ mfa_is_enough(json_t *options, const char *methods)
     return found;
 }
 
-// ---- receipts: claims "rcpt" (methods), sub, udom, iat_us, exp_us. Without aud_id they are no
-// token.
+// ---- receipts: claims "rcpt" (methods), sub, udom, iat_us, exp_us; of a federated sign-in fed, as
+// tokens; by a token tok_id and aud_parent (audit ids) and tok_exp_us, which the next token has to
+// keep to. Without aud_id they are no token.
 
 static json_t *
 body_of(const struct session *session, json_t *options, int64_t ends_us)
@@ -96,6 +98,20 @@ body_of(const struct session *session, json_t *options, int64_t ends_us)
                      json_object_get(options, RULES));
 }
 
+// The token that was used now, else the one that a receipt was got with.
+static void
+write_token(GString *claims, const struct session *session)
+{
+    const struct auth_context *by_token = session->person.by_token;
+    const struct receipt *receipt = session->person.receipt;
+    const char *id = by_token ? by_token->audit_id : receipt ? receipt->token_id : NULL;
+    if (id) {
+        json_write_member(claims, "tok_id", id);
+        json_write_member(claims, "aud_parent", session->token.audit_parent_id);
+        json_write_member_int(claims, "tok_exp_us", session->token.expires_at_us);
+    }
+}
+
 enum rc
 receipt_issue(const struct identity *identity, struct session *session, json_t *options,
               struct err *err)
@@ -109,6 +125,8 @@ receipt_issue(const struct identity *identity, struct session *session, json_t *
     json_write_member(claims, "udom", token->user_domain_id);
     json_write_member_int(claims, "iat_us", token->issued_at_us);
     json_write_member_int(claims, "exp_us", ends_us);
+    auth_write_federation(claims, token);
+    write_token(claims, session);
     json_write_close(claims, '}');
     enum rc rc = jws_sign(identity->keys, claims->str, &session->receipt, err);
     if (rc == RC_OK) {
@@ -120,13 +138,17 @@ receipt_issue(const struct identity *identity, struct session *session, json_t *
 static bool
 is_revoked(const struct identity *identity, json_t *claims)
 {
+    json_t *federation = json_object_get(claims, "fed");
+    const char *token_id = json_string_value(json_object_get(claims, "tok_id"));
     const struct auth_context context = {
+        .provider_id = json_string_value(json_array_get(federation, 0)),
+        .protocol_id = json_string_value(json_array_get(federation, 1)),
         .user_id = json_string_value(json_object_get(claims, "sub")),
         .user_domain_id = json_string_value(json_object_get(claims, "udom")),
         .project_id = "",
         .project_domain_id = "",
         .domain_id = "",
-        .audit_id = "",
+        .audit_id = token_id ? token_id : "",
         .issued_at_us = json_integer_value(json_object_get(claims, "iat_us")),
     };
     return authenticator_is_revoked(identity->auth, &context);
@@ -149,7 +171,27 @@ receipt_read(const struct identity *identity, const char *text, struct person *p
                    ? rc
                    : fault_typed(err, RC_UNAUTHORIZED, "receipt", "Could not find auth receipt.");
     }
-    person->receipt_methods = g_strdup(methods);
-    person->receipt_user_id = g_strdup(user_id);
+    person->receipt = g_new(struct receipt, 1);
+    *person->receipt = (struct receipt){
+        .methods = g_strdup(methods),
+        .user_id = g_strdup(user_id),
+        .federated = federated_from_claim(json_object_get(claims, "fed")),
+        .token_id = g_strdup(json_string_value(json_object_get(claims, "tok_id"))),
+        .chain_id = g_strdup(json_string_value(json_object_get(claims, "aud_parent"))),
+        .token_ends_us = json_integer_value(json_object_get(claims, "tok_exp_us")),
+    };
     return RC_OK;
+}
+
+void
+receipt_free(struct receipt *receipt)
+{
+    if (receipt) {
+        g_free(receipt->methods);
+        g_free(receipt->user_id);
+        federated_free(receipt->federated);
+        g_free(receipt->token_id);
+        g_free(receipt->chain_id);
+        g_free(receipt);
+    }
 }

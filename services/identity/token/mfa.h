@@ -12,7 +12,8 @@ bool mfa_is_enough(json_t *options, const char *methods);
 // Sets session->receipt and session->receipt_body.
 enum rc receipt_issue(const struct identity *identity, struct session *session, json_t *options,
                       struct err *err) CHECKED;
-// Sets person->receipt_methods and person->receipt_user_id. RC_UNAUTHORIZED: not ours, too old, or
-// revoked since (by a new password, for one).
+void receipt_free(struct receipt *receipt); // NULL is fine
+// Sets person->receipt. RC_UNAUTHORIZED: not ours, too old, or revoked since (by a new password, or
+// with the token or the provider's protocol that was part of it).
 enum rc receipt_read(const struct identity *identity, const char *text, struct person *person,
                      struct err *err) CHECKED;

@@ -6,7 +6,7 @@
 set -eu
 
 build="gcc make pkg-config libc6-dev libglib2.0-dev libjansson-dev libmicrohttpd-dev libpq-dev libjwt-dev librabbitmq-dev
- libcurl4-openssl-dev libssl-dev libcrypt-dev libvirt-dev zlib1g-dev libzstd-dev"
+ libcurl4-openssl-dev libssl-dev libgmp-dev libcrypt-dev libvirt-dev zlib1g-dev libzstd-dev"
 run="postgresql postgresql-client rabbitmq-server ovn-central ovn-host openvswitch-switch libvirt-daemon-system libvirt-clients
  qemu-system-x86 qemu-utils genisoimage ethtool iproute2 util-linux procps kmod openssh-client curl ca-certificates"
 guest="busybox mtools fdisk syslinux syslinux-common cpio dosfstools e2fsprogs binutils dpkg-dev"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compiler, flags by variant (BUILD=debug|release|asan|tsan|analyze), and the rule that a changed flag rebuilds all.
 CC := gcc
-PKGS := glib-2.0 jansson libmicrohttpd libpq libjwt librabbitmq libcurl libcrypto zlib libzstd
+PKGS := glib-2.0 jansson libmicrohttpd libpq libjwt librabbitmq libcurl libcrypto gmp zlib libzstd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 VIRT_LIBS := -lvirt

@@ -3,6 +3,7 @@
 // token, which costs more than the signature. The algorithm is never taken from the token: another
 // one is refused.
 #include "common/auth/jws.h"
+#include "common/auth/es256.h"
 #include "common/auth/key_ring.h"
 #include "common/base/util.h"
 #include "common/json/read.h"
@@ -11,21 +12,9 @@
 #include <string.h>
 
 #define TOKEN_MAX 16384 // characters; longer ones are refused unread
-#define SIGNATURE_SIZE 64
-
-// DER signature → r‖s of 32 bytes each (RFC 7518 §3.4).
-static bool
-raw_from_der(const unsigned char *der, size_t size, unsigned char ret_raw[SIGNATURE_SIZE])
-{
-    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &der, (long)size);
-    bool ok = signature && BN_bn2binpad(ECDSA_SIG_get0_r(signature), ret_raw, 32) == 32 &&
-              BN_bn2binpad(ECDSA_SIG_get0_s(signature), ret_raw + 32, 32) == 32;
-    ECDSA_SIG_free(signature);
-    return ok;
-}
 
 static int
-der_from_raw(const unsigned char raw[SIGNATURE_SIZE], unsigned char **ret_der)
+der_from_raw(const unsigned char raw[ES256_SIGNATURE], unsigned char **ret_der)
 {
     ECDSA_SIG *signature = ECDSA_SIG_new();
     ECDSA_SIG_set0(signature, BN_bin2bn(raw, 32, NULL), BN_bin2bn(raw + 32, 32, NULL));
@@ -37,7 +26,7 @@ der_from_raw(const unsigned char raw[SIGNATURE_SIZE], unsigned char **ret_der)
 // What OpenSSL would look up again for every signature, kept by each thread that signs.
 struct signer {
     EVP_PKEY *pkey; // referenced, so that no other key can have its address
-    EVP_PKEY_CTX *context;
+    struct es256 *es256;
     EVP_MD *sha256;
     EVP_MD_CTX *digest;
     char *header; // of its tokens, encoded
@@ -47,7 +36,7 @@ static void
 signer_free(gpointer data)
 {
     struct signer *signer = data;
-    EVP_PKEY_CTX_free(signer->context);
+    es256_free(signer->es256);
     EVP_PKEY_free(signer->pkey);
     EVP_MD_free(signer->sha256);
     EVP_MD_CTX_free(signer->digest);
@@ -78,9 +67,8 @@ signer_of_thread(EVP_PKEY *pkey, const char *kid)
     signer->header = header_part(kid);
     signer->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     signer->digest = EVP_MD_CTX_new();
-    signer->context = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-    if (!signer->sha256 || !signer->context || EVP_PKEY_sign_init(signer->context) != 1 ||
-        EVP_PKEY_CTX_set_signature_md(signer->context, signer->sha256) != 1) {
+    signer->es256 = es256_new(pkey);
+    if (!signer->sha256 || !signer->digest || !signer->es256) {
         signer_free(signer);
         return NULL;
     }
@@ -89,16 +77,13 @@ signer_of_thread(EVP_PKEY *pkey, const char *kid)
 }
 
 static bool
-sign_text(const struct signer *signer, const GString *text, unsigned char ret_raw[SIGNATURE_SIZE])
+sign_text(const struct signer *signer, const GString *text, unsigned char ret_raw[ES256_SIGNATURE])
 {
-    unsigned char der[128], digest[EVP_MAX_MD_SIZE];
-    size_t size = sizeof der;
-    unsigned digest_size = 0;
-    return EVP_DigestInit_ex2(signer->digest, signer->sha256, NULL) &&
-           EVP_DigestUpdate(signer->digest, text->str, text->len) &&
-           EVP_DigestFinal_ex(signer->digest, digest, &digest_size) &&
-           EVP_PKEY_sign(signer->context, der, &size, digest, digest_size) == 1 &&
-           raw_from_der(der, size, ret_raw);
+    unsigned char digest[ES256_DIGEST];
+    return EVP_DigestInit_ex2(signer->digest, signer->sha256, NULL) == 1 &&
+           EVP_DigestUpdate(signer->digest, text->str, text->len) == 1 &&
+           EVP_DigestFinal_ex(signer->digest, digest, NULL) == 1 &&
+           es256_sign(signer->es256, digest, ret_raw);
 }
 
 enum rc
@@ -112,7 +97,7 @@ jws_sign(const struct key_ring *ring, const char *claims, char **ret_token, stru
     const struct signer *signer = signer_of_thread(pkey, kid);
     EVP_PKEY_free(pkey);
     g_autoptr(GString) token = g_string_sized_new(256 + strlen(claims) * 4 / 3);
-    unsigned char raw[SIGNATURE_SIZE];
+    unsigned char raw[ES256_SIGNATURE];
     g_string_append(token, signer ? signer->header : "");
     g_string_append_c(token, '.');
     base64url_append(token, claims, strlen(claims));
@@ -142,7 +127,7 @@ signature_is_good(EVP_PKEY *pkey, const char *text, size_t len, const char *sign
 {
     size_t size = 0;
     g_autofree unsigned char *raw = base64url_decode(signature, &size);
-    if (!raw || size != SIGNATURE_SIZE) {
+    if (!raw || size != ES256_SIGNATURE) {
         return false;
     }
     unsigned char *der = NULL;

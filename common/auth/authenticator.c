@@ -149,6 +149,31 @@ verify_slowly(struct authenticator *auth, const struct context_key *key,
     return rc;
 }
 
+static bool
+is_too_late(const struct auth_context *context, int64_t window_us)
+{
+    int64_t now = now_us();
+    return now >= context->expires_at_us + window_us ||
+           now >= context->issued_at_us + TOKEN_LIFE_MAX_S * INT64_C(1000000);
+}
+
+enum rc
+authenticator_verify_late(struct authenticator *auth, const char *token, int64_t window_us,
+                          struct auth_context **ret_context, struct err *err)
+{
+    struct auth_context *context = NULL;
+    enum rc rc = verify_signature(auth, token, &context, err);
+    if (rc) {
+        return rc;
+    }
+    if (is_too_late(context, window_us) || revocation_set_matches(auth->revocations, context)) {
+        auth_context_unref(context);
+        return fault(err, RC_UNAUTHORIZED, "token has expired long ago, or was revoked");
+    }
+    *ret_context = context;
+    return RC_OK;
+}
+
 enum rc
 authenticator_verify(struct authenticator *auth, const char *token,
                      struct auth_context **ret_context, struct err *err)

@@ -50,5 +50,9 @@ struct revocation {
 // its tables.
 struct authenticator *authenticator_new_local(struct key_ring *ring);
 void authenticator_add_revocation(struct authenticator *auth, const struct revocation *revocation);
+// As authenticator_verify, also of a token that expired up to window_us ago, when it was issued
+// less than TOKEN_LIFE_MAX_S ago: so long revocations are known. Not cached.
+enum rc authenticator_verify_late(struct authenticator *auth, const char *token, int64_t window_us,
+                                  struct auth_context **ret_context, struct err *err) CHECKED;
 // True when a token with this context (ids not NULL) would have been revoked since it was issued.
 bool authenticator_is_revoked(struct authenticator *auth, const struct auth_context *context);

@@ -80,6 +80,7 @@ static void
 read_settings(struct identity *identity, const struct conf *conf)
 {
     identity->token_life_us = conf_int(conf, "token", "life") * 1000000;
+    identity->expired_window_us = conf_int(conf, "token", "allow_expired_window") * 1000000;
     identity->receipt_life_us = conf_int(conf, "receipt", "life") * 1000000;
     identity->totp_windows = conf_int(conf, "totp", "previous_windows");
     identity->max_tree_depth = conf_int(conf, "resource", "max_project_tree_depth");

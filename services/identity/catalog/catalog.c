@@ -168,7 +168,9 @@ catalog_create(struct request *request, struct reply *reply, struct err *err)
 static enum rc
 catalog_update(struct request *request, struct reply *reply, struct err *err)
 {
-    return catalog_cache_forget_after(resource_update(request, reply, err), request);
+    enum rc rc = identity_check_update(request, err);
+    rc = rc ? rc : resource_update(request, reply, err);
+    return catalog_cache_forget_after(rc, request);
 }
 
 static enum rc

@@ -61,7 +61,7 @@ create(struct request *request, struct reply *reply, struct err *err)
 }
 
 const struct route consumer_routes[] = {
-    HOOKED_ROUTES(consumer, "/v3/OS-OAUTH1/consumers", NULL, 0, create, resource_update,
+    HOOKED_ROUTES(consumer, "/v3/OS-OAUTH1/consumers", NULL, 0, create, identity_update,
                   identity_delete),
     {0},
 };

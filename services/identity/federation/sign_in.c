@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/federation/sign_in.h"
+#include "common/auth/revocation.h"
 #include "common/base/util.h"
 #include "common/log/log.h"
 #include "services/identity/federation/assertion.h"
@@ -305,8 +306,7 @@ find_ephemeral(const struct identity *identity, struct db *db, const db_result *
                    .groups = json_object_get(mapped, "groups"),
                    .projects = json_object_get(mapped, "projects"),
                    .ttl_min = db_int(row, 0, "ttl"),
-                   .token_s =
-                       (identity->token_life_us + identity->receipt_life_us) / 1000000 + 60}};
+                   .token_s = TOKEN_LIFE_MAX_S + identity->receipt_life_us / 1000000 + 60}};
     bool fits = unique_id && strlen(unique_id) <= UNIQUE_ID_MAX &&
                 g_utf8_strlen(arrival.shadow.name, -1) <= 255;
     enum rc rc = fits ? find_shadow(db, &arrival, person, err)

@@ -9,9 +9,12 @@
 char *
 auth_wrap(const struct request *request, const char *name, const char *items)
 {
-    return g_strdup_printf(
-        "{\"%s\":%s,\"links\":{\"self\":\"%s%s\",\"previous\":null,\"next\":null}}", name, items,
-        request_base_url(request), request_url(request));
+    g_autofree char *query = request_page_query(request, NULL);
+    json_auto_t *self =
+        json_sprintf("%s%s%s", request_base_url(request), request_url(request), query);
+    g_autofree char *text = self ? json_dumps(self, JSON_ENCODE_ANY) : NULL;
+    return g_strdup_printf("{\"%s\":%s,\"links\":{\"self\":%s,\"previous\":null,\"next\":null}}",
+                           name, items, text ? text : "null");
 }
 
 static enum rc

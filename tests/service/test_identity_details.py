@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Details that Keystone's clients rely on: updates that say nothing, ids that stay, tokens that have just expired, links of lists."""
+
+import datetime
+import time
+import uuid
+
+import pytest
+
+SERVICES = ["identity"]
+
+
+def name():
+    return "n-" + uuid.uuid4().hex
+
+
+def things(stack, token):
+    """(path, singular) of one thing of each kind."""
+    def make(plural, singular, **fields):
+        made = stack.call("POST", "identity", "/v3/" + plural, {singular: fields}, token)[singular]
+        return f"/v3/{plural}/{made['id']}", singular
+    service = make("services", "service", type=name())
+    yield service
+    yield make("endpoints", "endpoint", service_id=service[0].rsplit("/", 1)[1], interface="public", url="http://127.0.0.1/")
+    yield make("OS-EP-FILTER/endpoint_groups", "endpoint_group", name=name(), filters={"interface": "public"})
+    yield make("OS-OAUTH1/consumers", "consumer", description="c")
+    yield make("credentials", "credential", type="cert", blob="b", user_id=stack.person().user_id)
+    yield make("policies", "policy", type="text/plain", blob="b")
+    for plural, singular in (("domains", "domain"), ("projects", "project"), ("users", "user"), ("groups", "group"), ("roles", "role")):
+        yield make(plural, singular, name=name())
+    yield make("regions", "region", description="r")
+
+
+def test_an_update_says_something_and_ids_stay(stack):
+    token = stack.admin_token()
+
+    def change(path, singular, **fields):
+        status, _, body = stack.request("PATCH", "identity", path, {singular: fields}, token=token)
+        return status, body.get("error", {}).get("message")
+    for path, singular in things(stack, token):
+        assert change(path, singular, id=uuid.uuid4().hex, description="x") == (400, "Cannot change ID"), path
+        assert change(path, singular) == (400, f"invalid input for field '{singular}': it is empty"), path
+        own = {"id": path.rsplit("/", 1)[1], **({"blob": "c"} if singular in ("credential", "policy") else {"description": "new"})}
+        assert change(path, singular, **own)[0] == 200, path
+
+
+def test_lists_name_themselves_as_they_were_asked_for(stack):
+    person = stack.person()
+    for path in (f"/v3/users/{person.user_id}/application_credentials?name=a%20b", f"/v3/OS-TRUST/trusts?trustor_user_id={person.user_id}", "/v3/auth/projects"):
+        links = stack.call("GET", "identity", path, token=person.token)["links"]
+        assert links == {"self": stack.url("identity") + path, "previous": None, "next": None}
+
+
+@pytest.fixture
+def robot(stack):
+    """(a token that expires in a moment, what it was made by)"""
+    person = stack.person()
+    ends = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    path = f"/v3/users/{person.user_id}/application_credentials"
+    made = stack.call("POST", "identity", path, {"application_credential": {"name": "robot", "expires_at": ends}}, person.token)["application_credential"]
+    auth = {"identity": {"methods": ["application_credential"], "application_credential": {"id": made["id"], "secret": made["secret"]}}}
+    return stack.request("POST", "identity", "/v3/auth/tokens", {"auth": auth})[1]["X-Subject-Token"], f"{path}/{made['id']}", person
+
+
+def test_services_may_ask_about_a_token_that_has_just_expired(stack, robot):
+    text, path, person = robot
+
+    def show(query, method="GET", token=None):
+        return stack.request(method, "identity", "/v3/auth/tokens" + query, token=token or stack.service_token(), headers={"X-Subject-Token": text})
+    until = time.time() + 10
+    before = show("?allow_expired=1")
+    assert before[0] == 200
+    while show("")[0] == 200:
+        assert time.time() < until
+        time.sleep(0.1)
+    assert show("")[0] == 404 and show("?allow_expired=0")[0] == 404 and show("?allow_expired=")[0] == 404
+    for query in ("?allow_expired=1", "?allow_expired=True"):
+        assert show(query)[2]["token"]["expires_at"] == before[2]["token"]["expires_at"] and show(query, "HEAD")[0] == 200
+    assert stack.request("GET", "identity", "/v3/auth/projects?allow_expired=1", token=text)[0] == 401  # it is no token any more
+    assert show("?allow_expired=1", token=stack.person().token)[0] == 403
+    stack.call("DELETE", "identity", path, token=person.token)
+    assert show("?allow_expired=1")[0] == 404
+    stack.restart("identity", {"token": {"allow_expired_window": 0}})
+    try:
+        assert show("?allow_expired=1")[0] == 404
+    finally:
+        stack.restart("identity", {})

@@ -66,9 +66,9 @@ struct resource_op {
 typedef enum rc (*resource_hook_fn)(struct resource_op *op, struct err *err);
 
 enum resource_style {
-    RESOURCE_PUT = 1, // update by PUT (Neutron); else PATCH (Keystone)
-    RESOURCE_LINKS =
-        2, // Keystone: every item has links.self, lists have links {self, previous, next}
+    RESOURCE_PUT = 1,   // update by PUT (Neutron); else PATCH (Keystone)
+    RESOURCE_LINKS = 2, // Keystone: every item has links.self, lists have links {self, previous,
+                        // next}; an update says something, and its id is the item's
     RESOURCE_PAGE_LINKS = 4, // Neutron: "networks_links" when limit was given
     RESOURCE_BULK = 8,       // POST with the plural envelope creates all or none
     RESOURCE_HEX_ID = 16,    // ids of 32 hex digits; else UUID

@@ -226,11 +226,29 @@ update(struct resource_op *op, struct err *err)
     return explain(op, rc, err);
 }
 
+static enum rc
+check_keystone_update(struct resource_op *op, struct err *err)
+{
+    json_t *id = json_object_get(op->input, "id");
+    if (!json_object_size(op->input)) {
+        return fault(err, RC_INVALID, "invalid input for field '%s': it is empty",
+                     op->resource->singular);
+    }
+    if (id && !json_is_null(id) && g_strcmp0(json_string_value(id), op->id)) {
+        return fault(err, RC_INVALID, "Cannot change ID");
+    }
+    json_object_del(op->input, "id"); // as it is
+    return RC_OK;
+}
+
 enum rc
 resource_update_one(struct resource_op *op, struct err *err)
 {
     op->values = op->values ? op->values : json_object();
     enum rc rc = open_target(op, op->resource->policy_update, 0, err);
+    if (rc == RC_OK && (op->resource->style & RESOURCE_LINKS)) {
+        rc = check_keystone_update(op, err);
+    }
     rc = rc == RC_OK ? check_input(op, false, err) : rc;
     rc = rc == RC_OK ? run_hook(op->resource->before_update, op, err) : rc;
     rc = rc == RC_OK ? update(op, err) : rc;

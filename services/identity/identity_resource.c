@@ -2,27 +2,9 @@
 #include "services/identity/identity_resource.h"
 
 enum rc
-identity_check_update(const struct request *request, struct err *err)
-{
-    const struct resource *resource = request_route(request)->data;
-    json_t *given = json_object_get(request_json(request), resource->singular),
-           *id = json_object_get(given, "id");
-    if (json_is_object(given) && !json_object_size(given)) {
-        return fault(err, RC_INVALID, "invalid input for field '%s': it is empty",
-                     resource->singular);
-    }
-    if (id && !json_is_null(id) && g_strcmp0(json_string_value(id), request_param(request, "id"))) {
-        return fault(err, RC_INVALID, "Cannot change ID");
-    }
-    json_object_del(given, "id"); // as it is
-    return RC_OK;
-}
-
-enum rc
 identity_update(struct request *request, struct reply *reply, struct err *err)
 {
-    enum rc rc = identity_check_update(request, err);
-    rc = rc ? rc : resource_update(request, reply, err);
+    enum rc rc = resource_update(request, reply, err);
     return rc ? rc : feed_catch_up(identity_of(request), err);
 }
 

@@ -6,9 +6,6 @@
 #define KEYSTONE_STYLE \
     (RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_KEEP_UNKNOWN | RESOURCE_COMPARISONS)
 
-// RC_INVALID: an update that says nothing, or another id than the path's. The path's own is taken
-// out of the body.
-enum rc identity_check_update(const struct request *request, struct err *err) CHECKED;
 // The engine's update and delete; then this process learns at once what they revoked.
 enum rc identity_update(struct request *request, struct reply *reply, struct err *err);
 enum rc identity_delete(struct request *request, struct reply *reply, struct err *err);

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server from POST to gone, with the real scheduler, network and image services and simulated hosts."""
 
+import calendar
+import time
+
 import pytest
 
 from tests.lib.compute import CLOUD, NO_OVN, Tenant, image, nothing_left
@@ -157,6 +160,38 @@ def test_simple_tenant_usage_is_the_sum_of_the_intervals(stack, tenant):
     assert [u for u in everyone if u["tenant_id"] == person.person.project_id and "server_usages" not in u]
     person.delete(there)
     person.wait_gone(there)
+
+
+def test_the_audit_log_counts_what_ran_on_each_host_in_a_month(stack, tenant):
+    person, path, admin = Tenant(stack), "/os-instance_usage_audit_log", stack.admin_token()
+    server_id = person.create(name="counted")
+    person.wait(server_id, "ACTIVE")
+    person.delete(server_id)
+    person.wait_gone(server_id)
+
+    def show(before=None):
+        status, _, body = tenant.request("GET", path + ("/" + before.replace(" ", "%20") if before else ""), token=admin)
+        assert status == 200 and len(body) == 1
+        return body["instance_usage_audit_log" if before else "instance_usage_audit_logs"]
+    # as if it had been there twice on the last day of a month of long ago, until the first instant of the next
+    begun, ended = (calendar.timegm((2021, month, day, 0, 0, 0)) * 10**6 for month, day in ((1, 31), (2, 1)))
+    for since, until in ((begun, begun + 1), (begun + 2, ended)):
+        stack.sql("compute", "INSERT INTO usage_interval (project_id, resource_type, resource_id, resource_name, meter, quantity, from_us, to_us) "
+                  f"SELECT project_id, resource_type, resource_id, resource_name, meter, 1, {since}, {until} "
+                  f"FROM usage_interval WHERE resource_id = '{server_id}' AND meter = 'server.vcpu' LIMIT 1")
+    january = show("2021-02-01 00:00:00.5")
+    assert (january["period_beginning"], january["period_ending"]) == ("2021-01-01 00:00:00", "2021-02-01 00:00:00")
+    assert (january["total_instances"], january["num_hosts"], january["num_hosts_done"], january["num_hosts_not_run"]) == (1, 1, 1, 0)
+    assert january["log"] == {"h1": {"state": "DONE", "instances": 1, "errors": 0, "message": "Instance usage audit ran for host h1, 1 instances."}}
+    assert january["overall_status"] == "ALL hosts done. 0 errors." and january["hosts_not_run"] == []
+    assert show("2021-03-31 00:00:00")["total_instances"] == 0 and show("2021-04-01 00:00:00")["period_beginning"] == "2021-02-01 00:00:00"
+    assert show("2021-02-01 00:00:00")["period_ending"] == "2021-01-01 00:00:00"
+    now = time.gmtime()
+    assert show()["period_ending"] == time.strftime("%Y-%m-01 00:00:00", now)
+    for wrong in ("yesterday", "2021-02-01", "2021-02-30 00:00:00", "2021-02-01T00:00:00", "2021-02-01 00:00:00Z", "2021-02-01 00:00:00'--"):
+        status, _, body = tenant.request("GET", f"{path}/{wrong.replace(' ', '%20')}", token=admin)
+        assert status == 400 and body["badRequest"]["message"] == "Invalid timestamp for date " + wrong
+    assert person.request("GET", path)[0] == 403 and person.request("GET", path + "/2021-02-01%2000:00:00")[0] == 403
 
 
 def test_a_server_is_paused_suspended_and_goes_on(stack, tenant):

@@ -25,7 +25,7 @@ struct compute { // the program's context; constant after start
 extern const struct route version_routes[], flavor_routes[], flavor_extra_routes[],
     keypair_routes[], server_routes[], server_item_routes[], instance_action_routes[],
     host_routes[], quota_routes[], group_routes[], interface_routes[], aggregate_routes[],
-    tenant_usage_routes[], layer_routes[];
+    tenant_usage_routes[], usage_audit_routes[], layer_routes[];
 extern const struct quota_resource compute_quotas[];
 enum { // positions in compute_quotas
     QUOTA_INSTANCES,

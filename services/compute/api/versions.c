@@ -123,6 +123,7 @@ static const char *const extensions[][2] = {
     {"os-server-start-stop", "ServerStartStop"},
     {"os-services", "Services"},
     {"os-simple-tenant-usage", "SimpleTenantUsage"},
+    {"os-instance-usage-audit-log", "OSInstanceUsageAuditLog"},
     {"os-quota-class-sets", "QuotaClasses"},
     {"os-user-data", "UserData"},
     {"os-hosts", "Hosts"},

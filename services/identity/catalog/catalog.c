@@ -168,9 +168,7 @@ catalog_create(struct request *request, struct reply *reply, struct err *err)
 static enum rc
 catalog_update(struct request *request, struct reply *reply, struct err *err)
 {
-    enum rc rc = identity_check_update(request, err);
-    rc = rc ? rc : resource_update(request, reply, err);
-    return catalog_cache_forget_after(rc, request);
+    return catalog_cache_forget_after(resource_update(request, reply, err), request);
 }
 
 static enum rc

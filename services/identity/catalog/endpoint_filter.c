@@ -59,9 +59,7 @@ static const struct resource endpoint_group = {
 static enum rc
 update_group(struct request *request, struct reply *reply, struct err *err)
 {
-    enum rc rc = identity_check_update(request, err);
-    rc = rc ? rc : resource_update(request, reply, err);
-    return catalog_cache_forget_after(rc, request);
+    return catalog_cache_forget_after(resource_update(request, reply, err), request);
 }
 
 static enum rc

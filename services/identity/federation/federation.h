@@ -9,7 +9,7 @@
 bool federation_id_is_valid(const char *id);
 // Hook: the new thing's id is the path's.
 enum rc federation_take_id(struct resource_op *op, struct err *err) CHECKED;
-// Hook's part: an update says something, and enabled is a boolean proper.
+// Hook's part: enabled is a boolean proper.
 enum rc federation_check_input(struct resource_op *op, struct err *err) CHECKED;
 
 // Rows of a route table for a thing that PUT makes.

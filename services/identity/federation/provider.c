@@ -36,10 +36,7 @@ federation_check_input(struct resource_op *op, struct err *err)
     if (enabled && !json_is_boolean(enabled)) {
         return fault(err, RC_INVALID, "invalid input for field 'enabled': it is not a boolean");
     }
-    return op->old && !json_object_size(op->input)
-               ? fault(err, RC_INVALID, "invalid input for field '%s': it is empty",
-                       op->resource->singular)
-               : RC_OK;
+    return RC_OK;
 }
 
 // ---- identity providers

@@ -8,11 +8,11 @@
 #define OPENSSL_SUPPRESS_DEPRECATED // the only functions that take 1/k and r
 #include "common/auth/es256.h"
 #include "common/auth/blind_inverse.h"
+#include "common/base/util.h"
 #include <glib.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/obj_mac.h>
-#include <openssl/rand.h>
 
 #define N_TRIES 8 // one in 2^31 is needed again
 
@@ -27,7 +27,8 @@ struct es256 {
     BIGNUM *k, *x, *y, *z, *r; // of the signature that is made now
 };
 
-// What one signature takes from the generator.
+// What one signature takes from the kernel's generator, which two copies of a process or of a
+// virtual machine do not share.
 struct randomness {
     unsigned char nonce[32], blind_z[INVERSE_BYTES], blind_k[INVERSE_BYTES];
 };
@@ -131,8 +132,8 @@ static ECDSA_SIG *
 try_to_sign(struct es256 *es256, const unsigned char digest[ES256_DIGEST])
 {
     struct randomness random;
-    bool ok = RAND_priv_bytes((unsigned char *)&random, sizeof random) == 1 &&
-              make_nonce(es256, digest, random.nonce) && make_r(es256, random.blind_z) &&
+    random_bytes(&random, sizeof random);
+    bool ok = make_nonce(es256, digest, random.nonce) && make_r(es256, random.blind_z) &&
               inverter_run(es256->by_order, es256->k, es256->k, random.blind_k);
     ECDSA_SIG *signature =
         ok ? ECDSA_do_sign_ex(digest, ES256_DIGEST, es256->k, es256->r, es256->key) : NULL;

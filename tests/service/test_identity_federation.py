@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import hmac
 import re
+import secrets
 import threading
 import time
 import uuid
@@ -173,6 +174,7 @@ def wrong_tokens(issuer):
         "no kid": issuer.sign({"sub": "eve"}, header={"kid": None}), "critical": issuer.sign({"sub": "eve"}, header={"crit": ["exp"]}),
         "signature": ".".join([head, claims, signature[:-4] + "AAAA"]), "no signature": f"{head}.{claims}.", "two parts": f"{head}.{claims}", "claims": f"{head}.e30.{signature}",
         "nobody": issuer.sign({"email": "eve@example.org"}), "two names": issuer.sign({"sub": "eve", "SUB": "admin"}), "long": issuer.sign({"sub": "eve", "x": "y" * 17000}),
+        "a logout": issuer.sign({"sub": "eve", "events": {"http://schemas.openid.net/event/backchannel-logout": {}}}),
         "control": issuer.sign({"sub": "e\u0001ve"}), "several": issuer.sign({"sub": ["eve", "admin"]}), "empty": ""}
 
 
@@ -245,6 +247,27 @@ def test_issuers_that_answer_badly_are_503_and_nobody_signs_in(stack, admin, pla
         status, headers, body = sign_in(stack, other, bad.sign({"sub": "eve"}))
         assert status == 503 and "X-Subject-Token" not in headers and "Retry-After" in headers and bad.url not in str(body)
         assert "/jwks2" not in bad.asked
+
+
+def test_keys_that_are_too_old_and_cannot_be_renewed_are_nobodys_fault(stack, admin, place):
+    stack.restart("identity", {"federation": {**SETTINGS["identity"]["federation"], "key_life": 1, "key_refetch": 1}})
+    try:
+        with oidc.Issuer() as bad:
+            other = fresh(stack, admin, place, bad)
+            token = bad.sign({"sub": "ann"})
+            assert sign_in(stack, other, token)[0] == 201
+            bad.answers["/jwks"] = hostile("error", bad)[1]
+            until = time.time() + 10
+            while (status := sign_in(stack, other, token)[0]) == 201:  # for four times their life they still count
+                assert time.time() < until
+                time.sleep(0.2)
+            assert status == 503 and sign_in(stack, other, bad.sign({"sub": "ann"}, key=oidc.new_rsa("rsa-2")))[0] == 503
+            bad.answers.clear()
+            while sign_in(stack, other, token)[0] != 201:
+                assert time.time() < until
+                time.sleep(0.1)
+    finally:
+        stack.restart("identity", SETTINGS["identity"])
 
 
 def test_a_slow_issuer_holds_up_nobody_else(stack, admin, place, issuer):
@@ -422,6 +445,23 @@ def test_projects_are_made_with_roles_for_who_comes(stack, admin, place):
         rules[0]["local"][0]["user"]["domain"] = {"id": domain.id}
         user = use(stack, admin, place, issuer2, rules, {"sub": "kim"}, schema_version="2.0")[0][2]["token"]["user"]
         assert user["domain"]["id"] == domain.id and [p.name for p in admin.projects.list(user=user["id"])] == ["there"]
+
+
+@pytest.mark.parametrize(("sub", "status"), [("\uac00" * 227, 201), (None, 401)])
+def test_ids_are_bounded(stack, admin, place, sub, status):
+    rules = [{"local": [{"user": {"id": "{0}", "name": "long " + uuid.uuid4().hex}}], "remote": [{"type": "OIDC-sub"}]}]
+    sub = sub or "".join(chr(0xac00 + secrets.randbelow(11000)) for _ in range(1000))
+    with oidc.Issuer() as issuer2:
+        assert use(stack, admin, place, issuer2, rules, {"sub": sub})[0][0] == status
+
+
+def test_a_protocols_attribute_can_be_taken_away(stack, admin, place, issuer):
+    path = f"{BASE}/identity_providers/{place.provider}/protocols/openid"
+
+    def change(**fields):
+        return stack.call("PATCH", "identity", path, {"protocol": fields}, token=stack.admin_token())["protocol"]["remote_id_attribute"]
+    assert change(remote_id_attribute="HTTP_OIDC_ISSUER") == "HTTP_OIDC_ISSUER"
+    assert change(mapping_id=place.mapping) == "HTTP_OIDC_ISSUER" and change(remote_id_attribute=None) is None
 
 
 def test_a_local_user_signs_in_as_itself(stack, admin, place):

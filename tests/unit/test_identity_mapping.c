@@ -133,6 +133,14 @@ static const struct {
      "['member', 'a']}]}"},
     {RULE("{'user': {'id': '{0}', 'type': 'local'}}", "{'type': 'u'}"), "{'u': ['a']}",
      "{'user': {'id': 'a', 'type': 'local'}, 'groups': [], 'projects': []}"},
+    // what a literal list says is looked at when it is used
+    {RULE("{'groups': '[\\'{0}\\', \\'x\\']', 'domain': {'id': 'd'}}", "{'type': 'u'}"),
+     "{'u': ['a']}",
+     "{'user': {'type': 'ephemeral'}, 'groups': [{'name': 'a', 'domain': {'id': 'd'}}, {'name': "
+     "'x', 'domain': {'id': 'd'}}], 'projects': []}"},
+    {RULE("{'groups': '[\\'\\\\u007b0\\']', 'domain': {'id': 'd'}}", "{'type': 'u'}"),
+     "{'u': ['a']}", NULL},
+    {RULE("{'group_ids': '[1]'}", "{'type': 'u'}"), "{'u': ['a']}", NULL},
     // a value is never a template itself
     {RULE(NAME, "{'type': 'u'}"), "{'u': ['{1}']}",
      "{'user': {'name': '{1}', 'type': 'ephemeral'}, 'groups': [], 'projects': []}"},

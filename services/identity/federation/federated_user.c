@@ -19,7 +19,8 @@ is_known_by(json_t *one)
                 json_array_size(protocols) >= 1 && json_array_size(protocols) <= 64;
     for (size_t i = 0; fits && i < json_array_size(protocols); i++) {
         json_t *protocol = json_array_get(protocols, i);
-        fits = is_text(protocol, "protocol_id", 64) && is_text(protocol, "unique_id", 3072);
+        fits =
+            is_text(protocol, "protocol_id", 64) && is_text(protocol, "unique_id", UNIQUE_ID_MAX);
     }
     return fits;
 }

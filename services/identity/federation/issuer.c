@@ -17,7 +17,7 @@ enum {
 struct issuer {
     struct jwk_set *keys;       // NULL: not known
     int64_t known_ms, asked_ms; // when the last answer, good or not, was there
-    bool is_asked, was_asked;
+    bool is_asked, was_asked, has_failed;
 };
 struct issuers {
     struct issuer_rules rules;
@@ -152,11 +152,14 @@ locked_decide(const struct issuers *issuers, const struct issuer *issuer, const 
     return issuer->is_asked ? WAIT : may_again ? ASK : NONE;
 }
 
+// Only who answered the last time is known not to have the key.
 static enum rc
-locked_refuse(const struct issuer *issuer, struct err *err)
+locked_refuse(const struct issuer *issuer, const struct err *why, struct err *err)
 {
-    return issuer->keys ? fault(err, RC_UNAUTHORIZED, "the issuer has no such key")
-                        : fault(err, RC_UNAVAILABLE, "the issuer did not answer a moment ago");
+    return issuer->keys && !issuer->has_failed
+               ? fault(err, RC_UNAUTHORIZED, "the issuer has no such key")
+           : why->message[0] ? fault(err, RC_UNAVAILABLE, "%s", why->message)
+                             : fault(err, RC_UNAVAILABLE, "the issuer did not answer a moment ago");
 }
 
 static bool
@@ -181,6 +184,7 @@ locked_ask(struct issuers *issuers, const char *name, struct issuer *issuer, str
     enum rc rc = ask(issuers, name, &keys, err);
     g_mutex_lock(&issuers->lock);
     issuer->is_asked = false;
+    issuer->has_failed = rc != RC_OK;
     issuer->asked_ms = monotonic_ms();
     if (rc == RC_OK) {
         jwk_set_unref(issuer->keys);
@@ -211,8 +215,7 @@ locked_keys(struct issuers *issuers, const char *name, const char *kid, struct j
             }
             break;
         case NONE:
-            return why.message[0] && !issuer->keys ? fault(err, RC_UNAVAILABLE, "%s", why.message)
-                                                   : locked_refuse(issuer, err);
+            return locked_refuse(issuer, &why, err);
         }
     }
 }

@@ -149,6 +149,9 @@ check_claims(json_t *claims, const struct jwt_rules *rules, struct err *err)
     json_t *exp = json_object_get(claims, "exp"), *nbf = json_object_get(claims, "nbf"),
            *iat = json_object_get(claims, "iat");
     double now = (double)rules->now_s, leeway = (double)rules->leeway_s;
+    if (json_object_get(claims, "events")) { // RFC 8417: news about somebody (a logout), nobody's
+        return refuse(err, "is a security event");
+    }
     if (!json_is_number(exp) || (nbf && !json_is_number(nbf)) || (iat && !json_is_number(iat))) {
         return refuse(err, "lacks a time, or has one that is none");
     }

@@ -39,6 +39,7 @@ struct jwt_rules {
     const char *const *audiences; // NULL-terminated: "aud" has one of them
     int64_t now_s, leeway_s;
 };
-// RC_UNAUTHORIZED: bad signature, no such key, expired, not valid yet, for somebody else.
+// RC_UNAUTHORIZED: bad signature, no such key, expired, not valid yet, for somebody else, or a
+// security event (RFC 8417) that only looks like a sign-in.
 enum rc jwt_verify(const struct jwt *jwt, const struct jwk_set *keys, const struct jwt_rules *rules,
                    struct err *err) CHECKED;

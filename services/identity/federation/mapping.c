@@ -138,7 +138,7 @@ expand(const char *text, json_t *direct, json_t **ret_text, struct err *err)
             size_t n = strspn(at + 1, "0123456789"),
                    place = n ? (size_t)g_ascii_strtoull(at + 1, NULL, 10) : next++;
             json_t *values = json_array_get(direct, place);
-            if (!values) {
+            if (!values || at[n + 1] != '}') { // of a literal list nobody has looked at the braces
                 return refuse(err, "a local section names a remote match that is not there");
             }
             if (json_array_size(values) != 1) {
@@ -189,6 +189,17 @@ expand_all(json_t *local, json_t *direct, json_t **ret_all, struct err *err)
     return rc;
 }
 
+static enum rc
+expand_literal(json_t *literal, json_t *direct, json_t **ret_list, struct err *err)
+{
+    for (size_t i = 0; i < json_array_size(literal); i++) {
+        if (!json_is_string(json_array_get(literal, i))) {
+            return refuse(err, "a list has something else than texts");
+        }
+    }
+    return expand_all(literal, direct, ret_list, err);
+}
+
 // Several texts: those of "{N}", those of a JSON array, or the one that the text is.
 static enum rc
 expand_list(const char *text, json_t *direct, json_t **ret_list, struct err *err)
@@ -200,7 +211,7 @@ expand_list(const char *text, json_t *direct, json_t **ret_list, struct err *err
     }
     json_auto_t *literal = text[0] == '[' ? json_loads(text, 0, NULL) : NULL;
     if (literal) {
-        return expand_all(literal, direct, ret_list, err);
+        return expand_literal(literal, direct, ret_list, err);
     }
     enum rc rc = expand(text, direct, &one, err);
     if (rc == RC_OK) {

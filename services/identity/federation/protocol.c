@@ -30,7 +30,8 @@ row_of(const struct request *request)
     return (struct protocol_row){.provider_id = request_param(request, "idp_id"),
                                  .id = request_param(request, "protocol_id"),
                                  .mapping_id = given->mapping_id,
-                                 .remote_id_attribute = given->remote_id_attribute};
+                                 .remote_id_attribute = given->remote_id_attribute,
+                                 .has_attribute = request_body_present(request) & 2};
 }
 
 static enum rc

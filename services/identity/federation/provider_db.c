@@ -92,10 +92,11 @@ protocol_db_update(struct db *db, const struct protocol_row *row, struct err *er
     rc = rc ? rc
             : db_run_count(db,
                            "UPDATE federation_protocol SET mapping_id = coalesce($3, mapping_id), "
-                           "remote_id_attribute = coalesce($4, remote_id_attribute) WHERE "
+                           "remote_id_attribute = CASE WHEN $5::bool THEN $4 ELSE "
+                           "remote_id_attribute END WHERE "
                            "provider_id = $1 AND id = $2",
                            DB_ARGS(db_s(row->provider_id), db_s(row->id), db_s(row->mapping_id),
-                                   db_s(row->remote_id_attribute)),
+                                   db_s(row->remote_id_attribute), db_b(row->has_attribute)),
                            &n, err);
     return rc || n ? rc : not_found(RC_NOT_FOUND, row->provider_id, row->id, err);
 }

@@ -10,6 +10,7 @@ enum rc provider_db_make_domain(struct db *db, const char *domain_id, const char
 // One protocol of a provider as its row is; remote_id_attribute NULL: none.
 struct protocol_row {
     const char *provider_id, *id, *mapping_id, *remote_id_attribute;
+    bool has_attribute; // update: the attribute is given, NULL too
 };
 // JSON texts as the API shows them: the items of a list, {"id", …} of one. The caller frees.
 // RC_NOT_FOUND names the protocol.

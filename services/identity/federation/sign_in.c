@@ -307,10 +307,11 @@ find_ephemeral(const struct identity *identity, struct db *db, const db_result *
                    .ttl_min = db_int(row, 0, "ttl"),
                    .token_s =
                        (identity->token_life_us + identity->receipt_life_us) / 1000000 + 60}};
-    bool fits = arrival.shadow.unique_id && g_utf8_strlen(arrival.shadow.name, -1) <= 255;
-    enum rc rc =
-        fits ? find_shadow(db, &arrival, person, err)
-             : fault(err, RC_UNAUTHORIZED, "the mapping gives no user, or one with a long name");
+    bool fits = unique_id && strlen(unique_id) <= UNIQUE_ID_MAX &&
+                g_utf8_strlen(arrival.shadow.name, -1) <= 255;
+    enum rc rc = fits ? find_shadow(db, &arrival, person, err)
+                      : fault(err, RC_UNAUTHORIZED,
+                              "the mapping gives no user, or one whose id or name is too long");
     g_free(arrival.user_id);
     json_decref(arrival.group_ids);
     return rc;

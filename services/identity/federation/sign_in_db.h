@@ -18,6 +18,7 @@ struct shadow {
     int64_t ttl_min, token_s;
 };
 #define SHADOW_GROUPS_MAX 128
+#define UNIQUE_ID_MAX 2048 // bytes: it is part of an index's key
 // In a transaction. Makes or renews the user, the memberships and the projects. ret_user_id,
 // ret_group_ids (JSON array) are the caller's. RC_UNAUTHORIZED: a group, domain or role is not
 // there; err says which kind.

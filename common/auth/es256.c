@@ -5,15 +5,18 @@
 // (ECDSA_do_sign_ex with our 1/k and r). Nothing is kept from one signature to the next: what is
 // made ahead could be used twice by two copies of a virtual machine, and two signatures with one
 // nonce give the key away.
-#define OPENSSL_SUPPRESS_DEPRECATED // the only functions that take 1/k and r
+// The only functions that take 1/k and r, and a hash without a look-up and an allocation.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "common/auth/es256.h"
 #include "common/auth/blind_inverse.h"
+#include "common/base/util.h"
 #include <glib.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/obj_mac.h>
-#include <openssl/rand.h>
+#include <openssl/sha.h>
 
+#define ES256_DIGEST SHA256_DIGEST_LENGTH
 #define N_TRIES 8 // one in 2^31 is needed again
 
 struct es256 {
@@ -21,13 +24,12 @@ struct es256 {
     const EC_GROUP *group; // the key's
     EC_POINT *point;
     BN_CTX *context;
-    EVP_MD *sha512;
-    EVP_MD_CTX *hash;
     struct inverter *by_order, *by_field;
     BIGNUM *k, *x, *y, *z, *r; // of the signature that is made now
 };
 
-// What one signature takes from the generator.
+// What one signature takes from the kernel's generator, which two copies of a process or of a
+// virtual machine do not share.
 struct randomness {
     unsigned char nonce[32], blind_z[INVERSE_BYTES], blind_k[INVERSE_BYTES];
 };
@@ -35,8 +37,8 @@ struct randomness {
 static bool
 has_all(const struct es256 *es256)
 {
-    return es256->point && es256->context && es256->sha512 && es256->hash && es256->by_order &&
-           es256->by_field && es256->k && es256->x && es256->y && es256->z && es256->r;
+    return es256->point && es256->context && es256->by_order && es256->by_field && es256->k &&
+           es256->x && es256->y && es256->z && es256->r;
 }
 
 struct es256 *
@@ -52,8 +54,6 @@ es256_new(EVP_PKEY *pkey)
     }
     es256->point = EC_POINT_new(es256->group);
     es256->context = BN_CTX_new();
-    es256->sha512 = EVP_MD_fetch(NULL, "SHA512", NULL);
-    es256->hash = EVP_MD_CTX_new();
     es256->by_order = inverter_new(EC_GROUP_get0_order(es256->group));
     es256->by_field = inverter_new(EC_GROUP_get0_field(es256->group));
     BIGNUM **const numbers[] = {&es256->k, &es256->x, &es256->y, &es256->z, &es256->r};
@@ -78,8 +78,6 @@ es256_free(struct es256 *es256)
     }
     inverter_free(es256->by_order);
     inverter_free(es256->by_field);
-    EVP_MD_CTX_free(es256->hash);
-    EVP_MD_free(es256->sha512);
     BN_CTX_free(es256->context);
     EC_POINT_clear_free(es256->point);
     EC_KEY_free(es256->key);
@@ -94,20 +92,19 @@ static bool
 make_nonce(struct es256 *es256, const unsigned char digest[ES256_DIGEST],
            const unsigned char random[32])
 {
-    unsigned char private[32], sum[64];
-    unsigned size = 0;
+    unsigned char private[32], sum[SHA512_DIGEST_LENGTH];
+    SHA512_CTX hash;
     const BIGNUM *order = EC_GROUP_get0_order(es256->group);
     bool ok = BN_bn2binpad(EC_KEY_get0_private_key(es256->key), private, sizeof private) ==
                   sizeof private &&
-              EVP_DigestInit_ex2(es256->hash, es256->sha512, NULL) == 1 &&
-              EVP_DigestUpdate(es256->hash, private, sizeof private) == 1 &&
-              EVP_DigestUpdate(es256->hash, digest, ES256_DIGEST) == 1 &&
-              EVP_DigestUpdate(es256->hash, random, 32) == 1 &&
-              EVP_DigestFinal_ex(es256->hash, sum, &size) == 1 && size == sizeof sum &&
-              BN_bin2bn(sum, 32, es256->k) && !BN_is_zero(es256->k) && BN_cmp(es256->k, order) < 0;
+              SHA512_Init(&hash) && SHA512_Update(&hash, private, sizeof private) &&
+              SHA512_Update(&hash, digest, ES256_DIGEST) && SHA512_Update(&hash, random, 32) &&
+              SHA512_Final(sum, &hash) && BN_bin2bn(sum, 32, es256->k) && !BN_is_zero(es256->k) &&
+              BN_cmp(es256->k, order) < 0;
     BN_set_flags(es256->k, BN_FLG_CONSTTIME);
     OPENSSL_cleanse(private, sizeof private);
     OPENSSL_cleanse(sum, sizeof sum);
+    OPENSSL_cleanse(&hash, sizeof hash);
     return ok;
 }
 
@@ -131,8 +128,8 @@ static ECDSA_SIG *
 try_to_sign(struct es256 *es256, const unsigned char digest[ES256_DIGEST])
 {
     struct randomness random;
-    bool ok = RAND_priv_bytes((unsigned char *)&random, sizeof random) == 1 &&
-              make_nonce(es256, digest, random.nonce) && make_r(es256, random.blind_z) &&
+    random_bytes(&random, sizeof random);
+    bool ok = make_nonce(es256, digest, random.nonce) && make_r(es256, random.blind_z) &&
               inverter_run(es256->by_order, es256->k, es256->k, random.blind_k);
     ECDSA_SIG *signature =
         ok ? ECDSA_do_sign_ex(digest, ES256_DIGEST, es256->k, es256->r, es256->key) : NULL;
@@ -145,9 +142,14 @@ try_to_sign(struct es256 *es256, const unsigned char digest[ES256_DIGEST])
 }
 
 bool
-es256_sign(struct es256 *es256, const unsigned char digest[ES256_DIGEST],
+es256_sign(struct es256 *es256, const void *text, size_t size,
            unsigned char ret_signature[ES256_SIGNATURE])
 {
+    unsigned char digest[ES256_DIGEST];
+    SHA256_CTX hash;
+    if (!SHA256_Init(&hash) || !SHA256_Update(&hash, text, size) || !SHA256_Final(digest, &hash)) {
+        return false;
+    }
     ECDSA_SIG *signature = NULL;
     for (int i = 0; i < N_TRIES && !signature; i++) {
         signature = try_to_sign(es256, digest);

@@ -5,12 +5,12 @@
 #include <openssl/evp.h>
 #include <stdbool.h>
 
-enum { ES256_DIGEST = 32, ES256_SIGNATURE = 64 };
+enum { ES256_SIGNATURE = 64 };
 
 struct es256;
 // NULL: not a private key of P-256. The key is copied.
 struct es256 *es256_new(EVP_PKEY *pkey);
 void es256_free(struct es256 *es256);
-// digest: SHA-256 of what is signed. ret_signature: r and s. False: OpenSSL failed.
-bool es256_sign(struct es256 *es256, const unsigned char digest[ES256_DIGEST],
+// ret_signature: r and s. False: OpenSSL failed.
+bool es256_sign(struct es256 *es256, const void *text, size_t size,
                 unsigned char ret_signature[ES256_SIGNATURE]);

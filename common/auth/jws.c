@@ -27,8 +27,6 @@ der_from_raw(const unsigned char raw[ES256_SIGNATURE], unsigned char **ret_der)
 struct signer {
     EVP_PKEY *pkey; // referenced, so that no other key can have its address
     struct es256 *es256;
-    EVP_MD *sha256;
-    EVP_MD_CTX *digest;
     char *header; // of its tokens, encoded
 };
 
@@ -38,8 +36,6 @@ signer_free(gpointer data)
     struct signer *signer = data;
     es256_free(signer->es256);
     EVP_PKEY_free(signer->pkey);
-    EVP_MD_free(signer->sha256);
-    EVP_MD_CTX_free(signer->digest);
     g_free(signer->header);
     g_free(signer);
 }
@@ -65,25 +61,13 @@ signer_of_thread(EVP_PKEY *pkey, const char *kid)
     EVP_PKEY_up_ref(pkey);
     signer->pkey = pkey;
     signer->header = header_part(kid);
-    signer->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    signer->digest = EVP_MD_CTX_new();
     signer->es256 = es256_new(pkey);
-    if (!signer->sha256 || !signer->digest || !signer->es256) {
+    if (!signer->es256) {
         signer_free(signer);
         return NULL;
     }
     g_private_replace(&of_thread, signer);
     return signer;
-}
-
-static bool
-sign_text(const struct signer *signer, const GString *text, unsigned char ret_raw[ES256_SIGNATURE])
-{
-    unsigned char digest[ES256_DIGEST];
-    return EVP_DigestInit_ex2(signer->digest, signer->sha256, NULL) == 1 &&
-           EVP_DigestUpdate(signer->digest, text->str, text->len) == 1 &&
-           EVP_DigestFinal_ex(signer->digest, digest, NULL) == 1 &&
-           es256_sign(signer->es256, digest, ret_raw);
 }
 
 enum rc
@@ -101,7 +85,7 @@ jws_sign(const struct key_ring *ring, const char *claims, char **ret_token, stru
     g_string_append(token, signer ? signer->header : "");
     g_string_append_c(token, '.');
     base64url_append(token, claims, strlen(claims));
-    if (!signer || !sign_text(signer, token, raw)) {
+    if (!signer || !es256_sign(signer->es256, token->str, token->len, raw)) {
         return fault(err, RC_INTERNAL, "cannot sign token with key '%s'", kid);
     }
     g_string_append_c(token, '.');

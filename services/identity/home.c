@@ -48,7 +48,7 @@ static const struct home_row rows[] = {
     {"OS-FEDERATION", "mappings", "/OS-FEDERATION/mappings"},
     {"OS-FEDERATION", "mapping", "/OS-FEDERATION/mappings/{mapping_id}"},
     {"OS-FEDERATION", "service_providers", "/OS-FEDERATION/service_providers"},
-    {"OS-FEDERATION", "service_provider", "/OS-FEDERATION/service_providers/{sp_id}"},
+    {"OS-FEDERATION", "service_provider", "/OS-FEDERATION/service_providers/{service_provider_id}"},
     {"OS-FEDERATION", "projects", "/OS-FEDERATION/projects"},
     {"OS-FEDERATION", "domains", "/OS-FEDERATION/domains"},
     {"OS-FEDERATION", "websso", "/auth/OS-FEDERATION/websso/{protocol_id}"},
@@ -143,7 +143,7 @@ static const struct {
     {"idp_id", "ext/OS-FEDERATION/1.0/param/idp_id"},
     {"protocol_id", "ext/OS-FEDERATION/1.0/param/protocol_id"},
     {"mapping_id", "ext/OS-FEDERATION/1.0/param/mapping_id"},
-    {"sp_id", "ext/OS-FEDERATION/1.0/param/sp_id"},
+    {"service_provider_id", "ext/OS-FEDERATION/1.0/param/service_provider_id"},
     {"endpoint_group_id", "ext/OS-EP-FILTER/1.0/param/endpoint_group_id"},
 };
 // clang-format on

@@ -455,6 +455,17 @@ def test_ids_are_bounded(stack, admin, place, sub, status):
         assert use(stack, admin, place, issuer2, rules, {"sub": sub})[0][0] == status
 
 
+def test_a_name_that_is_taken_twice_refuses(stack, admin, place, issuer):
+    sub = "twice-" + uuid.uuid4().hex
+    derived = hashlib.sha256("\n".join([place.domain.id, place.provider, "openid", sub]).encode()).hexdigest()
+    taken = [admin.users.create(name=name, domain=place.domain) for name in (sub, f"{sub}#{derived[:8]}")]
+    status, headers, body = sign_in(stack, place, issuer.sign({"sub": sub}))
+    assert status == 401 and "X-Subject-Token" not in headers and sub not in str(body)
+    admin.users.delete(taken[1])
+    assert sign_in(stack, place, issuer.sign({"sub": sub}))[2]["token"]["user"] == {**show(stack, subject(sign_in(stack, place, issuer.sign({"sub": sub}))))["user"],
+                                                                                 "id": derived, "name": f"{sub}#{derived[:8]}"}
+
+
 def test_a_protocols_attribute_can_be_taken_away(stack, admin, place, issuer):
     path = f"{BASE}/identity_providers/{place.provider}/protocols/openid"
 

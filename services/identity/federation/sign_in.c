@@ -278,6 +278,9 @@ find_shadow(struct db *db, struct arrival *arrival, struct person *person, struc
     g_autofree char *derived = derive_id(&arrival->shadow);
     arrival->shadow.derived_id = derived;
     enum rc rc = db_tx(db, shadow_tx, arrival, err);
+    if (rc == RC_CONFLICT) { // somebody else took the name meanwhile: there is another one now
+        rc = db_tx(db, shadow_tx, arrival, err);
+    }
     if (rc) {
         return rc;
     }
@@ -351,7 +354,7 @@ explain(const struct login *login, enum rc rc, struct err *err)
         err->retry_after_s = 1;
         return rc;
     }
-    return rc == RC_UNAUTHORIZED || rc == RC_NOT_FOUND ? auth_denied(err) : rc;
+    return rc == RC_UNAUTHORIZED || rc == RC_NOT_FOUND || rc == RC_CONFLICT ? auth_denied(err) : rc;
 }
 
 enum rc

@@ -114,10 +114,12 @@ def up(cloud, service):
 
 
 def up_second(cloud, name, service):
-    """A further process of a service that is up already: the same settings but for its port."""
+    """A further process of a service that is up already, as on another host: its own port and cache, else the same settings."""
     if not process.alive(cloud, name):
         conf = settings(cloud, service)
         conf["service"]["port"] = cloud.ports[name]
+        if "cache" in conf:
+            conf["cache"] = {**conf["cache"], "path": f"{conf['cache']['path']}-{name}"}
         write_settings(config_path(cloud, name), conf)
         process.start(cloud, name, [cloud.program(service), "--config", config_path(cloud, name)], cwd="/")
     process.wait_ready(cloud, name, lambda: api.healthy(cloud.url(name)))

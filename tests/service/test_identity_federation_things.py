@@ -131,6 +131,15 @@ def test_mappings_are_kept_as_they_were_given(stack, admin):
         admin.federation.mappings.get(name)
 
 
+def test_a_mapping_may_repeat_its_id_in_the_body(stack):
+    name = new_id()
+    assert call(stack, "PUT", f"/mappings/{name}", {"mapping": {"id": name, "rules": RULES}})[0] == 201
+    assert call(stack, "PATCH", f"/mappings/{name}", {"mapping": {"id": name, "rules": RULES}})[0] == 200
+    for wrong in (new_id(), 7):
+        status, _, reply = call(stack, "PUT", f"/mappings/{new_id()}", {"mapping": {"id": wrong, "rules": RULES}})
+        assert status == 400 and "id" in reply["error"]["message"]
+
+
 def test_rules_that_are_none_are_400_by_their_path(stack):
     remote = [{"type": "a"}]
     for rules, path in [([], "rules"), ("x", "rules"), ([{"local": []}], "rules[0].remote"), ([{"local": [], "remote": []}], "rules[0].remote"),

@@ -20,12 +20,16 @@ static enum rc
 before_create(struct resource_op *op, struct err *err)
 {
     enum rc rc = federation_take_id(op, err);
+    const char *given = json_string_value(json_object_get(op->input, "id"));
+    if (rc == RC_OK && given && strcmp(given, op->id) != 0) {
+        return fault(err, RC_INVALID, "invalid input for field 'id': it is not the id of the path");
+    }
     return rc ? rc : check_rules(op, err);
 }
 
 static const char *const versions[] = {"1.0", "2.0", NULL};
 static const struct attribute attributes[] = {
-    {"id", ATTR_TEXT, ATTR_FS},
+    {"id", ATTR_TEXT, ATTR_FS | ATTR_CREATE}, // clients repeat the path's
     {"rules", ATTR_ARRAY, ATTR_RW | ATTR_REQUIRED},
     {"schema_version", ATTR_TEXT, ATTR_RW, .values = versions, .default_json = "\"1.0\""},
     {0},

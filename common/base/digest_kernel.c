@@ -98,9 +98,9 @@ has_sha_ni(void)
 }
 
 const struct digest_kernel digest_kernels[] = {
-    {"avx512", 64, 512, false, has_avx512, digest_md5_sha512_avx512},
-    {"avx2", 64, 512, false, has_avx2, digest_md5_sha512_avx2},
-    {"sha-ni", 32, 64, true, has_sha_ni, md5_sha256_ni},
+    {"avx512", 64, 512, has_avx512, digest_md5_sha512_avx512},
+    {"avx2", 64, 512, has_avx2, digest_md5_sha512_avx2},
+    {"sha-ni", 32, 64, has_sha_ni, md5_sha256_ni},
     {0},
 };
 

@@ -13,7 +13,6 @@ struct digest_kernel {
     const char *name;
     size_t state_size; // of the hash: uint64_t[8] (sha512, sha384) or uint32_t[8] (sha256)
     size_t size;       // bytes at once; run takes a multiple
-    bool is_as_md5;    // takes no longer than md5 alone
     bool (*runs_here)(void);
     // States in host order.
     void (*run)(uint32_t md5[4], void *state, const uint8_t *data, size_t size);

@@ -48,21 +48,28 @@ digest_pair_new_with(const struct digest_algo *algo, const struct digest_kernel 
     return pair;
 }
 
-struct digest_pair *
-digest_pair_new(const struct digest_algo *algo)
+// NULL: none.
+static const struct digest_kernel *
+best_kernel(const struct digest_algo *algo)
 {
     size_t state_size = algo->n_hex == N_HEX_SHA256 ? 32 : 64;
     const struct digest_kernel *kernel = digest_kernels;
     while (kernel->name && (kernel->state_size != state_size || !kernel->runs_here())) {
         kernel++;
     }
-    return digest_pair_new_with(algo, kernel->name ? kernel : NULL);
+    return kernel->name ? kernel : NULL;
+}
+
+struct digest_pair *
+digest_pair_new(const struct digest_algo *algo)
+{
+    return digest_pair_new_with(algo, best_kernel(algo));
 }
 
 bool
-digest_pair_gains_by_two(const struct digest_pair *pair)
+digest_pair_gains(const struct digest_algo *algo)
 {
-    return !pair->kernel || !pair->kernel->is_as_md5;
+    return best_kernel(algo) != NULL;
 }
 
 void

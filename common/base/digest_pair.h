@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // md5 and one of the hashes of digest.h, of the same bytes. They are two sums that need nothing of
-// each other: two threads may each take one, or one thread both at once, where both stand at the
-// same byte, which costs about two thirds of one after the other (digest_kernel.h). The rest is
+// each other: one thread may take both at once, where both stand at the same byte, which costs half
+// to two thirds of one after the other (digest_kernel.h), or two threads one each. The rest is
 // OpenSSL's.
 #pragma once
 #include "common/base/digest.h"
@@ -10,8 +10,8 @@
 struct digest_pair;
 struct digest_pair *digest_pair_new(const struct digest_algo *algo);
 void digest_pair_free(struct digest_pair *pair); // NULL is fine
-// Whether two threads are sooner through with it than one.
-bool digest_pair_gains_by_two(const struct digest_pair *pair);
+// Whether this processor gains by both at once. If not, two threads are sooner through than one.
+bool digest_pair_gains(const struct digest_algo *algo);
 // The next bytes of one sum. Another thread may be at the other one meanwhile.
 void digest_pair_md5(struct digest_pair *pair, const void *data, size_t size);
 void digest_pair_hash(struct digest_pair *pair, const void *data, size_t size);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/identity_resource.h"
+#include "services/identity/tenancy/member_db.h"
 
 enum rc
 identity_update(struct request *request, struct reply *reply, struct err *err)
@@ -19,8 +20,8 @@ enum rc
 default_domain(struct resource_op *op, struct err *err)
 {
     json_t *given = json_object_get(op->values, "domain_id");
-    if (given && !json_is_null(given)) {
-        return RC_OK;
+    if (json_is_string(given)) {
+        return member_db_exists(op->db, "domain", json_string_value(given), err);
     }
     const struct auth_context *auth = request_auth(op->request);
     const char *own = auth->domain_id[0]           ? auth->domain_id

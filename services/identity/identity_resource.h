@@ -9,7 +9,8 @@
 // The engine's update and delete; then this process learns at once what they revoked.
 enum rc identity_update(struct request *request, struct reply *reply, struct err *err);
 enum rc identity_delete(struct request *request, struct reply *reply, struct err *err);
-// Hook: a domain that was not given is the requester's own.
+// Hook: a domain that was not given is the requester's own. RC_NOT_FOUND: the given one is not
+// there.
 enum rc default_domain(struct resource_op *op, struct err *err) CHECKED;
 // A column of the row before the change; NULL when null.
 const char *old_text(const struct resource_op *op, const char *column);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // haneul-image: Glance v2.
+#include "common/base/digest_pair.h"
 #include "common/http/usage_routes.h"
 #include "services/image/access.h"
 #include "services/image/api.h"
@@ -129,7 +130,7 @@ start(struct service *service, void **ret_context, struct err *err)
         return rc;
     }
     image->pipelines = pipelines_new(conf_int(conf, "image", "upload_memory"), image->n_uploads_max,
-                                     pipelines_n_helpers());
+                                     !digest_pair_gains(image->hash));
     image->fetchers = turns_new(job_run, NULL, N_FETCHERS, N_FETCHERS / 2);
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, TRUE, NULL);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);

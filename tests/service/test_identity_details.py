@@ -44,6 +44,21 @@ def test_an_update_says_something_and_ids_stay(stack):
         assert change(path, singular, **own)[0] == 200, path
 
 
+def test_what_a_new_thing_is_put_in_must_be_there(stack):
+    token, none = stack.admin_token(), uuid.uuid4().hex
+
+    def make(method, path, singular, **fields):
+        status, _, body = stack.request(method, "identity", "/v3/" + path, {singular: fields}, token=token)
+        return status, body.get("error", {}).get("message")
+    for plural in ("users", "groups"):
+        assert make("POST", plural, plural[:-1], name=name(), domain_id=none) == (404, f"Could not find domain: {none}."), plural
+    assert make("POST", "regions", "region", parent_region_id=none) == (404, f"Could not find region: {none}.")
+    region = name()
+    assert make("PUT", "regions/" + region, "region", id="other")[0] == 400 and make("PUT", "regions/" + region, "region", id=region)[0] == 201
+    assert make("PATCH", "regions/" + region, "region", parent_region_id=none)[0] == 404
+    assert make("PATCH", "regions/" + region, "region", parent_region_id="RegionOne")[0] == 200
+
+
 def test_lists_name_themselves_as_they_were_asked_for(stack):
     person = stack.person()
     for path in (f"/v3/users/{person.user_id}/application_credentials?name=a%20b", f"/v3/OS-TRUST/trusts?trustor_user_id={person.user_id}", "/v3/auth/projects"):

@@ -77,8 +77,8 @@ START_TEST(what_comes_out_is_what_went_in)
     }
     struct receiver receiver = {0};
     int way = _i % (int)G_N_ELEMENTS(pieces);
-    bool has_helpers = _i != way;
-    struct pipelines *all = pipelines_new(has_helpers ? 8 << 20 : 0, 1 + way, has_helpers ? 2 : 0);
+    bool is_split = _i != way;
+    struct pipelines *all = pipelines_new(is_split ? 8 << 20 : 0, 1 + way, is_split);
     const struct digest_algo *hash = digest_algo_find(hashes[way]);
     struct pipeline_config config = {all, hash, fd, INT64_MAX, wake, &receiver};
     struct pipeline *pipeline = pipeline_new(&config);
@@ -110,7 +110,7 @@ START_TEST(too_many_bytes_refused_content_and_a_full_disk_stop_it)
     g_autofree uint8_t *data = g_malloc0(8 << 20);
     struct receiver receiver = {0};
     struct err err;
-    struct pipeline_config config = {.all = pipelines_new(1 << 22, 4, 1),
+    struct pipeline_config config = {.all = pipelines_new(1 << 22, 4, true),
                                      .hash = digest_algo_find("sha512"),
                                      .fd = open("/dev/null", O_WRONLY),
                                      .max_size = 1000,
@@ -182,7 +182,7 @@ START_TEST(what_is_put_straight_into_the_buffers_comes_out)
         data[i] = (uint8_t)(i * 2654435761u >> 13);
     }
     g_autofree char *md5 = g_compute_checksum_for_data(G_CHECKSUM_MD5, data, size);
-    struct pipelines *all = pipelines_new((int64_t)(_i + 1) << 20, 1, _i);
+    struct pipelines *all = pipelines_new((int64_t)(_i + 1) << 20, 1, _i % 2 == 1);
     struct receiver receiver = {0};
     struct err err;
     struct pipeline_result result;
@@ -235,7 +235,7 @@ END_TEST
 START_TEST(a_cancelled_pipeline_ends_wherever_it_is)
 {
     g_autofree uint8_t *data = g_malloc0(8 << 20);
-    struct pipelines *all = pipelines_new(1 << 20, 1, 1);
+    struct pipelines *all = pipelines_new(1 << 20, 1, false);
     for (size_t size = 0; size <= 8 << 20; size += 1 << 20) {
         struct receiver receiver = {0};
         struct err err;
@@ -278,7 +278,7 @@ send_one(gpointer data)
 
 START_TEST(all_together_take_one_sum_and_who_stalls_holds_up_nobody)
 {
-    struct pipelines *all = pipelines_new(0, N_AT_ONCE, 2);
+    struct pipelines *all = pipelines_new(0, N_AT_ONCE, true);
     struct one_of_many many[N_AT_ONCE] = {0};
     GThread *threads[N_AT_ONCE];
     for (int i = 0; i < N_AT_ONCE; i++) {

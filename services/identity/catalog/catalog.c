@@ -3,6 +3,7 @@
 #include "services/identity/catalog/catalog_cache.h"
 #include "services/identity/catalog/catalog_db.h"
 #include "services/identity/identity_resource.h"
+#include "services/identity/tenancy/member_db.h"
 #include <string.h>
 
 // ---- regions: the client may choose the id
@@ -14,7 +15,8 @@ before_region_update(struct resource_op *op, struct err *err)
     if (json_is_null(json_object_get(op->values, "description"))) {
         json_object_set_new(op->values, "description", json_string(""));
     }
-    return RC_OK;
+    const char *parent_id = json_string_value(json_object_get(op->values, "parent_region_id"));
+    return parent_id ? member_db_exists(op->db, "region", parent_id, err) : RC_OK;
 }
 
 static enum rc
@@ -185,7 +187,12 @@ put_region(struct request *request, struct reply *reply, struct err *err)
     if (!json_is_object(given)) {
         return fault(err, RC_INVALID, "invalid input for field 'region': it is not an object");
     }
-    json_object_set_new(given, "id", json_string(request_param(request, "id")));
+    json_t *id = json_object_get(given, "id");
+    const char *wanted = request_param(request, "id");
+    if (id && (!json_is_string(id) || strcmp(json_string_value(id), wanted))) {
+        return fault(err, RC_INVALID, "invalid input for field 'id': it is not the path's");
+    }
+    json_object_set_new(given, "id", json_string(wanted));
     return catalog_create(request, reply, err);
 }
 

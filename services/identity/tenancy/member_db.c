@@ -163,6 +163,7 @@ static const struct {
 } existence[] = {
     {"user", "SELECT 1 AS one FROM user_account WHERE id = $1"},
     {"group", "SELECT 1 AS one FROM user_group WHERE id = $1"},
+    {"region", "SELECT 1 AS one FROM region WHERE id = $1"},
     {"role", "SELECT 1 AS one FROM role WHERE id = $1"},
     {"project", "SELECT 1 AS one FROM tenancy WHERE id = $1"},
     {"domain", "SELECT 1 AS one FROM domain WHERE id = $1"},

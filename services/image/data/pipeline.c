@@ -12,20 +12,32 @@
 #define WRITEBACK \
     ((int64_t)8 << 20) // start writing out that early, so that the final sync is short
 
-static void consume_write(struct stage *stage, const struct batch *batch);
-static void consume_archive(struct stage *stage, const struct batch *batch);
-static int write_step(struct stage *stage);
-static int archive_step(struct stage *stage);
+static void consume_write(struct pipeline *pipeline, const struct batch *batch);
+static void consume_sums(struct pipeline *pipeline, const struct batch *batch);
+static void consume_hash(struct pipeline *pipeline, const struct batch *batch);
+static void consume_archive(struct pipeline *pipeline, const struct batch *batch);
 static void set_direct(struct pipeline *pipeline, bool direct);
 static void hand_over(struct pipeline *pipeline, size_t size);
 static void tell_stages(struct pipeline *pipeline);
 
-// With the mutex, which is let go meanwhile: buffers that were taken, 0 when there are none.
-static int (*const steps[N_STAGES])(struct stage *stage) = {
-    [STAGE_WRITE] = write_step,
-    [STAGE_MD5] = sums_step,
-    [STAGE_ARCHIVE] = archive_step,
+// What a stage does, with so many buffers at once.
+static const struct work {
+    int n_max;
+    void (*consume)(struct pipeline *pipeline, const struct batch *batch);
+} works[N_STAGES] = {
+    [STAGE_WRITE] = {MAX_BATCH, consume_write},
+    [STAGE_SUMS] = {2, consume_sums},
+    [STAGE_HASH] = {2, consume_hash},
+    [STAGE_ARCHIVE] = {1, consume_archive},
 };
+
+static bool
+is_used(const struct pipeline *pipeline, int kind)
+{
+    return kind == STAGE_HASH      ? pipeline->config.all->is_split
+           : kind == STAGE_ARCHIVE ? pipeline->archive != NULL
+                                   : true;
+}
 
 struct pipeline *
 pipeline_new(const struct pipeline_config *config)
@@ -33,12 +45,9 @@ pipeline_new(const struct pipeline_config *config)
     struct pipeline *pipeline = g_new0(struct pipeline, 1);
     pipeline->config = *config;
     pipeline->scan = format_scan_new();
-    pipeline->n_stages = config->archive ? N_STAGES : STAGE_ARCHIVE;
     pipeline->archive = config->archive ? archive_scan_new(config->archive) : NULL;
     g_cond_init(&pipeline->idle);
-    g_cond_init(&pipeline->hash_is_free);
-    pipeline->offer.data = pipeline;
-    for (int i = 0; i < pipeline->n_stages; i++) {
+    for (int i = 0; i < N_STAGES; i++) {
         pipeline->stages[i].pipeline = pipeline;
     }
     pipeline->sums = digest_pair_new(config->hash);
@@ -149,16 +158,16 @@ pipeline_put(struct pipeline *pipeline, const void *data, size_t size, size_t *r
 static bool
 is_busy(const struct pipeline *pipeline)
 {
-    for (int i = 0; i < pipeline->n_stages; i++) {
+    for (int i = 0; i < N_STAGES; i++) {
         if (pipeline->stages[i].is_queued) {
             return true;
         }
     }
-    return pipeline->has_helper;
+    return false;
 }
 
-void
-pipeline_tell_idle(struct pipeline *pipeline)
+static void
+tell_idle(struct pipeline *pipeline)
 {
     if (pipeline->is_awaited && !is_busy(pipeline)) {
         g_cond_broadcast(&pipeline->idle);
@@ -229,16 +238,15 @@ pipeline_free(struct pipeline *pipeline)
     format_scan_free(pipeline->scan);
     archive_scan_free(pipeline->archive);
     g_cond_clear(&pipeline->idle);
-    g_cond_clear(&pipeline->hash_is_free);
     g_free(pipeline);
 }
 
 uint64_t
 pipeline_slowest(const struct pipeline *pipeline)
 {
-    uint64_t n = pipeline->stages[0].n_done;
-    for (int i = 1; i < pipeline->n_stages; i++) {
-        n = MIN(n, pipeline->stages[i].n_done);
+    uint64_t n = pipeline->n_full;
+    for (int i = 0; i < N_STAGES; i++) {
+        n = is_used(pipeline, i) ? MIN(n, pipeline->stages[i].n_done) : n;
     }
     return n;
 }
@@ -256,12 +264,12 @@ tell_stages(struct pipeline *pipeline)
     bool are_new[N_STAGES] = {false};
     if (pipeline->n_queued < pipeline->n_full) {
         pipeline->n_queued = pipeline->n_full;
-        for (int i = 0; i < pipeline->n_stages; i++) {
-            are_new[i] = i != STAGE_HASH && pipelines_mark(&pipeline->stages[i]);
+        for (int i = 0; i < N_STAGES; i++) {
+            are_new[i] = is_used(pipeline, i) && pipelines_mark(&pipeline->stages[i]);
         }
     }
     g_mutex_unlock(&pipeline->config.all->mutex);
-    for (int i = 0; i < pipeline->n_stages; i++) {
+    for (int i = 0; i < N_STAGES; i++) {
         if (are_new[i]) {
             pipelines_push(&pipeline->stages[i]);
         }
@@ -288,8 +296,9 @@ hand_over(struct pipeline *pipeline, size_t size)
             (size_t)pipeline->n_filling * sizeof pipeline->filling[0]);
 }
 
-bool
-pipeline_next_batch(const struct stage *stage, int n_max, struct batch *ret_batch)
+// The buffers that this stage takes at once: full ones, or one that is not. False: none.
+static bool
+next_batch(const struct stage *stage, int n_max, struct batch *ret_batch)
 {
     const struct pipeline *pipeline = stage->pipeline;
     bool goes_on = !pipeline->is_cancelled && pipeline->failure.rc == RC_OK;
@@ -305,32 +314,20 @@ pipeline_next_batch(const struct stage *stage, int n_max, struct batch *ret_batc
     return ret_batch->n > 0;
 }
 
+// With the mutex, which is let go meanwhile. Buffers that were taken; 0 when there are none.
 static int
-step(struct stage *stage, int n_max,
-     void (*consume)(struct stage *stage, const struct batch *batch))
+step(struct stage *stage, const struct work *work)
 {
     GMutex *mutex = &stage->pipeline->config.all->mutex;
     struct batch batch;
-    if (!pipeline_next_batch(stage, n_max, &batch)) {
+    if (!next_batch(stage, work->n_max, &batch)) {
         return 0;
     }
     g_mutex_unlock(mutex);
-    consume(stage, &batch);
+    work->consume(stage->pipeline, &batch);
     g_mutex_lock(mutex);
     stage->n_done += (uint64_t)batch.n;
     return batch.n;
-}
-
-static int
-write_step(struct stage *stage)
-{
-    return step(stage, MAX_BATCH, consume_write);
-}
-
-static int
-archive_step(struct stage *stage)
-{
-    return step(stage, 1, consume_archive);
 }
 
 void
@@ -338,15 +335,15 @@ pipeline_run_stage(struct stage *stage)
 {
     struct pipeline *pipeline = stage->pipeline;
     GMutex *mutex = &pipeline->config.all->mutex;
-    int kind = (int)(stage - pipeline->stages), n = 1;
+    int n = 1;
     g_mutex_lock(mutex);
     for (int n_turn = 0; n > 0 && n_turn < MAX_TURN; n_turn += n) {
-        n = steps[kind](stage);
+        n = step(stage, &works[stage - pipeline->stages]);
         pipelines_give_back(pipeline);
     }
     bool goes_on = n > 0;
     stage->is_queued = goes_on;
-    pipeline_tell_idle(pipeline);
+    tell_idle(pipeline);
     g_mutex_unlock(mutex);
     if (goes_on) { // nobody frees the pipeline
         pipelines_push(stage);
@@ -435,9 +432,8 @@ write_all(struct pipeline *pipeline, struct batch batch, struct err *err)
 }
 
 static void
-consume_write(struct stage *stage, const struct batch *batch)
+consume_write(struct pipeline *pipeline, const struct batch *batch)
 {
-    struct pipeline *pipeline = stage->pipeline;
     struct err err = {0};
     enum rc rc = RC_OK;
     for (int i = 0; rc == RC_OK && i < batch->n; i++) {
@@ -456,9 +452,26 @@ consume_write(struct stage *stage, const struct batch *batch)
 }
 
 static void
-consume_archive(struct stage *stage, const struct batch *batch)
+consume_sums(struct pipeline *pipeline, const struct batch *batch)
 {
-    struct pipeline *pipeline = stage->pipeline;
+    void (*sum)(struct digest_pair * pair, const void *data, size_t size) =
+        pipeline->config.all->is_split ? digest_pair_md5 : digest_pair_both;
+    for (int i = 0; i < batch->n; i++) {
+        sum(pipeline->sums, batch->parts[i].iov_base, batch->parts[i].iov_len);
+    }
+}
+
+static void
+consume_hash(struct pipeline *pipeline, const struct batch *batch)
+{
+    for (int i = 0; i < batch->n; i++) {
+        digest_pair_hash(pipeline->sums, batch->parts[i].iov_base, batch->parts[i].iov_len);
+    }
+}
+
+static void
+consume_archive(struct pipeline *pipeline, const struct batch *batch)
+{
     for (int i = 0; i < batch->n; i++) {
         if (!archive_scan_feed(pipeline->archive, batch->parts[i].iov_base,
                                batch->parts[i].iov_len)) {

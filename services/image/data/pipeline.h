@@ -17,10 +17,8 @@
 // What the uploads of a process share.
 struct pipelines;
 // memory: bytes of all buffers; raised to one buffer for each of the n_max pipelines at once.
-// n_helpers: threads that may take over an upload's hash from the one at its md5.
-struct pipelines *pipelines_new(int64_t memory, int n_max, int n_helpers);
-// For this machine. With two cores none: one sums both, the other brings the bytes.
-int pipelines_n_helpers(void);
+// is_split: md5 and the hash are each a thread's, for where both at once gain nothing.
+struct pipelines *pipelines_new(int64_t memory, int n_max, bool is_split);
 void pipelines_free(struct pipelines *all); // every pipeline is freed before; NULL is fine
 int64_t pipelines_memory(const struct pipelines *all); // bytes of buffers that exist now
 

@@ -8,11 +8,11 @@
 
 #define MAX_HELD \
     16 // buffers of one upload: enough for the disk, the sums and the network to overlap
-#define MAX_HELPERS 64
 #define MAX_BATCH 4 // buffers that a stage takes at once, and is woken for while more are coming
 
-// The thread of STAGE_MD5 takes care of STAGE_HASH, which is never queued.
-enum { STAGE_WRITE, STAGE_MD5, STAGE_HASH, STAGE_ARCHIVE, N_STAGES };
+// STAGE_SUMS: md5 and the hash at once, unless the hash has a thread of its own. One that is not
+// used has nothing to do.
+enum { STAGE_WRITE, STAGE_SUMS, STAGE_HASH, STAGE_ARCHIVE, N_STAGES };
 
 struct stage {
     struct pipeline *pipeline;
@@ -28,7 +28,6 @@ struct batch {
 struct pipeline {
     struct pipeline_config config; // hash, fd and limits never change; wake: the mutex
     struct stage stages[N_STAGES];
-    int n_stages; // the last looks into archives
     // The shared mutex guards everything to the next heading, but not bytes: those of a buffer are
     // the receiver's until it is handed over, then the stages' to read until all are through.
     GCond idle;                       // a stage is not queued any more
@@ -42,14 +41,9 @@ struct pipeline {
     size_t sizes[MAX_HELD];
     bool is_awaited; // somebody waits for `idle`
     bool is_cancelled;
-    bool is_starved;    // pipeline_put found no buffer: wake is owed
-    bool is_waiting;    // starved, and in the shared queue
-    struct err failure; // rc 0: none
-    bool is_hash_taken; // by the thread of STAGE_MD5
-    bool has_helper;
-    bool is_offered; // `offer` is in the shared queue
-    GList offer;
-    GCond hash_is_free;
+    bool is_starved;          // pipeline_put found no buffer: wake is owed
+    bool is_waiting;          // starved, and in the shared queue
+    struct err failure;       // rc 0: none
     struct digest_pair *sums; // each of the two its thread's own
     // The receiving thread's own:
     size_t fill;
@@ -69,11 +63,7 @@ struct pipelines {
     GQueue waiting; // pipelines that want one more than what they hold, in order
     struct buffers *buffers;
     GThreadPool *sums, *writes;
-    GQueue offered; // pipelines, of their `offer`, whose hash a helper may take
-    GCond is_offered;
-    bool is_ending;
-    GThread *helpers[MAX_HELPERS];
-    int n_helpers;
+    bool is_split; // STAGE_HASH is used
 };
 
 // ---- pipelines.c; the mutex is held
@@ -89,18 +79,8 @@ void pipelines_wake(struct pipeline *pipeline); // if it is starved
 bool pipelines_mark(struct stage *stage);
 // A thread will run pipeline_run_stage. Best without the mutex: the thread begins by taking it.
 void pipelines_push(struct stage *stage);
-// A helper will run sums_help, unless it is withdrawn before one has the time.
-void pipelines_offer(struct pipeline *pipeline);
-void pipelines_withdraw(struct pipeline *pipeline);
-
-// ---- sums.c; the mutex is held, and let go meanwhile
-int sums_step(struct stage *stage); // of STAGE_MD5: buffers taken, 0: there is nothing to do
-void sums_help(struct pipeline *pipeline);
 
 // ---- pipeline.c
 void pipeline_run_stage(struct stage *stage); // without the mutex
 bool pipeline_stage_writes(const struct stage *stage);
 uint64_t pipeline_slowest(const struct pipeline *pipeline);
-// The buffers that this stage takes at once: full ones, or one that is not. False: none.
-bool pipeline_next_batch(const struct stage *stage, int n_max, struct batch *ret_batch);
-void pipeline_tell_idle(struct pipeline *pipeline); // who waits for it, if it is

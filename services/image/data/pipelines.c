@@ -34,33 +34,8 @@ run(gpointer stage, gpointer context)
     pipeline_run_stage(stage);
 }
 
-static gpointer
-help(gpointer data)
-{
-    struct pipelines *all = data;
-    give_way();
-    g_mutex_lock(&all->mutex);
-    while (!all->is_ending) {
-        GList *offer = g_queue_peek_head_link(&all->offered);
-        if (offer) {
-            pipelines_withdraw(offer->data);
-            sums_help(offer->data);
-        } else {
-            g_cond_wait(&all->is_offered, &all->mutex);
-        }
-    }
-    g_mutex_unlock(&all->mutex);
-    return NULL;
-}
-
-int
-pipelines_n_helpers(void)
-{
-    return MIN(((int)g_get_num_processors() - 1) / 2, MAX_HELPERS);
-}
-
 struct pipelines *
-pipelines_new(int64_t memory, int n_max, int n_helpers)
+pipelines_new(int64_t memory, int n_max, bool is_split)
 {
     struct pipelines *all = g_new0(struct pipelines, 1);
     int n_summers = MAX((int)g_get_num_processors(), MIN_SUMMERS);
@@ -69,12 +44,7 @@ pipelines_new(int64_t memory, int n_max, int n_helpers)
     all->buffers = buffers_new(PIPELINE_BUFFER_SIZE);
     all->sums = g_thread_pool_new(run, NULL, n_summers, TRUE, NULL);
     all->writes = g_thread_pool_new(run, NULL, N_WRITERS, TRUE, NULL);
-    g_queue_init(&all->offered);
-    g_cond_init(&all->is_offered);
-    all->n_helpers = MIN(n_helpers, MAX_HELPERS);
-    for (int i = 0; i < all->n_helpers; i++) {
-        all->helpers[i] = g_thread_new("image-helper", help, all);
-    }
+    all->is_split = is_split;
     return all;
 }
 
@@ -86,14 +56,6 @@ pipelines_free(struct pipelines *all)
     }
     g_thread_pool_free(all->sums, FALSE, TRUE);
     g_thread_pool_free(all->writes, FALSE, TRUE);
-    g_mutex_lock(&all->mutex);
-    all->is_ending = true;
-    g_cond_broadcast(&all->is_offered);
-    g_mutex_unlock(&all->mutex);
-    for (int i = 0; i < all->n_helpers; i++) {
-        g_thread_join(all->helpers[i]);
-    }
-    g_cond_clear(&all->is_offered);
     buffers_free(all->buffers);
     g_mutex_clear(&all->mutex);
     g_free(all);
@@ -261,21 +223,4 @@ pipelines_push(struct stage *stage)
 {
     struct pipelines *all = stage->pipeline->config.all;
     g_thread_pool_push(pipeline_stage_writes(stage) ? all->writes : all->sums, stage, NULL);
-}
-
-void
-pipelines_offer(struct pipeline *pipeline)
-{
-    pipeline->is_offered = true;
-    g_queue_push_tail_link(&pipeline->config.all->offered, &pipeline->offer);
-    g_cond_signal(&pipeline->config.all->is_offered);
-}
-
-void
-pipelines_withdraw(struct pipeline *pipeline)
-{
-    if (pipeline->is_offered) {
-        pipeline->is_offered = false;
-        g_queue_unlink(&pipeline->config.all->offered, &pipeline->offer);
-    }
 }

@@ -235,7 +235,7 @@ check_keystone_update(struct resource_op *op, struct err *err)
                      op->resource->singular);
     }
     if (id && !json_is_null(id) && g_strcmp0(json_string_value(id), op->id)) {
-        return fault(err, RC_INVALID, "Cannot change ID");
+        return fault(err, RC_INVALID, "invalid input for field 'id': it cannot be changed");
     }
     json_object_del(op->input, "id"); // as it is
     return RC_OK;

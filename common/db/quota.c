@@ -56,7 +56,7 @@ check_row(const db_result *rows, int row, const struct quota_request *request, s
     return fault_typed(err, RC_QUOTA, request->resource->name,
                        "Quota exceeded for %s: Requested %" PRId64 ", but already used %" PRId64
                        " of %" PRId64 " %s",
-                       request->resource->name, request->amount, used, limit,
+                       request->resource->name, MAX(request->amount, 0), used, limit,
                        request->resource->name);
 }
 

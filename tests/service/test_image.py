@@ -318,6 +318,25 @@ def test_quota_is_checked_before_anything_is_stored(stack):
     assert usage["image_size_total"] == {"usage": 1, "limit": 1}
 
 
+@pytest.mark.parametrize("path, quota", [("file", "image_size_total"), ("stage", "image_stage_total")])
+def test_one_upload_of_unknown_size_may_cross_the_quota(stack, path, quota):
+    MIB = 1 << 20
+    person = stack.person()
+    stack.sql("image", f"INSERT INTO quota_limit VALUES (%s, '{quota}', 1)", person.project_id)
+
+    def put(image, size):
+        chunks = (b"x" * (size // 4) for _ in range(4))  # without a length: chunked
+        return stack.request("PUT", "image", f"/v2/images/{image['id']}/{path}", data=chunks, token=person.token, headers=STREAM)[0]
+
+    first, second, third = (create(stack, person) for _ in range(3))
+    assert put(first, 2 * MIB + 4) == 413
+    assert put(first, MIB) == 204 and put(second, MIB + 4) == 413
+    assert put(second, MIB) == 204 and put(third, 4) == 413
+    assert stack.call("GET", "image", "/v2/info/usage", token=person.token)["usage"][quota] == {"usage": 2, "limit": 1}
+    stack.request("DELETE", "image", f"/v2/images/{first['id']}", token=person.token)
+    assert put(third, 4) == 204
+
+
 def test_a_token_of_the_system_administers_no_images(stack):
     person, admin = stack.person(), stack.admin_token()
     user = stack.call("GET", "identity", "/v3/users?name=admin", token=admin)["users"][0]["id"]

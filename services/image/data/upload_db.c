@@ -35,10 +35,18 @@ static const struct {
     [UPLOAD_LOCATION] = {IMAGE_COPY, QUOTA_STAGE, QUOTA_STAGE, true, true},
 };
 
+// A client's bytes whose number nobody told. As in Glance they may come while the owner is not over
+// the limit, so that one of them crosses it; all else must fit.
+static bool
+is_open_ended(const struct upload_row *upload)
+{
+    return upload->size < 0 && (upload->kind == UPLOAD_FILE || upload->kind == UPLOAD_STAGE);
+}
+
 static enum rc
 check_quotas(struct db *db, const struct upload_begin *what, struct err *err)
 {
-    int64_t size = MAX(what->upload->size, 1);
+    int64_t size = is_open_ended(what->upload) ? 0 : MAX(what->upload->size, 1);
     enum upload_kind kind = what->upload->kind;
     int64_t n = MAX(what->n_stores, 1);
     // Bytes in the stores count once per store, staged ones once.
@@ -96,11 +104,15 @@ begin_row(struct db *db, const struct begin *begin, struct err *err)
 static enum rc
 find_room(struct db *db, const struct upload_begin *what, int64_t *ret_room, struct err *err)
 {
-    int64_t room = 0;
-    enum rc rc = quota_room(db, &image_quotas[kinds[what->upload->kind].room], what->image->owner,
-                            &room, err);
+    const struct quota_resource *quota = &image_quotas[kinds[what->upload->kind].room];
+    int64_t room = 0, limit = 0;
+    enum rc rc = quota_room(db, quota, what->image->owner, &room, err);
+    if (rc == RC_OK && is_open_ended(what->upload)) { // what crosses the limit has a bound, too
+        rc = quota_limit(db, quota, what->image->owner, &limit, err);
+    }
     if (rc == RC_OK) {
-        *ret_room = room == INT64_MAX ? room : room + MAX(what->upload->size, 0);
+        bool is_unlimited = room == INT64_MAX || limit < 0;
+        *ret_room = is_unlimited ? INT64_MAX : room + limit + MAX(what->upload->size, 0);
     }
     return rc;
 }
@@ -228,12 +240,20 @@ finish_task(struct db *db, const struct upload_row *upload, const char *status, 
                : RC_OK;
 }
 
+// When the bytes are there and counted: of those that crossed the limit the first is kept.
+static enum rc
+check_counted(struct db *db, const struct upload_facts *facts, int quota, struct err *err)
+{
+    int64_t own = is_open_ended(facts->upload) ? facts->size : 0;
+    const struct quota_request requests[] = {{&image_quotas[quota], -own}};
+    return quota_refusal(quota_check(db, facts->owner, requests, 1, err), err);
+}
+
 static enum rc
 store_in_tx(struct db *db, void *argument, struct err *err)
 {
     const struct storing *storing = argument;
     const struct upload_facts *facts = storing->facts;
-    const struct quota_request requests[] = {{&image_quotas[QUOTA_SIZE], 0}};
     const struct usage usage = {
         facts->owner,  "image",    facts->upload->image_id, facts->name ? facts->name : "",
         "image.bytes", facts->size};
@@ -252,7 +272,7 @@ store_in_tx(struct db *db, void *argument, struct err *err)
         rc = layer_db_replace(db, facts->upload->image_id, facts->layers, err);
     }
     if (rc == RC_OK) {
-        rc = quota_refusal(quota_check(db, facts->owner, requests, 1, err), err);
+        rc = check_counted(db, facts, QUOTA_SIZE, err);
     }
     if (rc == RC_OK && storing->stored->ends) {
         rc = finish_task(db, facts->upload, "success", "", err);
@@ -272,7 +292,6 @@ static enum rc
 stage_in_tx(struct db *db, void *argument, struct err *err)
 {
     const struct upload_facts *facts = argument;
-    const struct quota_request requests[] = {{&image_quotas[QUOTA_STAGE], 0}};
     struct db_arg virtual_size = facts->virtual_size >= 0 ? db_i(facts->virtual_size) : db_s(NULL);
     g_autoptr(db_result) result = NULL;
     enum rc rc = db_lock_text(db, "quota", facts->owner, err);
@@ -294,7 +313,7 @@ stage_in_tx(struct db *db, void *argument, struct err *err)
     if (rc == RC_OK) {
         rc = layer_db_replace(db, facts->upload->image_id, facts->layers, err);
     }
-    return rc == RC_OK ? quota_refusal(quota_check(db, facts->owner, requests, 1, err), err) : rc;
+    return rc == RC_OK ? check_counted(db, facts, QUOTA_STAGE, err) : rc;
 }
 
 enum rc

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images as Glance's clients see them: records, properties, lists, sharing, tickets, quota, usage."""
 
+import contextlib
 import hashlib
 import urllib.error
 import urllib.request
 import uuid
 
 import pytest
+from launch import api
 
 SERVICES = ["identity", "image"]
 STREAM = {"Content-Type": "application/octet-stream"}
@@ -328,10 +330,15 @@ def test_one_upload_of_unknown_size_may_cross_the_quota(stack, path, quota):
         chunks = (b"x" * (size // 4) for _ in range(4))  # without a length: chunked
         return stack.request("PUT", "image", f"/v2/images/{image['id']}/{path}", data=chunks, token=person.token, headers=STREAM)[0]
 
+    def refused(image, size):
+        with contextlib.suppress(api.Unreachable):  # the answer may come, and the connection go, before the last bytes
+            assert put(image, size) == 413
+        return show(stack, person, image)[2]["status"] == "queued"
+
     first, second, third = (create(stack, person) for _ in range(3))
-    assert put(first, 2 * MIB + 4) == 413
-    assert put(first, MIB) == 204 and put(second, MIB + 4) == 413
-    assert put(second, MIB) == 204 and put(third, 4) == 413
+    assert refused(first, 2 * MIB + 4)
+    assert put(first, MIB) == 204 and refused(second, MIB + 4)
+    assert put(second, MIB) == 204 and refused(third, 4)
     assert stack.call("GET", "image", "/v2/info/usage", token=person.token)["usage"][quota] == {"usage": 2, "limit": 1}
     stack.request("DELETE", "image", f"/v2/images/{first['id']}", token=person.token)
     assert put(third, 4) == 204

@@ -45,27 +45,31 @@ from launch.settings import PORTS, Cloud, LaunchError  # noqa: E402
 N_VHOSTS = 32
 _numbers = itertools.count(1)
 _infra = None
+_given = set()  # ports
 
 
 def free_ports(names):
     """A port for each name that nobody listens on now, below the range that the kernel hands out to clients. Test
-    processes that run side by side (pytest-xdist) draw from ranges of their own."""
+    processes that run side by side (pytest-xdist) draw from ranges of their own, and none is given twice: who took it
+    may listen on it later."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
     span = 12000 // workers
     first = 20000 + span * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    taken, found = set(), {}
+    found = {}
     for name in names:
+        assert len(_given) < span * 3 // 4, "the tests of this process have used up their ports"
         while True:
             port = first + int.from_bytes(os.urandom(2), "big") % span
+            if port in _given:
+                continue
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
                     probe.bind(("127.0.0.1", port))
                 except OSError:
                     continue
-            if port not in taken:
-                break
-        taken.add(port)
+            break
+        _given.add(port)
         found[name] = port
     return found
 

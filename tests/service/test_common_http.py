@@ -26,7 +26,7 @@ class Things:
         dsn = self.stack.dsn("image")  # any role: the program makes a schema of its own
         self.port = lib.free_ports(["things"])["things"]
         self.conf = directory / "things.conf"
-        self.conf.write_text(f"[database]\ndsn={dsn}\n[service]\nport={self.port}\nworkers=2\nmax_queue=2\nidle_timeout=3\n")
+        self.conf.write_text(f"[database]\ndsn={dsn}\n[service]\nlisten=127.0.0.1\nport={self.port}\nworkers=2\nmax_queue=2\nidle_timeout=3\n")
         self.log = (directory / "things.log").open("wb")
         subprocess.run([PROGRAM, "--config", self.conf, "--migrate"], check=True)
         self.process = subprocess.Popen([PROGRAM, "--config", self.conf], stderr=self.log)
@@ -74,6 +74,13 @@ def make(things, **attributes):
     status, body = things.call("POST", "/v1/things", {"thing": {"owner_id": OWNER, **attributes}})
     assert status == 201, body
     return body["thing"]
+
+
+def test_a_connection_within_the_machine_is_not_paced(things):
+    with socket.create_connection(("127.0.0.1", things.port)) as link:
+        own = link.getsockname()[1]
+        found = subprocess.run(["ss", "-tniH", f"sport = {things.port} and dport = {own}"], check=True, capture_output=True, text=True).stdout
+    assert " reno " in found and "bbr" not in found, found
 
 
 def test_a_thing_lives_through_create_show_update_delete(things):

@@ -12,7 +12,7 @@ struct digest_algo;
 struct digest_kernel {
     const char *name;
     size_t state_size; // of the hash: uint64_t[8] (sha512, sha384) or uint32_t[8] (sha256)
-    size_t size;       // bytes at once; run takes a multiple
+    size_t size;       // bytes at once; run takes a multiple, not 0
     bool (*runs_here)(void);
     // States in host order.
     void (*run)(uint32_t md5[4], void *state, const uint8_t *data, size_t size);

@@ -145,7 +145,7 @@ md5_sha512_group(uint32_t md5[4], sha512_word state[8], const uint8_t *data,
     }
 }
 
-// size: a multiple of GROUP_SIZE.
+// size: a multiple of GROUP_SIZE, not 0.
 KERNEL void
 md5_sha512(uint32_t ret_md5[4], uint64_t ret_state[8], const uint8_t *data, size_t size)
 {

@@ -112,6 +112,9 @@ run_kernel(struct digest_pair *pair, const void *data, size_t size)
         return 0;
     }
     size -= size % pair->kernel->size;
+    if (size == 0) {
+        return 0;
+    }
     uint32_t md5[] = {pair->md5.A, pair->md5.B, pair->md5.C, pair->md5.D};
     pair->kernel->run(md5, is_sha256(pair) ? (void *)pair->sha256.h : (void *)pair->sha512.h, data,
                       size);

@@ -152,6 +152,7 @@ void reply_cache_keep(struct request *request);
 struct worker_pool *worker_pool_new(const struct http_config *config,
                                     void (*run)(struct request *request));
 void worker_pool_free(struct worker_pool *pool);                          // finishes the queue
-bool worker_pool_push(struct worker_pool *pool, struct request *request); // false: full
+bool worker_pool_push(struct worker_pool *pool, struct request *request); // false: full, stopped
+void worker_pool_stop(struct worker_pool *pool); // ends what it was given, and takes no more
 // request.c
 void request_free(struct request *request);

@@ -494,8 +494,9 @@ http_server_stop(struct http_server *server)
     for (int i = 0; i < server->n_senders; i++) {
         direct_stop(server->senders[i]);
     }
-    worker_pool_free(server->workers);
+    worker_pool_stop(server->workers); // connections that are still open may ask for more
     MHD_stop_daemon(server->daemon);
+    worker_pool_free(server->workers);
     free_direct(server);
     if (listener != MHD_INVALID_SOCKET) {
         close(listener);

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """common/'s HTTP server and resource engine, through a real process (tests/lib/things.c) on a real PostgreSQL."""
 
+import contextlib
 import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -228,3 +230,30 @@ def test_a_client_that_leaves_in_the_middle_leaks_nothing(things):
     while len(os.listdir(f"/proc/{things.process.pid}/fd")) > before + 5:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_stop_beside_clients_that_ask_on_is_clean(tmp_path):
+    """What comes on connections that are open when the workers have ended is refused; it met a pool that was gone."""
+    for round in range(3):
+        folder = tmp_path / str(round)
+        folder.mkdir()
+        service, over = Things(folder), threading.Event()
+
+        def ask():
+            body = b"PUT /count HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", service.port), timeout=5) as link:
+                while not over.is_set():
+                    link.sendall(body)
+                    if not link.recv(4096):
+                        return
+
+        clients = [threading.Thread(target=ask) for _ in range(8)]
+        for client in clients:
+            client.start()
+        time.sleep(0.3)
+        try:
+            service.stop()
+        finally:
+            over.set()
+            for client in clients:
+                client.join()

@@ -160,7 +160,7 @@ main(void)
 {
     Suite *suite = suite_create("digest_pair");
     TCase *sums = tcase_create("sums");
-    tcase_set_timeout(sums, 120);
+    tcase_set_timeout(sums, 300); // instrumented, beside others
     tcase_add_test(sums, the_best_is_taken);
     tcase_add_loop_test(sums, every_length, 0, G_N_ELEMENTS(cases));
     tcase_add_loop_test(sums, every_cut, 0, G_N_ELEMENTS(cases));

@@ -7,6 +7,7 @@
 #include "common/log/log.h"
 
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -477,6 +478,9 @@ service_main(const struct service_def *def, int argc, char **argv)
     g_cond_init(&service.stopped);
     the_service = &service;
     json_object_seed(0);
+    // The last threads of pools may still be ending when we return (GLib does not join them), and
+    // OpenSSL 3.0 frees at exit what their ends look at: the process died, once in some thousand.
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     int status = with_settings(&service, &options);
     g_ptr_array_unref(service.threads);
     conf_free(service.conf);

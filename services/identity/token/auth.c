@@ -42,6 +42,12 @@ auth_is_locked(const struct identity *identity, const db_result *row)
            (!rules->lockout_s || db_int(row, 0, "failed_s") < rules->lockout_s);
 }
 
+static struct lockout
+lockout_of(const struct identity *identity)
+{
+    return (struct lockout){identity->compliance.lockout_attempts, identity->compliance.lockout_s};
+}
+
 enum rc
 auth_count_failure(const struct identity *identity, struct db *db, const db_result *row,
                    struct err *err)
@@ -49,9 +55,18 @@ auth_count_failure(const struct identity *identity, struct db *db, const db_resu
     if (!identity->compliance.lockout_attempts) {
         return RC_OK;
     }
-    bool is_first = db_int(row, 0, "n_failures") >=
-                    identity->compliance.lockout_attempts; // an old lock-out has ended
-    return auth_db_count_failure(db, db_text(row, 0, "id"), is_first, err);
+    const struct lockout lockout = lockout_of(identity);
+    return auth_db_count_failure(db, db_text(row, 0, "id"), &lockout, err);
+}
+
+enum rc
+auth_still_open(const struct identity *identity, struct db *db, const db_result *row,
+                struct err *err)
+{
+    const struct lockout lockout = lockout_of(identity);
+    return lockout.attempts && !db_bool(row, 0, "ignores_lockout")
+               ? auth_db_check_lock(db, db_text(row, 0, "id"), &lockout, err)
+               : RC_OK;
 }
 
 // A password that was right is stored with the work that is asked for now; the next sign-in may
@@ -85,9 +100,10 @@ auth_check_password(const struct identity *identity, struct db *db, const struct
         rc = rc == RC_OK && !locked ? auth_count_failure(identity, db, row, err) : RC_OK;
         return rc ? rc : auth_denied(err);
     }
-    rc = db_int(row, 0, "n_failures") && !login->keeps_failures
+    rc = auth_still_open(identity, db, row, err);
+    rc = rc == RC_OK && db_int(row, 0, "n_failures") && !login->keeps_failures
              ? auth_db_forget_failures(db, db_text(row, 0, "id"), err)
-             : RC_OK;
+             : rc;
     if (rc == RC_OK && password_is_outdated(hash)) {
         renew_hash(db, row, login->password);
     }

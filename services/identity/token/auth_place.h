@@ -44,7 +44,7 @@ struct session {
     json_t *receipt_body;      // … and the reply that asks for more
 };
 
-// auth.c: lock-out. Who was right is asked again: others may have guessed meanwhile, and no more
+// lockout.c: who was right is asked again: others may have guessed meanwhile, and no more
 // guesses count than are allowed, however many come at once.
 enum rc auth_still_open(const struct identity *identity, struct db *db, const db_result *user,
                         struct err *err) CHECKED;

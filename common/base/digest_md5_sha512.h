@@ -20,7 +20,6 @@
 #define BLOCK_SIZE 128
 #define GROUP_SIZE (BLOCK_SIZE * N_LANES)
 #define KERNEL __attribute__((target(SHA512_TARGET))) ALWAYS_INLINE
-#define ROTR64(x, n) ((x) >> (n) | (x) << (64 - (n))) // of lanes, too
 
 typedef uint64_t lanes __attribute__((vector_size(8 * N_LANES)));
 typedef uint8_t lane_bytes __attribute__((vector_size(8 * N_LANES)));

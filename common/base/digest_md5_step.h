@@ -6,6 +6,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define UNROLLED _Pragma("GCC unroll 64")
+#define ROTR64(x, n) ((x) >> (n) | (x) << (64 - (n))) // of uint64_t or a vector of them
 
 // RFC 1321, 3.4
 static const uint32_t md5_k[64] = {

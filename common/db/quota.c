@@ -50,13 +50,13 @@ check_row(const db_result *rows, int row, const struct quota_request *request, s
     int64_t limit = limit_in(rows, row, request->resource);
     int64_t used = db_int(rows, row, "used");
     limit *= limit < 0 ? 1 : unit_of(request->resource);
-    if (limit < 0 || request->amount <= limit - used) {
+    if (limit < 0 || request->amount <= limit - used + request->tolerance) {
         return RC_OK;
     }
     return fault_typed(err, RC_QUOTA, request->resource->name,
                        "Quota exceeded for %s: Requested %" PRId64 ", but already used %" PRId64
                        " of %" PRId64 " %s",
-                       request->resource->name, MAX(request->amount, 0), used, limit,
+                       request->resource->name, request->amount, used, limit,
                        request->resource->name);
 }
 

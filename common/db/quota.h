@@ -27,7 +27,8 @@ enum rc quota_limit(struct db *db, const struct quota_resource *resource, const 
                     int64_t *ret_limit, struct err *err) CHECKED;
 struct quota_request {
     const struct quota_resource *resource;
-    int64_t amount; // below 0: that much of what is counted may be over the limit
+    int64_t amount;    // that is to be added to what is counted
+    int64_t tolerance; // so much may be over the limit
 };
 // Takes the project's lock, then checks every request in ONE statement. RC_QUOTA names the first
 // resource that does not fit: "Quota exceeded for cores: Requested 4, but already used 18 of 20

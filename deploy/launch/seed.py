@@ -50,6 +50,14 @@ def _demo_account(cloud, token):
     api.call("PUT", f"{base}/projects/{project['id']}/users/{user['id']}/roles/{role['id']}", token=token)
 
 
+def _domain_admin(cloud, token):
+    """The first user administers the domain Default too: clients that ask for a token of their user's domain get one."""
+    base = cloud.url("identity") + "/v3"
+    user = api.call("GET", f"{base}/users?name=admin&domain_id=default", token=token)["users"][0]
+    role = api.call("GET", f"{base}/roles?name=admin", token=token)["roles"][0]
+    api.call("PUT", f"{base}/domains/default/users/{user['id']}/roles/{role['id']}", token=token)
+
+
 def openrc(cloud, user, password, project):
     values = {"OS_AUTH_URL": cloud.url("identity") + "/v3", "OS_IDENTITY_API_VERSION": "3", "OS_REGION_NAME": services.REGION,
               "OS_USERNAME": user, "OS_PASSWORD": password, "OS_PROJECT_NAME": project,
@@ -82,6 +90,7 @@ def up(cloud):
     write_openrc(cloud.var / "admin-openrc", openrc(cloud, "admin", cloud.secret("admin"), "admin"))
     write_openrc(cloud.var / "demo-openrc", openrc(cloud, DEMO, cloud.secret("demo"), DEMO))
     token, _ = api.token(cloud.url("identity"), "admin", cloud.secret("admin"), "admin")
+    _domain_admin(cloud, token)
     _demo_account(cloud, token)
     _flavors(cloud, token)
     _public_network(cloud, token)

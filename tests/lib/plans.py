@@ -8,6 +8,7 @@
 """
 
 import json
+import os
 import re
 
 from deploy.launch import postgres, process
@@ -19,6 +20,7 @@ BACKGROUND = re.compile(r"feed_event|FROM scope_change|catalog_version|signing_k
 SETTINGS = {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0", "auto_explain.log_analyze": "on",
             "auto_explain.log_buffers": "on", "auto_explain.log_timing": "off", "auto_explain.log_format": "json",
             "auto_explain.log_nested_statements": "on"}
+SHOWN = os.environ.get("HANEUL_SCALE_PLANS", "")  # part of a request's name: its plans are printed
 
 
 class Work:
@@ -89,3 +91,18 @@ class Plans:
             if not BACKGROUND.search(plan["Query Text"]):
                 plans.append(plan)
         return Work(plans)
+
+
+def grown(small, large, spare_pages, spare_rows):
+    """Requests whose Work in the large database is more than twice that in the small one and a spare. small, large: Work by name."""
+    bad = []
+    print(f"\n{'pages':>8} {'x10':>8} {'rows':>8} {'x10':>8}  request")
+    for name, few in small.items():
+        many = large[name]
+        print(f"{few.pages:8} {many.pages:8} {few.rows:8.0f} {many.rows:8.0f}  {name} {sorted(many.scans) or ''}")
+        is_bad = many.pages > 2 * few.pages + spare_pages or many.rows > 2 * few.rows + spare_rows
+        if is_bad or (SHOWN and SHOWN in name):
+            print(many.text())
+        if is_bad:
+            bad.append(name)
+    return bad

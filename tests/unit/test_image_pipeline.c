@@ -13,7 +13,7 @@
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/data/buffers.h"
 #include "services/image/data/pipeline.h"
-#include "services/image/store/store.h"
+#include "tests/unit/image_stores.h"
 
 static char *
 temporary_directory(void)
@@ -310,27 +310,6 @@ static void
 count_blob(void *context, const char *digest, int64_t size)
 {
     ++*(int *)context;
-}
-
-static struct stores *
-stores_in(const char *directory, const char *enabled)
-{
-    const struct setting settings[] = {
-        {"store", "path", SETTING_TEXT, directory, 0, 0, "", ""},
-        {"stores", "enabled", SETTING_TEXT, enabled, 0, 0, "", ""},
-        {"stores", "default", SETTING_TEXT, "", 0, 0, "", ""},
-        {"store:*", "description", SETTING_TEXT, "", 0, 0, "", ""},
-        {"store:*", "path", SETTING_TEXT, "", 0, 0, "", ""},
-        {0},
-    };
-    const struct setting *const tables[] = {settings, NULL};
-    struct conf *conf;
-    struct stores *stores;
-    struct err err;
-    ck_assert_int_eq(conf_load(tables, NULL, &conf, &err), RC_OK);
-    ck_assert_int_eq(stores_new(conf, &stores, &err), RC_OK);
-    conf_free(conf);
-    return stores;
 }
 
 START_TEST(a_blob_is_placed_once_and_may_be_placed_again)

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/conf/conf.h"
 #include "services/image/format/archive_cut.h"
 #include "services/image/store/recipe.h"
+#include "tests/unit/image_stores.h"
 
 #define SIZE 10000
 
@@ -87,27 +87,6 @@ count_bytes(void *context, const char *digest, int64_t size)
     *(int64_t *)context += size;
 }
 
-static struct stores *
-stores_in(const char *directory)
-{
-    const struct setting settings[] = {
-        {"store", "path", SETTING_TEXT, directory, 0, 0, "", ""},
-        {"stores", "enabled", SETTING_TEXT, "local:file", 0, 0, "", ""},
-        {"stores", "default", SETTING_TEXT, "", 0, 0, "", ""},
-        {"store:*", "description", SETTING_TEXT, "", 0, 0, "", ""},
-        {"store:*", "path", SETTING_TEXT, "", 0, 0, "", ""},
-        {0},
-    };
-    const struct setting *const tables[] = {settings, NULL};
-    struct conf *conf;
-    struct stores *stores;
-    struct err err;
-    ck_assert_int_eq(conf_load(tables, NULL, &conf, &err), RC_OK);
-    ck_assert_int_eq(stores_new(conf, &stores, &err), RC_OK);
-    conf_free(conf);
-    return stores;
-}
-
 static void
 expect_ranges(struct store *store, const GArray *recipe, const char *digest, const uint8_t *data)
 {
@@ -139,7 +118,7 @@ START_TEST(what_is_stored_part_by_part_comes_back_as_it_was)
         data[i] = (uint8_t)((i >= 2000 && i < 3000 ? i - 1000 : i) * 2654435761u >> 13);
     }
     g_autofree char *digest = g_compute_checksum_for_data(G_CHECKSUM_SHA512, data, SIZE);
-    struct stores *stores = stores_in(directory);
+    struct stores *stores = stores_in(directory, "local:file");
     struct store *store = stores_default(stores);
     ck_assert_int_eq(stores_temp_create(stores, "one", &fd, &err), RC_OK);
     ck_assert_int_eq(write(fd, data, SIZE), SIZE);

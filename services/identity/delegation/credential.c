@@ -2,6 +2,7 @@
 // Credentials of users (EC2 keys, TOTP secrets, certificates): each sees its own. The blob is
 // stored sealed.
 #include "common/base/util.h"
+#include "services/identity/delegation/ec2.h"
 #include "services/identity/identity_resource.h"
 #include "services/identity/secret/secret.h"
 #include <string.h>
@@ -14,8 +15,7 @@ text_of(const struct resource_op *op, const char *column)
     return json_string_value(value ? value : json_object_get(op->old, column));
 }
 
-// As in Keystone, a new EC2 key's id is the digest of its access key; the sealed text is bound to
-// it.
+// A new EC2 key's id is made of its access key; the sealed text is bound to it.
 static void
 choose_id(struct resource_op *op)
 {
@@ -26,8 +26,8 @@ choose_id(struct resource_op *op)
     }
     const char *access = json_string_value(json_object_get(blob, "access"));
     if (access) {
-        g_autofree char *digest = sha256_hex(access, strlen(access));
-        g_strlcpy(op->id, digest, sizeof op->id);
+        g_autofree char *id = ec2_key_id(access);
+        g_strlcpy(op->id, id, sizeof op->id);
     }
 }
 
@@ -51,7 +51,7 @@ check_ec2(struct resource_op *op, const char *blob_text, struct err *err)
         return fault(err, RC_INVALID,
                      "invalid input for field 'project_id': an ec2 credential needs one");
     }
-    g_autofree char *digest = sha256_hex(access, strlen(access));
+    g_autofree char *digest = ec2_key_id(access);
     json_object_set_new(op->values, "digest", json_string(digest));
     return RC_OK;
 }

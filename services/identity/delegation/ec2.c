@@ -18,6 +18,12 @@ static const struct field ec2_fields[] = {
 static const struct body_spec ec2_body = {
     .fields = ec2_fields, .n_fields = N_ELEMENTS(ec2_fields), .struct_size = sizeof(struct ec2)};
 
+char *
+ec2_key_id(const char *access)
+{
+    return sha256_hex(access, strlen(access));
+}
+
 static enum rc
 allow(const struct request *request, const char *rule, struct err *err)
 {
@@ -79,12 +85,11 @@ add_key(const struct request *request, struct db *db, const char *project_id, co
 {
     char secret[HEX_ID_SIZE];
     hex_id_new(secret);
-    g_autofree char *digest = sha256_hex(access, strlen(access)), *sealed = NULL,
+    g_autofree char *id = ec2_key_id(access), *sealed = NULL,
                     *blob =
                         g_strdup_printf("{\"access\":\"%s\",\"secret\":\"%s\"}", access, secret);
-    enum rc rc =
-        secret_seal(identity_of(request)->secrets, "credential", digest, blob, &sealed, err);
-    const struct ec2_row row = {digest, request_param(request, "id"), project_id, sealed};
+    enum rc rc = secret_seal(identity_of(request)->secrets, "credential", id, blob, &sealed, err);
+    const struct ec2_row row = {id, request_param(request, "id"), project_id, sealed};
     return rc ? rc : credential_db_add_ec2(db, &row, err);
 }
 

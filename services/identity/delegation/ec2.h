@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// An EC2 key pair of a user on a project.
+// EC2 key pairs of users on projects.
 #pragma once
 #include "services/identity/identity.h"
+
+// What a new key's row is called and each key is found by, as in Keystone: the SHA-256 of the
+// access key in hex. Owned by the caller.
+char *ec2_key_id(const char *access);
 
 struct ec2_key {
     json_t *blob; // owned; the texts below are its, or the row's

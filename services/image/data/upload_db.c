@@ -244,8 +244,9 @@ finish_task(struct db *db, const struct upload_row *upload, const char *status, 
 static enum rc
 check_counted(struct db *db, const struct upload_facts *facts, int quota, struct err *err)
 {
-    int64_t own = is_open_ended(facts->upload) ? facts->size : 0;
-    const struct quota_request requests[] = {{&image_quotas[quota], -own}};
+    const struct quota_request requests[] = {
+        {&image_quotas[quota], .tolerance = is_open_ended(facts->upload) ? facts->size : 0},
+    };
     return quota_refusal(quota_check(db, facts->owner, requests, 1, err), err);
 }
 

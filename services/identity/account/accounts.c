@@ -94,7 +94,7 @@ account_self(struct request *request, const char *rule, struct db **ret_db, stru
 {
     const struct auth_context *auth = request_auth(request);
     if ((auth->trust_id && auth->trust_id[0]) || strstr(auth->methods, "application_credential") ||
-        strstr(auth->methods, "oauth")) {
+        strstr(auth->methods, "oauth") || strstr(auth->methods, "ec2credential")) {
         return fault(err, RC_FORBIDDEN, "a delegate's token cannot act for the account");
     }
     enum rc rc = request_allow(request, rule, NULL, err);

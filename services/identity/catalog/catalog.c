@@ -109,6 +109,18 @@ before_endpoint_write(struct resource_op *op, struct err *err)
 }
 
 static const char *const interfaces[] = {"public", "internal", "admin", NULL};
+// As in Keystone, an interface that there is not is a mistake and no empty list.
+static enum rc
+check_endpoint_query(const struct request *request, struct err *err)
+{
+    const char *interface = request_query(request, "interface");
+    return !interface || g_strv_contains(interfaces, interface)
+               ? RC_OK
+               : fault(err, RC_INVALID,
+                       "invalid input for query parameter 'interface': it is not public, internal "
+                       "or admin");
+}
+
 static const struct attribute endpoint_attributes[] = {
     {"service_id", ATTR_TEXT, ATTR_RW | ATTR_FILTER | ATTR_REQUIRED, .min = 1, .max = 64},
     {"region_id", ATTR_TEXT, ATTR_RW | ATTR_FILTER | ATTR_NULLABLE, .max = 255},
@@ -134,6 +146,7 @@ static const struct resource endpoint = {
     .policy_delete = "identity:delete_endpoint",
     .default_sort = "id",
     .attributes = endpoint_attributes,
+    .before_list = check_endpoint_query,
     .before_create = before_endpoint_write,
     .before_update = before_endpoint_write,
 };

@@ -16,8 +16,8 @@ static const struct {
     unsigned may_not;  // enum bearer
     bool even_read;
 } guarded[] = {
-    {"/v3/users/{id}/application_credentials", RESTRICTED | SIGNED, false},
-    {"/v3/users/{id}/access_rules", RESTRICTED | SIGNED, false},
+    {"/v3/users/{id}/application_credentials", RESTRICTED | TRUST | SIGNED, false},
+    {"/v3/users/{id}/access_rules", RESTRICTED | TRUST | SIGNED, false},
     {"/v3/credentials", APPCRED | TRUST | SIGNED, true},
     {"/v3/users/{id}/credentials", APPCRED | TRUST | SIGNED, true},
     {"/v3/users/{user_id}/credentials", APPCRED | TRUST | SIGNED, true},

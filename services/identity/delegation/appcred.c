@@ -11,6 +11,7 @@ struct appcred {
     const char *name, *description, *secret, *expires_at;
     json_t *roles, *rules;
     bool unrestricted;
+    json_t *its_own; // id, user_id, project_id: as in Keystone they may be given and say nothing
 };
 static const struct field fields[] = {
     FIELD(struct appcred, name, "name", FIELD_TEXT, FIELD_REQUIRED, 1, 255),
@@ -20,12 +21,14 @@ static const struct field fields[] = {
     FIELD(struct appcred, roles, "roles", FIELD_ARRAY, FIELD_NULLABLE, 0, ITEMS_MAX),
     FIELD(struct appcred, rules, "access_rules", FIELD_ARRAY, FIELD_NULLABLE, 0, ITEMS_MAX),
     FIELD(struct appcred, unrestricted, "unrestricted", FIELD_BOOL, FIELD_NULLABLE),
+    FIELD(struct appcred, its_own, "id", FIELD_ANY, 0),
+    FIELD(struct appcred, its_own, "user_id", FIELD_ANY, 0),
+    FIELD(struct appcred, its_own, "project_id", FIELD_ANY, 0),
 };
 static const struct body_spec body_spec = {.envelope = "application_credential",
                                            .fields = fields,
                                            .n_fields = N_ELEMENTS(fields),
-                                           .struct_size = sizeof(struct appcred),
-                                           .unknown = BODY_ALLOW_UNKNOWN};
+                                           .struct_size = sizeof(struct appcred)};
 
 struct rule {
     const char *id, *service, *path, *method;
@@ -75,11 +78,14 @@ add_roles(struct db *db, const struct making *making, struct err *err)
     json_auto_t *held = rc ? NULL : db_json(place, 0, "roles");
     for (size_t i = 0; rc == RC_OK && i < json_array_size(making->body->roles); i++) {
         const char *role_id = auth_held_role(held, json_array_get(making->body->roles, i));
-        rc = role_id ? appcred_db_add_role(db, making->row.id, role_id, err)
-                     : fault(err, RC_INVALID,
-                             "invalid input for field 'roles': item %zu is not a role that you "
-                             "have on the project",
-                             i);
+        bool is_beyond = making->auth->appcred_id && making->auth->appcred_id[0] && role_id &&
+                         !g_strv_contains(making->auth->role_ids, role_id); // of another credential
+        rc = role_id && !is_beyond
+                 ? appcred_db_add_role(db, making->row.id, role_id, err)
+                 : fault(err, RC_INVALID,
+                         "invalid input for field 'roles': item %zu is not a role that you "
+                         "have on the project",
+                         i);
     }
     return rc;
 }

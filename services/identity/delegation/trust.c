@@ -122,6 +122,9 @@ check_parent(struct db *db, struct making *making, struct err *err)
     if (rc) {
         return rc;
     }
+    if (g_strcmp0(db_text(parent, 0, "project_id"), making->row.project_id)) {
+        return fault(err, RC_FORBIDDEN, "The requested project is not the redelegated trust's.");
+    }
     int64_t depth = db_int(parent, 0, "redelegation_count"),
             expires_us = db_int(parent, 0, "expires_us");
     if (depth <= 0 || (making->row.redelegation_count && making->asked_count > 0 &&

@@ -44,11 +44,11 @@ trust_db_add_role(struct db *db, const char *id, const char *role_id, struct err
 enum rc
 trust_db_parent(struct db *db, const char *id, db_result **ret_row, struct err *err)
 {
-    enum rc rc =
-        db_run_one(db,
-                   "SELECT " EXPIRES_US ", t.impersonation, t.redelegation_count, " ROLE_IDS
-                   " FROM trust t WHERE t.id = $1 AND " LIVE " FOR SHARE OF t",
-                   DB_ARGS(db_s(id)), ret_row, err);
+    enum rc rc = db_run_one(db,
+                            "SELECT " EXPIRES_US
+                            ", t.project_id, t.impersonation, t.redelegation_count, " ROLE_IDS
+                            " FROM trust t WHERE t.id = $1 AND " LIVE " FOR SHARE OF t",
+                            DB_ARGS(db_s(id)), ret_row, err);
     return or_no_trust(rc, id, err);
 }
 

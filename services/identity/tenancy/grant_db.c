@@ -47,10 +47,13 @@ grant_db_check_role(struct db *db, const struct grant *grant, struct err *err)
 enum rc
 grant_db_add(struct db *db, const struct grant *grant, struct err *err)
 {
-    return db_run(db,
-                  "INSERT INTO assignment (user_id, group_id, target_id, inherited, role_id) "
-                  "VALUES ($1, $2, $3, $4::bool, $5) ON CONFLICT DO NOTHING",
-                  DB_ARGS(SAME_ARGS(grant), db_s(grant->role_id)), NULL, err);
+    enum rc rc = db_run(db,
+                        "INSERT INTO assignment (user_id, group_id, target_id, inherited, role_id) "
+                        "VALUES ($1, $2, $3, $4::bool, $5) ON CONFLICT DO NOTHING",
+                        DB_ARGS(SAME_ARGS(grant), db_s(grant->role_id)), NULL, err);
+    return rc == RC_INVALID // a part of it was deleted since it was looked at
+               ? fault(err, RC_NOT_FOUND, "Could not find what the role assignment is about.")
+               : rc;
 }
 
 enum rc

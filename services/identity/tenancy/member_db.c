@@ -191,17 +191,21 @@ member_db_add_password(struct db *db, const char *user_id, const char *hash, str
 enum rc
 member_db_set_password(struct db *db, const struct new_password *password, struct err *err)
 {
-    enum rc rc = db_run(
+    g_autoptr(db_result) row = NULL;
+    enum rc rc = db_run_one(
         db,
         "UPDATE user_account SET password_hash = $2, password_changed_at = now(), n_failures = 0, "
         "password_is_own = $3::bool, password_expires_at = CASE"
         " WHEN $5::bool AND options->'ignore_change_password_upon_first_use' IS DISTINCT FROM "
         "'true' THEN now()"
         " WHEN $4::bigint > 0 AND options->'ignore_password_expiry' IS DISTINCT FROM 'true'"
-        " THEN date_trunc('second', now()) + make_interval(days => $4::int) END WHERE id = $1",
+        " THEN date_trunc('second', now()) + make_interval(days => $4::int) END WHERE id = $1 "
+        "AND ($6::bigint = 0 OR (extract(epoch FROM password_changed_at) * 1000000)::bigint = $6) "
+        "RETURNING id",
         DB_ARGS(db_s(password->user_id), db_s(password->hash), db_b(password->is_own),
-                db_i(password->expires_days), db_b(password->must_change)),
-        NULL, err);
+                db_i(password->expires_days), db_b(password->must_change),
+                db_i(password->changed_us)),
+        &row, err);
     return rc || !password->hash
                ? rc
                : member_db_add_password(db, password->user_id, password->hash, err);

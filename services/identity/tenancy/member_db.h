@@ -41,7 +41,9 @@ struct new_password {
     bool is_own;                // chosen by the user
     bool must_change;           // by the user, before anything else
     int64_t expires_days;       // 0: never
+    int64_t changed_us;         // when the one that it replaces was set, as it was proven; 0: any
 };
+// RC_NOT_FOUND: another password was set since changed_us.
 enum rc member_db_set_password(struct db *db, const struct new_password *password,
                                struct err *err) CHECKED;
 // An administrator enabled the user: former failures and absence do not count.

@@ -10,7 +10,7 @@ target_db_load(struct db *db, const struct target *target, json_t **ret_json, st
         "WHERE id = $1),"
         "'group', (SELECT jsonb_build_object('id', id, 'domain_id', domain_id) FROM user_group "
         "WHERE id = $2),"
-        "'project', (SELECT jsonb_build_object('id', id, 'domain_id', coalesce(domain_id, id)) "
+        "'project', (SELECT jsonb_build_object('id', id, 'domain_id', domain_id) "
         "FROM tenancy WHERE id = $3),"
         "'domain', (SELECT jsonb_build_object('id', id) FROM domain WHERE id = $4),"
         "'role', (SELECT jsonb_build_object('id', id, 'name', name, 'domain_id', "

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Users and their passwords. A changed password, a disabled or deleted user: all their tokens end.
 #include "common/base/util.h"
+#include "services/identity/account/admit.h"
 #include "services/identity/federation/federated_user.h"
 #include "services/identity/identity_resource.h"
 #include "services/identity/tenancy/member_db.h"
@@ -156,6 +157,7 @@ static const struct resource user = {
 struct change {
     const char *password, *original;
     char *user_id, *hash;
+    int64_t changed_us; // of the password that was proven
     const struct compliance *rules;
 };
 static const struct field change_fields[] = {
@@ -214,12 +216,34 @@ change_tx(struct db *db, void *argument, struct err *err)
     const struct new_password password = {.user_id = change->user_id,
                                           .hash = change->hash,
                                           .is_own = true,
+                                          .changed_us = change->changed_us,
                                           .expires_days = change->rules->password_expires_days};
     enum rc rc = member_db_set_password(db, &password, err);
+    if (rc == RC_NOT_FOUND) { // what was proven is no longer the password
+        return auth_denied(err);
+    }
     return rc ? rc : feed_revoke(db, &(struct revocation){.user_id = change->user_id}, err);
 }
 
-// The old password, expired or not, is the proof, whoever's token it is.
+// The old password, expired or not, is the proof, whoever's token it is: it is guarded as a log-in.
+static enum rc
+prove_original(const struct request *request, struct db *db, const struct login *login,
+               db_result **ret_row, struct err *err)
+{
+    const struct identity *identity = identity_of(request);
+    g_autoptr(db_result) row = NULL;
+    enum rc rc = admit_login(request, err);
+    rc = rc ? rc : auth_check_password(identity, db, login, &row, err);
+    rc = rc ? rc : auth_check_account(identity, row, err);
+    if (rc == RC_UNAUTHORIZED) {
+        admit_login_failed(request);
+    }
+    if (rc == RC_OK) {
+        *ret_row = g_steal_pointer(&row);
+    }
+    return rc;
+}
+
 static enum rc
 change_password(struct request *request, struct reply *reply, struct err *err)
 {
@@ -232,8 +256,7 @@ change_password(struct request *request, struct reply *reply, struct err *err)
     struct db *db = NULL;
     g_autoptr(db_result) row = NULL;
     enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc : auth_check_password(identity, db, &login, &row, err);
-    rc = rc ? rc : auth_check_account(identity, row, err);
+    rc = rc ? rc : prove_original(request, db, &login, &row, err);
     rc = rc ? rc : password_check(change.password, err);
     rc = rc ? rc : compliance_check_password(change.rules, change.password, err);
     rc = rc ? rc : check_may_change(change.rules, row, err);
@@ -241,6 +264,7 @@ change_password(struct request *request, struct reply *reply, struct err *err)
         return rc;
     }
     change.user_id = request_strdup(request, db_text(row, 0, "id"));
+    change.changed_us = db_int(row, 0, "password_changed_us");
     rc = check_unique(identity, db, &change, err);
     g_autofree char *hash = NULL;
     rc = rc ? rc : password_hash(change.password, &hash, err);

@@ -33,27 +33,6 @@ person_done(struct person *person)
     receipt_free(person->receipt);
 }
 
-bool
-auth_is_locked(const struct identity *identity, const db_result *row)
-{
-    const struct compliance *rules = &identity->compliance;
-    return rules->lockout_attempts && !db_bool(row, 0, "ignores_lockout") &&
-           db_int(row, 0, "n_failures") >= rules->lockout_attempts &&
-           (!rules->lockout_s || db_int(row, 0, "failed_s") < rules->lockout_s);
-}
-
-enum rc
-auth_count_failure(const struct identity *identity, struct db *db, const db_result *row,
-                   struct err *err)
-{
-    if (!identity->compliance.lockout_attempts) {
-        return RC_OK;
-    }
-    bool is_first = db_int(row, 0, "n_failures") >=
-                    identity->compliance.lockout_attempts; // an old lock-out has ended
-    return auth_db_count_failure(db, db_text(row, 0, "id"), is_first, err);
-}
-
 // A password that was right is stored with the work that is asked for now; the next sign-in may
 // do it as well.
 static void
@@ -85,9 +64,10 @@ auth_check_password(const struct identity *identity, struct db *db, const struct
         rc = rc == RC_OK && !locked ? auth_count_failure(identity, db, row, err) : RC_OK;
         return rc ? rc : auth_denied(err);
     }
-    rc = db_int(row, 0, "n_failures") && !login->keeps_failures
+    rc = auth_still_open(identity, db, row, err);
+    rc = rc == RC_OK && db_int(row, 0, "n_failures") && !login->keeps_failures
              ? auth_db_forget_failures(db, db_text(row, 0, "id"), err)
-             : RC_OK;
+             : rc;
     if (rc == RC_OK && password_is_outdated(hash)) {
         renew_hash(db, row, login->password);
     }

@@ -39,6 +39,7 @@ struct login {
 bool auth_method_is_known(const char *name);
 enum rc login_parse(json_t *root, struct login *ret_login, struct err *err) CHECKED;
 
+enum rc auth_denied(struct err *err); // the one 401
 // auth_db.c
 // The time a new token is issued at, by the clock that stamps revocations. Waits for revocations
 // that are being committed: what is read afterwards is either as they left it, or they are stamped
@@ -46,12 +47,21 @@ enum rc login_parse(json_t *root, struct login *ret_login, struct err *err) CHEC
 enum rc auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err) CHECKED;
 // One row: id, name, enabled, domain_id, domain_name, domain_enabled, default_project_id,
 // password_hash, n_failures, failed_s (seconds since the last failure), password_expires_us (0:
-// never), is_password_expired, is_password_own, password_age_s, inactive_days (0 for who may be
-// away), ignores_lockout, is_password_locked, options. RC_NOT_FOUND.
+// never), is_password_expired, is_password_own, password_age_s, password_changed_us (0: never),
+// inactive_days (0 for who may be away), ignores_lockout, is_password_locked, options.
+// RC_NOT_FOUND.
 enum rc auth_db_find_user(struct db *db, const struct named *user, db_result **ret_row,
                           struct err *err) CHECKED;
-enum rc auth_db_count_failure(struct db *db, const char *user_id, bool is_first,
+// attempts > 0; life_s 0: for ever. One more wrong guess, unless the user is locked out by now; a
+// lock that has ended begins anew.
+struct lockout {
+    int64_t attempts, life_s;
+};
+enum rc auth_db_count_failure(struct db *db, const char *user_id, const struct lockout *lockout,
                               struct err *err) CHECKED;
+// RC_UNAUTHORIZED: the user is locked out by now.
+enum rc auth_db_check_lock(struct db *db, const char *user_id, const struct lockout *lockout,
+                           struct err *err) CHECKED;
 // The user was here today.
 enum rc auth_db_see_user(struct db *db, const char *user_id, struct err *err) CHECKED;
 enum rc auth_db_forget_failures(struct db *db, const char *user_id, struct err *err) CHECKED;

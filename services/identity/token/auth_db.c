@@ -22,6 +22,8 @@ auth_db_begin(struct db *db, int64_t *ret_now_us, struct err *err)
     "password_expires_us, coalesce(u.password_expires_at <= now(), false) AND "                   \
     "u.options->'ignore_password_expiry' IS DISTINCT FROM 'true' AS is_password_expired, "        \
     "coalesce(extract(epoch FROM now() - u.password_changed_at)::bigint, 0) AS password_age_s, "  \
+    "coalesce((extract(epoch FROM u.password_changed_at) * 1000000)::bigint, 0) AS "              \
+    "password_changed_us, "                                                                       \
     "CASE WHEN u.options->'ignore_user_inactivity' IS NOT DISTINCT FROM 'true' THEN 0 ELSE "      \
     "(now() "                                                                                     \
     "AT TIME ZONE 'UTC')::date - coalesce(u.last_active_on, u.created_at::date) END AS "          \
@@ -44,13 +46,30 @@ auth_db_find_user(struct db *db, const struct named *user, db_result **ret_row, 
                       DB_ARGS(db_s(user->name), db_s(user->domain_name)), ret_row, err);
 }
 
+#define IS_LOCKED                                                                                 \
+    "(n_failures >= $2::bigint AND ($3::bigint = 0 OR failed_at > now() - make_interval(secs => " \
+    "$3::bigint)))"
+
 enum rc
-auth_db_count_failure(struct db *db, const char *user_id, bool is_first, struct err *err)
+auth_db_count_failure(struct db *db, const char *user_id, const struct lockout *lockout,
+                      struct err *err)
 {
-    return db_run(db,
-                  "UPDATE user_account SET n_failures = CASE WHEN $2::bool THEN 1 ELSE n_failures "
-                  "+ 1 END, failed_at = now() WHERE id = $1",
-                  DB_ARGS(db_s(user_id), db_b(is_first)), NULL, err);
+    return db_run(
+        db,
+        "UPDATE user_account SET n_failures = CASE WHEN n_failures >= $2::bigint THEN 1 ELSE "
+        "n_failures + 1 END, failed_at = now() WHERE id = $1 AND NOT " IS_LOCKED,
+        DB_ARGS(db_s(user_id), db_i(lockout->attempts), db_i(lockout->life_s)), NULL, err);
+}
+
+enum rc
+auth_db_check_lock(struct db *db, const char *user_id, const struct lockout *lockout,
+                   struct err *err)
+{
+    g_autoptr(db_result) row = NULL;
+    enum rc rc =
+        db_run(db, "SELECT id FROM user_account WHERE id = $1 AND NOT " IS_LOCKED,
+               DB_ARGS(db_s(user_id), db_i(lockout->attempts), db_i(lockout->life_s)), &row, err);
+    return rc || db_n_rows(row) ? rc : auth_denied(err);
 }
 
 enum rc

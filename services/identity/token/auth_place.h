@@ -44,7 +44,10 @@ struct session {
     json_t *receipt_body;      // … and the reply that asks for more
 };
 
-// auth.c: lock-out.
+// lockout.c: who was right is asked again: others may have guessed meanwhile, and no more
+// guesses count than are allowed, however many come at once.
+enum rc auth_still_open(const struct identity *identity, struct db *db, const db_result *user,
+                        struct err *err) CHECKED;
 bool auth_is_locked(const struct identity *identity, const db_result *user);
 enum rc auth_count_failure(const struct identity *identity, struct db *db, const db_result *user,
                            struct err *err) CHECKED;
@@ -55,7 +58,6 @@ enum rc method_check_totp(const struct identity *identity, struct db *db, const 
 // this trust.
 enum rc place_find(struct db *db, const struct login *login, struct person *person,
                    struct place *place, struct auth_context *token, struct err *err) CHECKED;
-enum rc auth_denied(struct err *err); // the one 401
 // The new token's methods; the caller frees.
 char *auth_methods(const struct login *login, const struct person *person);
 

@@ -53,6 +53,7 @@ method_check_totp(const struct identity *identity, struct db *db, const struct l
         enum rc counted = auth_count_failure(identity, db, user, err);
         return counted ? counted : auth_denied(err);
     }
+    rc = rc ? rc : auth_still_open(identity, db, user, err);
     if (rc == RC_OK && !person->row) {
         person->row = g_steal_pointer(&user);
     }

@@ -22,6 +22,20 @@ op_done(struct resource_op *op)
     g_free(op->scratch);
 }
 
+// The attribute that a foreign key (by PostgreSQL's own name for it, TABLE_COLUMN_fkey) is about;
+// NULL: none.
+static const char *
+attribute_of_key(const struct resource *resource, const char *constraint)
+{
+    for (const struct attribute *attribute = resource->attributes; attribute->name; attribute++) {
+        g_autofree char *end = g_strdup_printf("_%s_fkey", attribute->name);
+        if (g_str_has_suffix(constraint, end)) {
+            return attribute->name;
+        }
+    }
+    return NULL;
+}
+
 // What PostgreSQL says of a violated constraint, in the API's words; constraint names stay inside.
 static enum rc
 explain(const struct resource_op *op, enum rc rc, struct err *err)
@@ -30,6 +44,12 @@ explain(const struct resource_op *op, enum rc rc, struct err *err)
         return fault(err, RC_CONFLICT,
                      "Conflict occurred attempting to store %s - Duplicate entry found.",
                      op->resource->singular);
+    }
+    const char *name = rc == RC_INVALID ? attribute_of_key(op->resource, err->type) : NULL;
+    if (name) {
+        return fault(err, RC_INVALID,
+                     "Invalid input for %s: field '%s' names something that does not exist.",
+                     op->resource->singular, name);
     }
     if (rc == RC_INVALID && strstr(err->message, "(23")) {
         return fault(

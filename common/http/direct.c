@@ -121,11 +121,12 @@ look_after(struct direct *direct, struct request *request)
     int n_there = 0;
     if (waits_for_us) {
         request->last_bytes_ms = monotonic_ms();
-    } else if (ioctl(request->fd, FIONREAD, &n_there) == 0 && n_there > 0) {
-        request->turn(request);
     } else if (monotonic_ms() - request->last_bytes_ms > (int64_t)1000 * direct->idle_timeout_s) {
+        // Also of who takes no byte of a reply and sends some instead.
         direct_forget(request);
         direct_close(request);
+    } else if (ioctl(request->fd, FIONREAD, &n_there) == 0 && n_there > 0) {
+        request->turn(request);
     }
 }
 

@@ -129,13 +129,55 @@ check_length(const struct request *request, struct err *err)
                    : fault(err, RC_TOO_LARGE, "The request body is larger than %zu bytes", max);
 }
 
+struct framing {
+    int n; // headers that say where the body ends
+    bool is_unknown;
+};
+
+static void
+note_framing(void *context, const char *name, const char *value)
+{
+    struct framing *framing = context;
+    bool is_coding = !g_ascii_strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+    framing->n += is_coding || !g_ascii_strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    framing->is_unknown |= is_coding && g_ascii_strcasecmp(value, "chunked");
+}
+
+// Who stands between the client and us could see another end of the body than we do, and another
+// request behind it (RFC 9112, sections 6.1 and 6.3).
+static enum rc
+check_framing(const struct request *request, struct err *err)
+{
+    struct framing framing = {0};
+    request_each_header(request, note_framing, &framing);
+    if (framing.is_unknown) {
+        return fault(err, RC_INVALID, "Transfer-Encoding: only 'chunked' is known");
+    }
+    return framing.n <= 1
+               ? RC_OK
+               : fault(err, RC_INVALID, "Content-Length and Transfer-Encoding: one of them, once");
+}
+
+// Nothing that follows on this connection is looked at.
+static enum MHD_Result
+refuse_framing(struct request *request, const struct err *err)
+{
+    dispatch_error(request, err);
+    reply_header(&request->reply, MHD_HTTP_HEADER_CONNECTION, "close");
+    return reply_send(request);
+}
+
 // First callback: only the head is known.
 static enum MHD_Result
 receive_head(struct request *request)
 {
     struct err err = {0};
     log_request_id_set(request->id);
-    enum rc rc = dispatch_head(request, &err);
+    enum rc rc = check_framing(request, &err);
+    if (rc != RC_OK) {
+        return refuse_framing(request, &err);
+    }
+    rc = dispatch_head(request, &err);
     bool is_stream = rc == RC_OK && request->route->stream;
     if (rc == RC_OK && !is_stream) {
         rc = check_length(request, &err);

@@ -35,8 +35,9 @@ static const struct setting settings[] = {
     {"image", "size_cap",             SETTING_INT,  "1099511627776", 1, INT64_MAX, "bytes", "largest image"},
     {"image", "unpacked_cap",         SETTING_INT,  "68719476736",   1, INT64_MAX, "bytes", "most that a compressed disk, or all layers of an archive, may unpack to"},
     {"image", "virtual_size_cap",     SETTING_INT,  "70368744177664", 1, INT64_MAX, "bytes", "largest disk as its guest would see it, whatever the file's size"},
-    {"image", "max_uploads",          SETTING_INT,  "64",            1, 4096, "",       "uploads at once; further ones are answered 503"},
-    {"image", "upload_memory",        SETTING_INT,  "16777216",      1048576, 1099511627776, "bytes", "buffers of all uploads together; never less than 256 KiB for each of max_uploads"},
+    {"image", "max_uploads",          SETTING_INT,  "256",           1, 4096, "",       "uploads and imports at once; further ones are answered 503"},
+    {"image", "max_uploads_project",  SETTING_INT,  "64",            1, 4096, "",       "uploads and imports of one project at once, so that a few projects cannot take all places"},
+    {"image", "upload_memory",        SETTING_INT,  "16777216",      1048576, 1099511627776, "bytes", "buffers of all uploads together; never less than 256 KiB for each upload"},
     {"image", "os_hash_algo",         SETTING_TEXT, "sha512",        0, 0, "",          "what new data is hashed with and known by: sha512, sha384 or sha256 (the fastest where the CPU has instructions for it). Data that is there keeps its own"},
     {"image", "ticket_ttl",           SETTING_INT,  "86400",         60, 31536000, "s", "how long a download URL given to a host is good"},
     {"image", "stage_ttl",            SETTING_INT,  "86400",         1, 31536000, "s", "how long staged data waits for its import before it is thrown away"},
@@ -104,6 +105,7 @@ start(struct service *service, void **ret_context, struct err *err)
     image->scrub_age_s = conf_int(conf, "scrub", "age");
     image->stage_ttl_s = conf_int(conf, "image", "stage_ttl");
     image->n_uploads_max = (int)conf_int(conf, "image", "max_uploads");
+    image->n_uploads_project = (int)conf_int(conf, "image", "max_uploads_project");
     image->require_format_match = conf_bool(conf, "image", "require_format_match");
     image->import_ports = conf_text(conf, "import", "ports");
     image->import_private = conf_bool(conf, "import", "allow_private");
@@ -112,7 +114,7 @@ start(struct service *service, void **ret_context, struct err *err)
     image->show_locations = conf_bool(conf, "image", "show_multiple_locations");
     image->public_url = conf_text(conf, "image", "url");
     image->client = client_new(conf);
-    image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_mutex_init(&image->mutex);
     enum rc rc = stores_new(conf, &image->stores, err);
     if (rc == RC_OK) {
@@ -129,8 +131,8 @@ start(struct service *service, void **ret_context, struct err *err)
         image_service_free(image);
         return rc;
     }
-    image->pipelines = pipelines_new(conf_int(conf, "image", "upload_memory"), image->n_uploads_max,
-                                     !digest_pair_gains(image->hash));
+    image->pipelines = pipelines_new(conf_int(conf, "image", "upload_memory"),
+                                     image->n_uploads_project, !digest_pair_gains(image->hash));
     image->fetchers = turns_new(job_run, NULL, N_FETCHERS, N_FETCHERS / 2);
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, TRUE, NULL);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);

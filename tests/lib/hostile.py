@@ -17,6 +17,7 @@ from pathlib import Path
 # reason: part of the refusal's text; None: an honest image.
 Case = namedtuple("Case", "name container disk reason data")
 MIB = 1 << 20
+HEAD = 384 * 1024  # bytes from the start that the parser keeps
 
 
 def sha256(data):
@@ -56,6 +57,16 @@ def vmdk(kind="monolithicSparse", extent="a.vmdk", changes=()):
     text = DESCRIPTOR.format(kind, extent).encode()
     data[512:512 + len(text)] = text
     return data
+
+
+def vmdk_with(text, at=1, **more):
+    """What follows the descriptor's lines; or a descriptor of its own where QEMU looks, while the header points to an honest one."""
+    data = vmdk(**more)
+    honest = DESCRIPTOR.format("monolithicSparse", "a.vmdk").encode()
+    if at != 1:
+        data = vmdk(changes=[(28, at, 8)])
+        data[at * 512:at * 512 + len(honest)] = honest
+    return put(data, 512, honest + text)
 
 
 def vdi(changes=()):
@@ -189,6 +200,12 @@ def missing_blob(parts):
     del parts["files"]["blobs/sha256/" + parts["manifest"]["layers"][0]["digest"].partition(":")[2]]
 
 
+def nested_index(parts):
+    data = b'{"schemaVersion": 2, "manifests": []}'
+    parts["files"]["blobs/sha256/" + sha256(data)] = data
+    parts["manifests"] = [{"mediaType": "application/vnd.oci.image.index.v1+json", "digest": "sha256:" + sha256(data), "size": len(data)}]
+
+
 def two_manifests(files):
     files["manifest.json"] = json.dumps(json.loads(files["manifest.json"]) * 2).encode()
 
@@ -212,6 +229,21 @@ def _disks():
     yield Case("qcow2-tables", "bare", "qcow2", "absurd", qcow2([(36, 0xFFFFFFFF, 4)]))
     yield Case("qcow2-outside", "bare", "qcow2", "outside", qcow2([(40, 1 << 40, 8)]))
     yield Case("qcow2-encrypted", "bare", "qcow2", "encrypted", qcow2([(32, 1, 4)]))
+    yield Case("qcow2-luks", "bare", "qcow2", "encrypted", qcow2([(32, 2, 4)]))
+    yield Case("qcow2-luks-header", "bare", "qcow2", "encrypted", qcow2([(112, 0x0537BE77, 4), (116, 16, 4)]))
+    yield Case("qcow2-data-file-bit", "bare", "qcow2", "data file", qcow2([(72, 4, 8)]))
+    yield Case("qcow2-data-file-name", "bare", "qcow2", "data file", qcow2([(112, 0x44415441, 4), (116, 11, 4)]))
+    yield Case("qcow2-backing-format", "bare", "qcow2", "backing format", qcow2([(112, 0xE2792ACA, 4), (116, 3, 4)]))
+    # An extension as long as what is looked at, and one behind it.
+    yield Case("qcow2-hidden-extension", "bare", "qcow2", "past the header", qcow2(
+        [(20, 21, 4), (36, 1, 4), (40, 3 << 21, 8), (48, 1 << 21, 8), (112, 0x12345678, 4), (116, HEAD - 120, 4), (HEAD, 0x44415441, 4)], 8 * MIB))
+    yield Case("qcow2-corrupt", "bare", "qcow2", "corrupt", qcow2([(72, 2, 8)]))
+    yield Case("qcow2-unknown-feature", "bare", "qcow2", "unknown incompatible", qcow2([(72, 1 << 40, 8)]))
+    yield Case("qcow2-refcount-order", "bare", "qcow2", "refcount width", qcow2([(96, 7, 4)]))
+    yield Case("qcow2-cluster-bits", "bare", "qcow2", "cluster size", qcow2([(20, 63, 4)]))
+    yield Case("qcow2-version", "bare", "qcow2", "version", qcow2([(4, 1, 4)]))
+    yield Case("qcow2-header-length", "bare", "qcow2", "header length", qcow2([(100, 0xFFFFFFF8, 4)]))
+    yield Case("qcow2-snapshots", "bare", "qcow2", "snapshots", qcow2([(60, 0xFFFFFFFF, 4)]))
     yield Case("qcow2-iso", "bare", "qcow2", "both 'qcow2' and 'iso'", put(qcow2(), 32769, b"CD001"))
     yield Case("iso", "bare", "iso", None, iso())
     yield Case("iso-vhd", "bare", "iso", "both 'iso' and 'vhd'", put(iso(), 64 * 1024 - 512, b"conectix"))
@@ -220,6 +252,17 @@ def _disks():
     yield Case("vmdk-path", "bare", "vmdk", "path", vmdk(extent="/etc/passwd"))
     yield Case("vmdk-descriptor", "bare", "vmdk", "other files", DESCRIPTOR.format("monolithicFlat", "/etc/passwd").encode())
     yield Case("vmdk-directory", "bare", "vmdk", "outside", vmdk(changes=[(56, 1 << 40, 8)]))
+    parent = b'parentFileNameHint="/etc/passwd"'
+    yield Case("vmdk-parent", "bare", "vmdk", "parent", vmdk_with(parent))
+    yield Case("vmdk-parent-in-comment", "bare", "vmdk", "parent", vmdk_with(b"# " + parent))
+    yield Case("vmdk-parent-in-line", "bare", "vmdk", "parent", vmdk_with(b"ddb.x = " + parent))
+    yield Case("vmdk-parent-behind-nul", "bare", "vmdk", "parent", vmdk_with(b"\0" + parent))
+    yield Case("vmdk-parent-elsewhere", "bare", "vmdk", "behind its header", vmdk_with(parent, 40))
+    yield Case("vmdk-parent-cid", "bare", "vmdk", "parent", vmdk_with(b"parentCID=12345678\n"))
+    yield Case("vmdk-two-extents", "bare", "vmdk", "2 extents", vmdk_with(b'RW 2048 SPARSE "b.vmdk"\n'))
+    yield Case("vmdk-two-types", "bare", "vmdk", "createType", vmdk_with(b'createType="vmfs"\n'))
+    yield Case("vmdk-capacity", "bare", "vmdk", "capacity", vmdk(changes=[(12, 0, 8)]))
+    yield Case("vmdk-cowd", "bare", "vmdk", "other files", put(bytes(4096), 0, b"COWD"))
     yield Case("vdi", "bare", "vdi", None, vdi())
     yield Case("vdi-child", "bare", "vdi", "parent", vdi([(424, 1, 4)]))
     yield Case("vhd", "bare", "vhd", None, vhd())
@@ -258,6 +301,13 @@ def _roots():
     yield evil("hard-link-out", member("x", type=tarfile.LNKTYPE, linkname="../../etc/shadow"), reason="hard link")
     yield evil("block-device", member("dev/sda", type=tarfile.BLKTYPE, devmajor=8, devminor=0), reason="device")
     yield evil("memory-device", member("dev/mem", type=tarfile.CHRTYPE, devmajor=1, devminor=1), reason="device")
+    yield evil("twice-by-dots", member("./etc/./hostname", b"other"), reason="twice")
+    yield evil("sparse", member("x", b"", type=tarfile.GNUTYPE_SPARSE), reason="unknown type 0x53")
+    yield evil("sparse-by-pax", member("x", b"x", pax_headers={"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "y"}), reason="sparse")
+    yield evil("traversal-by-pax", member("x", b"x", pax_headers={"path": "../../etc/x"}), reason="leaves the archive")
+    yield evil("link-by-pax", member("x", type=tarfile.LNKTYPE, linkname="y", pax_headers={"linkpath": "../../etc/shadow"}), reason="hard link")
+    yield evil("size-by-pax", member("x", b"x", pax_headers={"size": "9999999999999999999999"}), reason="bad 'size'")
+    yield evil("nul-in-pax", member("x", b"x", pax_headers={"path": "a\0b"}), reason="extended header")
     yield Case("tar-cut-off", "docker", "raw", "cut off", rootfs()[:5000])
     yield Case("tar-tail", "docker", "raw", "after its end", rootfs() + b"#!/bin/sh")
     yield Case("tar-checksum", "docker", "raw", "broken header", put(rootfs(), 512 + 150, b"7"))
@@ -297,6 +347,7 @@ def _images():
     yield Case("oci-type-lies", "docker", "raw", "compressed by", oci(LAYERS, set_layer("mediaType", "application/vnd.oci.image.layer.v1.tar")))
     yield Case("oci-urls", "docker", "raw", "elsewhere", oci(LAYERS, set_layer("urls", ["http://169.254.169.254/"])))
     yield Case("oci-bomb", "docker", "raw", "times its size", oci([tar([member("x", b"x")])], pack=lambda _: bomb(300)))
+    yield Case("oci-nested-index", "docker", "raw", "0 images", oci(LAYERS, nested_index))
     yield Case("ova", "ova", "vmdk", None, tar([member("a.ovf", b"<Envelope/>"), member("a.vmdk", bytes(vmdk()))]))
     yield Case("ova-no-ovf", "ova", "vmdk", "OVF", tar([member("a.vmdk", bytes(vmdk()))]))
 

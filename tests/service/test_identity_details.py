@@ -44,6 +44,29 @@ def test_an_update_says_something_and_ids_stay(stack):
         assert change(path, singular, **own)[0] == 200, path
 
 
+def test_a_thing_can_be_given_back_as_it_was_shown(stack):
+    """Clients that fetch, change and send the whole thing: what is only shown stays, what no attribute is for is kept."""
+    token = stack.admin_token()
+    for path, singular in things(stack, token):
+        shown = stack.call("GET", "identity", path, token=token)[singular]
+        status, _, body = stack.request("PATCH", "identity", path, {singular: {**shown, "note": "kept"}}, token=token)
+        assert status == 200, (path, body)
+        assert stack.call("GET", "identity", path, token=token)[singular] == {**shown, "note": "kept"}, path
+    made = stack.call("POST", "identity", "/v3/credentials",
+                      {"credential": {"type": "cert", "blob": "b", "user_id": stack.person().user_id, "note": "n", "links": {}}}, token)["credential"]
+    assert made["note"] == "n" and made["blob"] == "b" and made["links"]["self"].endswith("/v3/credentials/" + made["id"])
+
+
+def test_the_end_of_a_password_is_shown_and_never_written(stack):
+    token = stack.admin_token()
+    user = stack.call("POST", "identity", "/v3/users", {"user": {"name": name(), "password": "Pw-" + name(), "password_expires_at": "2040-01-01T00:00:00Z"}}, token)["user"]
+    assert user["password_expires_at"] is None
+    stack.sql("identity", "UPDATE user_account SET password_expires_at = '2035-01-01' WHERE id = %s", user["id"])
+    for given in (None, "2040-01-01T00:00:00Z", "2035-01-01T00:00:00.000000"):
+        changed = stack.call("PATCH", "identity", "/v3/users/" + user["id"], {"user": {"description": "d", "password_expires_at": given}}, token)["user"]
+        assert changed["password_expires_at"] == "2035-01-01T00:00:00.000000", given
+
+
 def test_what_a_new_thing_is_put_in_must_be_there(stack):
     token, none = stack.admin_token(), uuid.uuid4().hex
 

@@ -172,7 +172,7 @@ static const struct resource credential = {
     .path = "/v3/credentials",
     .table = "credential",
     .not_found_format = "Could not find credential: %s.",
-    .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_COMPARISONS,
+    .style = RESOURCE_LINKS | RESOURCE_HEX_ID | RESOURCE_COMPARISONS | RESOURCE_KEEP_UNKNOWN,
     .visible = "r.user_id = $2",
     .policy_list = "identity:list_credentials",
     .policy_get = "identity:get_credential",

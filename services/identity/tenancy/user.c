@@ -115,7 +115,8 @@ static const struct attribute attributes[] = {
     {"enabled", ATTR_BOOL, ATTR_RW | ATTR_FS, .default_json = "true"},
     {"password", ATTR_TEXT, ATTR_RW | ATTR_VIRTUAL | ATTR_HIDDEN | ATTR_NULLABLE | ATTR_BLANK,
      .max = 4096},
-    {"password_expires_at", ATTR_TIME, ATTR_VIRTUAL | ATTR_FILTER,
+    // Given back by a client that changes a user as it was shown: never written.
+    {"password_expires_at", ATTR_TIME, ATTR_RW | ATTR_VIRTUAL | ATTR_FILTER | ATTR_NULLABLE,
      .select = "to_char(r.password_expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')",
      .filter = "time_matches(r.password_expires_at, (%s)[1])"},
     {"options", ATTR_OBJECT, ATTR_RW, .default_json = "{}"},

@@ -153,6 +153,9 @@ check_value(const struct image_attribute *attribute, json_t *value, struct err *
 static enum rc
 check_property(const char *name, json_t *value, struct err *err)
 {
+    if (!*name) { // no JSON pointer of a PATCH could name it again
+        return fault(err, RC_INVALID, "Custom property should have a name.");
+    }
     if (g_utf8_strlen(name, -1) > 255) {
         return fault(err, RC_INVALID, "Custom property should not be greater than 255 characters.");
     }

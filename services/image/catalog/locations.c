@@ -209,7 +209,7 @@ read_location(const struct request *request, json_t *value, struct location *loc
     }
     enum rc rc = fetch_check_url(image_service_of(request), url, err);
     if (rc != RC_OK) {
-        return fault(err, rc, "Invalid location: %.255s", url);
+        return fault(err, rc, "Invalid location: the url %.255s is not fetched", url);
     }
     json_auto_t *kept = json_pack("{s:s, s:o}", "url", url, "metadata",
                                   metadata ? json_incref(metadata) : json_object());

@@ -35,13 +35,15 @@ static const char *const orders[][2] = {
 G_STATIC_ASSERT(G_N_ELEMENTS(orders) == G_N_ELEMENTS(task_sort_keys) - 1);
 
 enum rc
-task_db_of_image(struct db *db, const char *image_id, char **ret_json, struct err *err)
+task_db_of_image(struct db *db, const char *image_id, const char *owner, char **ret_json,
+                 struct err *err)
 {
     return db_run_text(db,
                        "SELECT COALESCE(jsonb_agg(" TASK_VIEW
                        " || '{\"deleted\": false, \"deleted_at\": null}' ORDER BY created_at, "
-                       "id), '[]')::text AS items FROM image_task WHERE image_id = $1::uuid",
-                       DB_ARGS(db_s(image_id)), ret_json, err);
+                       "id), '[]')::text AS items FROM image_task WHERE image_id = $1::uuid "
+                       "AND ($2::text IS NULL OR owner = $2)",
+                       DB_ARGS(db_s(image_id), db_s(owner)), ret_json, err);
 }
 
 static enum rc

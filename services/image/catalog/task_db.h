@@ -14,8 +14,8 @@ struct task_query { // texts borrowed; NULL: not asked for
 };
 extern const char *const task_sort_keys[]; // "created_at" …; ended by NULL
 
-// An image's, oldest first: JSON array; the caller frees.
-enum rc task_db_of_image(struct db *db, const char *image_id, char **ret_json,
+// An image's, oldest first: JSON array; the caller frees. owner: whose; NULL is everybody's.
+enum rc task_db_of_image(struct db *db, const char *image_id, const char *owner, char **ret_json,
                          struct err *err) CHECKED;
 // A page without input, result and message: JSON array. ret_last: id of the last when the page is
 // full, else NULL. The caller frees both. RC_INVALID: no such marker.

@@ -10,6 +10,29 @@
 #include <fcntl.h>
 #include <string.h>
 
+// A number that is too large for us lies behind every image's end.
+static bool
+parse_position(const char *text, int64_t *ret_position)
+{
+    if (!*text || text[strspn(text, "0123456789")]) {
+        return false;
+    }
+    *ret_position = parse_int64(text, 0, INT64_MAX, ret_position) ? *ret_position : INT64_MAX;
+    return true;
+}
+
+// Glance takes "Content-Range: bytes 0-9/*" for a Range, from clients that mistake the two.
+static char *
+asked_range(const struct request *request)
+{
+    const char *range = request_header(request, "Range");
+    const char *content = range ? NULL : request_header(request, "Content-Range");
+    if (content && g_str_has_prefix(content, "bytes ")) {
+        return g_strdup_printf("bytes=%.*s", (int)MIN(strcspn(content + 6, "/"), 60), content + 6);
+    }
+    return g_strdup(range);
+}
+
 // True with the range when the header asks for one that we serve: a single one. RC_RANGE when it
 // lies outside.
 static enum rc
@@ -27,12 +50,12 @@ parse_range(const char *header, int64_t size, bool *ret_partial, int64_t *ret_fi
     int64_t first = 0, last = size - 1;
     if (!*ends[0]) {
         int64_t suffix;
-        if (!parse_int64(ends[1], 1, INT64_MAX, &suffix)) {
+        if (!parse_position(ends[1], &suffix) || suffix == 0) {
             return fault(err, RC_RANGE, "Range '%.60s' is malformed", header);
         }
         first = suffix >= size ? 0 : size - suffix;
-    } else if (!parse_int64(ends[0], 0, INT64_MAX, &first) ||
-               (*ends[1] && !parse_int64(ends[1], first, INT64_MAX, &last))) {
+    } else if (!parse_position(ends[0], &first) ||
+               (*ends[1] && (!parse_position(ends[1], &last) || last < first))) {
         return fault(err, RC_RANGE, "Range '%.60s' is malformed", header);
     }
     if (first >= size) {
@@ -84,8 +107,8 @@ send_blob(struct request *request, struct db *db, const image_row *row, struct r
     struct blob_places places = {.n = 0};
     bool partial;
     int64_t first = 0, last = row->size - 1;
-    enum rc rc =
-        parse_range(request_header(request, "Range"), row->size, &partial, &first, &last, err);
+    g_autofree char *range = asked_range(request);
+    enum rc rc = parse_range(range, row->size, &partial, &first, &last, err);
     if (rc == RC_RANGE) {
         reply_header_format(reply, "Content-Range", "bytes */%lld", (long long)row->size);
     }

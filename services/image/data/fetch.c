@@ -11,6 +11,7 @@
 #define STALL_S 60L // slower than MIN_SPEED for this long: broken off
 #define MIN_SPEED 1024L
 #define MAX_REDIRECTS 3L
+#define MAX_HEADERS (64 << 10) // bytes, of all answers together and of what follows a chunked body
 #define RETRY_PAUSE_MS 500
 
 struct fetch *
@@ -81,7 +82,8 @@ is_public_v4(uint32_t address)
         int bits;
     } others[] = {
         {0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},  {0xa9fe0000, 16},
-        {0xac100000, 12}, {0xc0000000, 24}, {0xc0a80000, 16}, {0xc6120000, 15}, {0xe0000000, 3},
+        {0xac100000, 12}, {0xc0000000, 24}, {0xc0000200, 24}, {0xc0586300, 24}, {0xc0a80000, 16},
+        {0xc6120000, 15}, {0xc6336400, 24}, {0xcb007100, 24}, {0xe0000000, 3},
     };
     for (size_t i = 0; i < N_ELEMENTS(others); i++) {
         if ((address ^ others[i].network) >> (32 - others[i].bits) == 0) {
@@ -101,9 +103,12 @@ is_public(const struct sockaddr *address)
         return false;
     }
     const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
-    // Global unicast is 2000::/3; everything else is local, mapped, or not for us. 2002::/16 wraps
-    // v4.
-    return (v6->s6_addr[0] & 0xe0) == 0x20 && !(v6->s6_addr[0] == 0x20 && v6->s6_addr[1] == 0x02);
+    uint32_t high = (uint32_t)v6->s6_addr[0] << 24 | (uint32_t)v6->s6_addr[1] << 16 |
+                    (uint32_t)v6->s6_addr[2] << 8 | v6->s6_addr[3];
+    // Global unicast is 2000::/3; everything else is local, mapped, or not for us. 2002::/16 and,
+    // in 2001::/23, Teredo wrap v4; 2001:db8::/32 is nobody's (RFC 6890).
+    return high >> 29 == 1 && high >> 16 != 0x2002 && high >> 9 != 0x20010000 >> 9 &&
+           high != 0x20010db8;
 }
 
 // Asked for every connection, redirects included, with the address that the name gave.
@@ -126,8 +131,25 @@ open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 
 struct transfer {
     struct fetch *fetch;
+    size_t n_headers; // bytes
     struct err err;
 };
+
+// libcurl keeps them all.
+static size_t
+count_header(char *data, size_t size, size_t n, void *context)
+{
+    struct transfer *transfer = context;
+    transfer->n_headers += size * n;
+    if (transfer->n_headers <= MAX_HEADERS) {
+        return size * n;
+    }
+    transfer->fetch->is_refused = true;
+    rc_ignore(fault(&transfer->err, RC_BAD_GATEWAY,
+                    "cannot fetch the image: the answer has more than %d bytes of headers",
+                    MAX_HEADERS));
+    return 0;
+}
 
 static size_t
 take_bytes(char *data, size_t size, size_t n, void *context)
@@ -215,6 +237,8 @@ transfer_all(struct fetch *fetch, struct err *err)
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, fetch);
     curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, fetch);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, count_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &transfer);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);

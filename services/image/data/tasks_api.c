@@ -47,7 +47,8 @@ tasks_of_image(struct request *request, struct reply *reply, struct err *err)
     struct db *db;
     enum rc rc = image_open(request, "get_image", &db, &image, err);
     if (rc == RC_OK) {
-        rc = task_db_of_image(db, image->id, &items, err);
+        // What was imported from where, its URL and the keys in it, is the owner's business.
+        rc = task_db_of_image(db, image->id, owner_of(request), &items, err);
     }
     if (rc == RC_OK) {
         reply->text = g_strdup_printf("{\"tasks\": %s}", items);
@@ -185,7 +186,11 @@ read_input(const struct request *request, json_t **ret_values, const char **ret_
     }
     *ret_url = json_string_value(url);
     enum rc rc = fetch_check_url(image_service_of(request), *ret_url, err);
-    rc = rc ? rc : image_values_from(request, wanted, ret_values, err);
+    if (rc != RC_OK) {
+        return fault(err, rc, "import_from: URI for web-download does not pass filtering: %.200s",
+                     *ret_url);
+    }
+    rc = image_values_from(request, wanted, ret_values, err);
     return rc ? rc : image_allow_create(request, *ret_values, err);
 }
 

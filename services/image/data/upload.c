@@ -22,21 +22,47 @@ upload_check_image(const image_row *image, struct err *err)
 }
 
 static enum rc
+refuse_for_now(const char *whose, struct err *err)
+{
+    rc_ignore(fault(err, RC_UNAVAILABLE, "too many uploads%s at once, try again", whose));
+    err->retry_after_s = 5;
+    return RC_UNAVAILABLE;
+}
+
+static enum rc
 register_upload(struct upload *upload, struct err *err)
 {
     struct image_service *service = upload->service;
     g_mutex_lock(&service->mutex);
     bool full = g_hash_table_size(service->uploads) >= (guint)service->n_uploads_max;
     if (!full) {
-        g_hash_table_add(service->uploads, g_strdup(upload->row.upload_id));
+        g_hash_table_insert(service->uploads, g_strdup(upload->row.upload_id), g_strdup(""));
     }
     g_mutex_unlock(&service->mutex);
-    if (full) {
-        rc_ignore(fault(err, RC_UNAVAILABLE, "too many uploads at once, try again"));
-        err->retry_after_s = 5;
-        return RC_UNAVAILABLE;
+    return full ? refuse_for_now("", err) : RC_OK;
+}
+
+// Clients that send a byte a minute, and imports that wait for their turn, take places from their
+// own project only.
+static enum rc
+take_share(const struct upload *upload, struct err *err)
+{
+    struct image_service *service = upload->service;
+    const char *owner = upload->image->owner;
+    GHashTableIter iterator;
+    gpointer each;
+    int n = 0;
+    g_mutex_lock(&service->mutex);
+    g_hash_table_iter_init(&iterator, service->uploads);
+    while (g_hash_table_iter_next(&iterator, NULL, &each)) {
+        n += !strcmp(each, owner);
     }
-    return RC_OK;
+    bool full = n >= service->n_uploads_project;
+    if (!full) {
+        g_hash_table_insert(service->uploads, g_strdup(upload->row.upload_id), g_strdup(owner));
+    }
+    g_mutex_unlock(&service->mutex);
+    return full ? refuse_for_now(" of this project", err) : RC_OK;
 }
 
 enum rc
@@ -76,7 +102,8 @@ upload_begin(struct upload *upload, struct db *db, image_row **image, const stru
         .stores = stores,
         .n_stores = (int)g_strv_length(upload->stores),
     };
-    enum rc rc = upload_db_begin(db, &begin, ret_room, err);
+    enum rc rc = take_share(upload, err);
+    rc = rc ? rc : upload_db_begin(db, &begin, ret_room, err);
     if (rc == RC_OK) {
         upload->is_settled = false;
     }

@@ -14,7 +14,10 @@ check_headers(const struct request *request, struct err *err)
     if (!type || g_ascii_strncasecmp(type, OPENSTACK_STREAM, strlen(OPENSTACK_STREAM))) {
         return fault(err, RC_MEDIA_TYPE, "Invalid content type: must be " OPENSTACK_STREAM);
     }
-    return RC_OK;
+    // A part of the data would become the whole (RFC 9110, section 14.5).
+    return request_header(request, "Content-Range")
+               ? fault(err, RC_INVALID, "Content-Range: data is uploaded whole")
+               : RC_OK;
 }
 
 // ret_stores: NULL when the client does not choose.

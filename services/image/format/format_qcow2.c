@@ -112,7 +112,7 @@ check_extensions(const struct format_view *view, uint32_t offset, struct format_
         at += 8 + (((uint64_t)length + 7) & ~(uint64_t)7);
     }
     // Extensions longer than what is kept of the stream would hide the ones behind them.
-    if (at > cluster || (at > end && view->head_size == HEAD_SIZE)) {
+    if (at > cluster || (at + 8 > end && end < cluster && view->head_size == HEAD_SIZE)) {
         return format_refuse(verdict, "qcow2 header extensions run past the header's cluster");
     }
     return true;

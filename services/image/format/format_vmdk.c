@@ -8,6 +8,7 @@
 
 #define SECTOR 512
 #define MAX_DESCRIPTOR (64 * 1024)
+#define READ_DESCRIPTOR (20 * SECTOR) // what QEMU reads behind the header, wherever that points
 #define MAX_DIRECTORY ((uint64_t)64 << 20)
 #define MAX_SECTORS ((uint64_t)1 << 41) // 1 PiB
 #define FOOTER_FROM_END 1024            // footer header, then the end-of-stream marker
@@ -73,17 +74,34 @@ check_tables(const struct format_view *view, struct format_verdict *verdict)
     return fits || format_refuse(verdict, "vmdk tables lie outside the file");
 }
 
+// QEMU takes these words for a parent's name wherever they stand: in a comment, within a line.
+static bool
+names_parent(const uint8_t *bytes, size_t size)
+{
+    static const char words[] = "parentFileNameHint";
+    for (size_t at = 0; at + sizeof words - 1 <= size; at++) {
+        if (!g_ascii_strncasecmp((const char *)bytes + at, words, sizeof words - 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 check_descriptor(const struct format_view *view, struct format_verdict *verdict)
 {
     uint64_t sector = get_le64(view->head + 28), n_sectors = get_le64(view->head + 36);
-    if (sector == 0 || n_sectors == 0 || sector > HEAD_SIZE / SECTOR ||
-        n_sectors > MAX_DESCRIPTOR / SECTOR) {
-        return format_refuse(verdict, "vmdk has no embedded descriptor near its start");
+    // Some readers follow the header, others look behind it: it must be the same place.
+    if (sector != 1 || n_sectors == 0 || n_sectors > MAX_DESCRIPTOR / SECTOR) {
+        return format_refuse(verdict, "vmdk has no embedded descriptor behind its header");
     }
     size_t start = sector * SECTOR, size = n_sectors * SECTOR;
     if (start + size > view->head_size) {
         return format_refuse(verdict, "vmdk descriptor is cut off");
+    }
+    if (names_parent(view->head + start,
+                     MIN(MAX(size, READ_DESCRIPTOR), view->head_size - start))) {
+        return format_refuse(verdict, "vmdk image has a parent");
     }
     g_autofree char *text = g_strndup((const char *)view->head + start, size);
     g_strdelimit(text, "\t", ' ');
@@ -134,9 +152,6 @@ check_line(char *line, struct seen *seen, struct format_verdict *verdict)
     if (key_is(line, "parentCID", &value)) {
         return !g_ascii_strncasecmp(value, "ffffffff", 8) ||
                format_refuse(verdict, "vmdk image has a parent");
-    }
-    if (!g_ascii_strncasecmp(line, "parentFileNameHint", 18)) {
-        return format_refuse(verdict, "vmdk image has a parent");
     }
     if (!g_ascii_strncasecmp(line, "RW ", 3) || !g_ascii_strncasecmp(line, "RDONLY ", 7) ||
         !g_ascii_strncasecmp(line, "NOACCESS ", 9)) {

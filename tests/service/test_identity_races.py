@@ -3,6 +3,10 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg2
+
+from tests.lib.stack import wait_until
+
 SERVICES = ["identity"]
 ATTEMPTS = 4
 SETTINGS = {"identity": {"password": {"rounds": 10},
@@ -85,6 +89,33 @@ def test_same_named_things_at_once_are_made_once(stack):
                        ("roles", {"role": {"name": "twin"}}), ("regions", {"region": {"id": "twin"}})):
         found = at_once(6, lambda _, kind=kind, body=body: stack.request("POST", "identity", f"/v3/{kind}", body, admin)[0])
         assert sorted(found) == [201] + [409] * 5, (kind, found)
+
+
+def test_roles_and_regions_make_no_circle_however_they_are_asked_for(stack):
+    admin = stack.admin_token()
+    for i in range(4):
+        roles = [stack.call("POST", "identity", "/v3/roles", {"role": {"name": f"circle-{i}-{n}"}}, admin)["role"]["id"] for n in range(4)]
+        found = at_once(4, lambda n, roles=roles: stack.request("PUT", "identity", f"/v3/roles/{roles[n]}/implies/{roles[(n + 1) % 4]}", token=admin)[0])
+        assert sorted(found) == [201, 201, 201, 400]
+        for n in range(3):
+            stack.call("POST", "identity", "/v3/regions", {"region": {"id": f"circle-{i}-{n}"}}, admin)
+        found = at_once(3, lambda n, i=i: stack.request("PATCH", "identity", f"/v3/regions/circle-{i}-{n}",
+                                                        {"region": {"parent_region_id": f"circle-{i}-{(n + 1) % 3}"}}, admin)[0])
+        assert sorted(found) == [200, 200, 400]
+    assert stack.request("PATCH", "identity", "/v3/regions/circle-0-0", {"region": {"parent_region_id": "circle-0-0"}}, admin)[0] == 400
+
+
+def test_a_project_that_is_being_disabled_gets_no_enabled_child(stack):
+    admin = stack.admin_token()
+    for i in range(3):
+        parent = stack.call("POST", "identity", "/v3/projects", {"project": {"name": f"ends-{i}", "domain_id": "default"}}, admin)["project"]["id"]
+        with psycopg2.connect(stack.dsn("identity")) as link, ThreadPoolExecutor(1) as pool:
+            link.cursor().execute("UPDATE identity.tenancy SET enabled = false WHERE id = %s", (parent,))
+            made = pool.submit(stack.request, "POST", "identity", "/v3/projects", {"project": {"name": f"child-{i}", "parent_id": parent}}, admin)
+            wait_until(lambda: stack.sql("identity", "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR SHARE OF p%'"), 15,
+                       "nothing waits")
+            link.commit()
+            assert made.result()[0] == 400
 
 
 def test_a_grant_on_a_project_that_is_being_deleted_leaves_nothing(stack):

@@ -20,12 +20,15 @@ closing_done(struct closing *closing)
 enum rc
 close_db_account(struct db *db, const char *user_id, db_result **ret_row, struct err *err)
 {
-    return db_run_one(
-        db,
-        "SELECT email, locale, state, EXISTS (SELECT 1 FROM closing c WHERE c.user_id "
-        "= a.user_id AND c.state = 'running') AS has_closing"
-        " FROM account a WHERE user_id = $1 FOR UPDATE OF a",
-        DB_ARGS(db_s(user_id)), ret_row, err);
+    // What is looked up in the statement that waits for the row is from before it waited.
+    enum rc rc = db_run_one(db, "SELECT FROM account WHERE user_id = $1 FOR UPDATE",
+                            DB_ARGS(db_s(user_id)), NULL, err);
+    return rc ? rc
+              : db_run_one(db,
+                           "SELECT email, locale, state, EXISTS (SELECT 1 FROM closing c WHERE "
+                           "c.user_id = a.user_id AND c.state = 'running') AS has_closing"
+                           " FROM account a WHERE user_id = $1",
+                           DB_ARGS(db_s(user_id)), ret_row, err);
 }
 
 enum rc

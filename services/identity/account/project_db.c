@@ -4,12 +4,15 @@
 enum rc
 project_db_lock_account(struct db *db, const char *user_id, db_result **ret_row, struct err *err)
 {
-    return db_run_one(db,
-                      "WITH mine AS (SELECT user_id, state, locale FROM account WHERE user_id = $1 "
-                      "FOR UPDATE) SELECT state, locale, (SELECT count(*) FROM account_project p "
-                      "JOIN tenancy t ON t.id = p.project_id WHERE p.user_id = $1) AS n_projects "
-                      "FROM mine",
-                      DB_ARGS(db_s(user_id)), ret_row, err);
+    // What is counted in the statement that waits for the row is from before it waited.
+    enum rc rc = db_run_one(db, "SELECT FROM account WHERE user_id = $1 FOR UPDATE",
+                            DB_ARGS(db_s(user_id)), NULL, err);
+    return rc ? rc
+              : db_run_one(db,
+                           "SELECT state, locale, (SELECT count(*) FROM account_project p JOIN "
+                           "tenancy t ON t.id = p.project_id WHERE p.user_id = $1) AS n_projects "
+                           "FROM account WHERE user_id = $1",
+                           DB_ARGS(db_s(user_id)), ret_row, err);
 }
 
 enum rc

@@ -16,7 +16,9 @@ before_region_update(struct resource_op *op, struct err *err)
         json_object_set_new(op->values, "description", json_string(""));
     }
     const char *parent_id = json_string_value(json_object_get(op->values, "parent_region_id"));
-    return parent_id ? member_db_exists(op->db, "region", parent_id, err) : RC_OK;
+    enum rc rc = parent_id ? member_db_exists(op->db, "region", parent_id, err) : RC_OK;
+    return rc || !parent_id || !op->old ? rc
+                                        : catalog_db_check_parent(op->db, op->id, parent_id, err);
 }
 
 static enum rc

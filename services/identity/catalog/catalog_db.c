@@ -9,6 +9,27 @@ catalog_db_make_region(struct db *db, const char *id, struct err *err)
 }
 
 enum rc
+catalog_db_check_parent(struct db *db, const char *region_id, const char *parent_id,
+                        struct err *err)
+{
+    g_autoptr(db_result) rows = NULL;
+    enum rc rc = db_lock_text(db, "region", "parents", err);
+    rc =
+        rc ? rc
+           : db_run(db,
+                    "WITH RECURSIVE above (id) AS (SELECT $2::text UNION SELECT r.parent_region_id "
+                    "FROM above a JOIN region r ON r.id = a.id WHERE r.parent_region_id IS NOT "
+                    "NULL) SELECT id FROM above WHERE id = $1",
+                    DB_ARGS(db_s(region_id), db_s(parent_id)), &rows, err);
+    return rc || !db_n_rows(rows)
+               ? rc
+               : fault(err, RC_INVALID,
+                       "invalid input for field 'parent_region_id': the specified parent region "
+                       "%.255s would create a circular region hierarchy",
+                       parent_id);
+}
+
+enum rc
 catalog_db_version(struct db *db, int64_t *ret_version, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;

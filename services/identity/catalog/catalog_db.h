@@ -3,6 +3,9 @@
 #include "services/identity/identity.h"
 
 enum rc catalog_db_make_region(struct db *db, const char *id, struct err *err) CHECKED;
+// RC_INVALID: the region is the parent or above it. In a transaction, which others wait for.
+enum rc catalog_db_check_parent(struct db *db, const char *region_id, const char *parent_id,
+                                struct err *err) CHECKED;
 enum rc catalog_db_version(struct db *db, int64_t *ret_version, struct err *err) CHECKED;
 // The catalog as a JSON array with `hole` where URLs name the project, the same without such
 // endpoints, the enabled service providers (NULL: none) and the version, as of one moment. The

@@ -11,8 +11,10 @@ hierarchy_db_place(struct db *db, const char *parent_id, struct place *ret_place
     enum rc rc = db_run_one(
         db,
         "SELECT coalesce(p.domain_id, p.id) AS domain_id, cardinality(p.ancestors) + 1 AS n_above,"
-        " (SELECT a.id FROM tenancy a WHERE a.id = ANY (p.ancestors || p.id) AND NOT a.enabled"
-        " ORDER BY cardinality(a.ancestors) DESC LIMIT 1) AS disabled_id"
+        // the row itself as it is when its lock is there, not as it was when the statement began
+        " CASE WHEN NOT p.enabled THEN p.id ELSE (SELECT a.id FROM tenancy a WHERE a.id = ANY "
+        "(p.ancestors) AND NOT a.enabled ORDER BY cardinality(a.ancestors) DESC LIMIT 1) END AS "
+        "disabled_id"
         " FROM tenancy p WHERE p.id = $1 FOR SHARE OF p",
         DB_ARGS(db_s(parent_id)), &row, err);
     if (rc == RC_OK) {

@@ -117,14 +117,22 @@ show_implied(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
+// One at a time: two that each are no circle may be one together.
+static enum rc
+imply_tx(struct db *db, void *request, struct err *err)
+{
+    enum rc rc = db_lock_text(db, "implied_role", "all", err);
+    return rc ? rc
+              : role_db_imply(db, request_param(request, "id"),
+                              request_param(request, "implied_id"), err);
+}
+
 static enum rc
 add_implied(struct request *request, struct reply *reply, struct err *err)
 {
     struct db *db = NULL;
     enum rc rc = request_db(request, &db, err);
-    rc = rc ? rc
-            : role_db_imply(db, request_param(request, "id"), request_param(request, "implied_id"),
-                            err);
+    rc = rc ? rc : db_tx(db, imply_tx, request, err);
     return rc ? rc : reply_inference(request, db, reply, err);
 }
 

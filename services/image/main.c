@@ -136,6 +136,7 @@ start(struct service *service, void **ret_context, struct err *err)
     image->fetchers = turns_new(job_run, NULL, N_FETCHERS, N_FETCHERS / 2);
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, TRUE, NULL);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);
+    service_every(service, "image-sweep-stores", SWEEP_INTERVAL_MS, sweep_stores, image);
     service_every(service, "image-adopt", ADOPT_INTERVAL_MS, sweep_adopt, image);
     scrub_register_metrics();
     service_every(service, "image-scrub", SCRUB_INTERVAL_MS, scrub_run, image);

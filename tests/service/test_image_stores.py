@@ -3,7 +3,12 @@
 
 import collections
 import hashlib
+import http.client
 import os
+import threading
+import urllib.error
+import uuid
+from pathlib import Path
 
 import pytest
 
@@ -113,6 +118,40 @@ def test_the_remote_store_stumbles_and_nobody_notices(stack, owner, s3):
     s3.cut_after = 100_000
     assert fetch(stack, owner, image) == (200, data)
     assert not s3.uploads
+
+
+def test_an_object_that_became_shorter_ends_the_download_instead_of_holding_it(stack, owner, s3):
+    data = os.urandom(3_000_000)
+    image = stored(stack, owner, data, "archive")
+    s3.objects[hashlib.sha512(data).hexdigest()] = data[:2_000_000]
+    with pytest.raises((http.client.IncompleteRead, ConnectionError, urllib.error.HTTPError)):
+        fetch(stack, owner, image)
+
+
+def test_a_store_that_does_not_answer_is_asked_once_and_keeps_nothing_else_from_being_swept(stack, owner, s3):
+    asked, answer = collections.Counter(), threading.Event()
+
+    def hold(method, path, query):
+        if method == "DELETE":
+            asked[path] += 1
+            answer.wait(25)
+            return 503
+        return None
+    images = [stored(stack, owner, os.urandom(100), "archive") for _ in range(4)] + [stored(stack, owner, os.urandom(100))]
+    local = Path(stack.cloud.dir("images"), "blobs", *(lambda name: (name[:2], name))(show(stack, owner, images[-1])["os_hash_value"]))
+    left = Path(stack.cloud.dir("images"), "tmp", str(uuid.uuid4()))
+    assert local.exists()
+    s3.fail = hold
+    for image in images:
+        stack.call("DELETE", "image", f"/v2/images/{image['id']}", token=owner.token)
+    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
+    eventually(lambda: asked)
+    left.write_bytes(b"left by a crash")
+    eventually(lambda: not left.exists(), 12)  # the store still says nothing
+    assert not answer.is_set()
+    answer.set()
+    eventually(lambda: not local.exists(), 20)
+    assert len(asked) <= 2  # one of the four in the first sweep, perhaps one in the next
 
 
 def test_a_remote_store_that_refuses_fails_the_upload_and_leaves_nothing(stack, owner, s3):

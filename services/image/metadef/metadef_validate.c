@@ -79,6 +79,9 @@ check_object(struct check *check, json_t *schema, json_t *value)
     }
     json_object_foreach(value, name, each)
     {
+        if (!*name) { // no path could name it again
+            return fault(check->err, RC_INVALID, "'%.80s' has a member without a name", outside);
+        }
         json_t *one = json_object_get(known, name);
         if (!one && json_is_false(others)) {
             return fault(check->err, RC_INVALID,

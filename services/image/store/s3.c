@@ -20,6 +20,12 @@ struct attempt {
     struct err sink_err;
 };
 
+static int64_t
+bytes_missing(const struct attempt *attempt)
+{
+    return attempt->call->last - attempt->call->first + 1 - attempt->n_taken;
+}
+
 static size_t
 take_body(char *data, size_t size, size_t n, void *context)
 {
@@ -28,6 +34,9 @@ take_body(char *data, size_t size, size_t n, void *context)
     size_t total = size * n;
     curl_easy_getinfo(attempt->curl, CURLINFO_RESPONSE_CODE, &call->status);
     if (call->sink && call->status == 206) {
+        if ((int64_t)total > bytes_missing(attempt)) {
+            return 0; // more than was asked for
+        }
         if (call->sink(call->context, data, total, &attempt->sink_err) != RC_OK) {
             return 0;
         }
@@ -114,10 +123,11 @@ perform(const struct s3 *s3, struct attempt *attempt, char *message)
     return code;
 }
 
+// A range that came to an end too early goes on where it ended.
 static bool
 is_worth_another_try(CURLcode code, long status)
 {
-    return code != CURLE_OK || status >= 500 || status == 429 || status == 408;
+    return code != CURLE_OK || status >= 500 || status == 429 || status == 408 || status == 206;
 }
 
 static enum rc
@@ -125,7 +135,9 @@ judge(const struct s3 *s3, const struct attempt *attempt, CURLcode code, const c
       struct err *err)
 {
     const struct s3_call *call = attempt->call;
-    bool is_done = code == CURLE_OK && (call->sink ? call->status == 206 : call->status / 100 == 2);
+    bool is_done =
+        code == CURLE_OK &&
+        (call->sink ? call->status == 206 && bytes_missing(attempt) == 0 : call->status / 100 == 2);
     if (is_done) {
         return RC_OK;
     }
@@ -137,9 +149,10 @@ judge(const struct s3 *s3, const struct attempt *attempt, CURLcode code, const c
     const char *reason = texts ? s3_xml_find(texts, "Code") : NULL;
     return fault(err, RC_UNAVAILABLE, "%s on bucket '%s' failed: %ld %s", call->method, s3->bucket,
                  call->status,
-                 code != CURLE_OK ? (*message ? message : curl_easy_strerror(code))
-                 : reason         ? reason
-                                  : "");
+                 code != CURLE_OK      ? (*message ? message : curl_easy_strerror(code))
+                 : reason              ? reason
+                 : call->status == 206 ? "the object is shorter than it was"
+                                       : "");
 }
 
 enum rc

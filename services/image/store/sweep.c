@@ -70,18 +70,24 @@ remove_place(struct image_service *image, struct db *db, const struct place *pla
     return rc;
 }
 
-// A store that does not answer does not keep the others from being swept.
+// A store that does not answer does not keep the others from being swept: it is asked once, or each
+// of its blobs would wait for its tries.
 static enum rc
-sweep_some(struct image_service *image, struct db *db, int64_t *n_removed, struct err *err)
+sweep_some(struct image_service *image, struct db *db, GHashTable *silent, int64_t *n_removed,
+           struct err *err)
 {
     g_autofree char *stores = stores_literal(image);
     g_autoptr(GPtrArray) places = NULL;
     enum rc rc = sweep_db_unwanted(db, stores, &places, err);
     for (guint i = 0; rc == RC_OK && i < places->len; i++) {
+        const struct place *place = places->pdata[i];
         struct err failure = {0};
-        if (remove_place(image, db, places->pdata[i], n_removed, &failure) != RC_OK) {
-            log_warn("cannot remove a blob", kv("message", failure.message));
+        if (g_hash_table_contains(silent, place->store) ||
+            remove_place(image, db, place, n_removed, &failure) == RC_OK) {
+            continue;
         }
+        log_warn("cannot remove a blob", kv("message", failure.message));
+        g_hash_table_add(silent, g_strdup(place->store));
     }
     return rc;
 }
@@ -90,11 +96,12 @@ sweep_some(struct image_service *image, struct db *db, int64_t *n_removed, struc
 static enum rc
 sweep_places(struct image_service *image, struct db *db, int64_t *n_removed, struct err *err)
 {
+    g_autoptr(GHashTable) silent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     enum rc rc = RC_OK;
     int64_t before = -1;
     for (int i = 0; rc == RC_OK && i<MAX_ROUNDS && * n_removed> before; i++) {
         before = *n_removed;
-        rc = sweep_some(image, db, n_removed, err);
+        rc = sweep_some(image, db, silent, n_removed, err);
     }
     return rc;
 }
@@ -114,10 +121,10 @@ sweep_unfinished(struct image_service *image, struct db *db)
 }
 
 static enum rc
-sweep_all(struct image_service *image, struct err *err)
+sweep_rows(struct image_service *image, struct err *err)
 {
     struct db *db;
-    int64_t n_failed = 0, n_removed = 0, n_staged = 0;
+    int64_t n_failed = 0, n_staged = 0;
     enum rc rc = db_get(service_db(image->service), &db, err);
     if (rc == RC_OK) {
         rc = sweep_db_uploads(db, &n_failed, err);
@@ -131,15 +138,8 @@ sweep_all(struct image_service *image, struct err *err)
     if (rc == RC_OK) {
         rc = sweep_temps(image, db, err);
     }
-    if (rc == RC_OK) {
-        rc = sweep_places(image, db, &n_removed, err);
-    }
-    if (rc == RC_OK) {
-        sweep_unfinished(image, db);
-    }
-    if (n_failed || n_removed || n_staged) {
-        log_info("swept the image stores", kv_int("uploads", n_failed), kv_int("staged", n_staged),
-                 kv_int("blobs", n_removed));
+    if (n_failed || n_staged) {
+        log_info("swept uploads", kv_int("uploads", n_failed), kv_int("staged", n_staged));
     }
     return rc;
 }
@@ -148,8 +148,29 @@ void
 sweep(void *context)
 {
     struct err err = {0};
-    if (sweep_all(context, &err) != RC_OK) {
+    if (sweep_rows(context, &err) != RC_OK) {
+        log_warn("cannot sweep uploads", kv("message", err.message));
+    }
+}
+
+void
+sweep_stores(void *context)
+{
+    struct image_service *image = context;
+    struct db *db;
+    struct err err = {0};
+    int64_t n_removed = 0;
+    enum rc rc = db_get(service_db(image->service), &db, &err);
+    if (rc == RC_OK) {
+        rc = sweep_places(image, db, &n_removed, &err);
+    }
+    if (rc == RC_OK) {
+        sweep_unfinished(image, db);
+    } else {
         log_warn("cannot sweep the image stores", kv("message", err.message));
+    }
+    if (n_removed) {
+        log_info("swept the image stores", kv_int("blobs", n_removed));
     }
 }
 

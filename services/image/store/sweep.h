@@ -5,4 +5,7 @@
 
 struct image_service;
 void sweep_adopt(void *image_service); // every ADOPT_INTERVAL_MS: bytes that the tables do not know
-void sweep(void *image_service);       // every SWEEP_INTERVAL_MS
+// Both every SWEEP_INTERVAL_MS, each in its thread: stores that do not answer keep no upload
+// waiting.
+void sweep(void *image_service);        // uploads, staged data, tasks, temporary files
+void sweep_stores(void *image_service); // blobs and unfinished writes

@@ -31,6 +31,7 @@ struct image_service {
     int64_t import_timeout_s;       // of a fetch, all in all
     int64_t import_retries;         // of a fetch that brought nothing
     bool show_locations;            // in images; they may be changed then
+    struct places *downloads;       // from stores that are not here
     gint n_waiting;                 // requests that wait for a location; atomic
     int64_t size_cap;               // bytes of one image
     int64_t unpacked_cap;           // bytes that something packed may unpack to

@@ -9,12 +9,15 @@
 #include "services/image/catalog/image_fsm.h"
 #include "services/image/data/job.h"
 #include "services/image/data/pipeline.h"
+#include "services/image/data/places.h"
 #include "services/image/data/turns.h"
 #include "services/image/store/scrub.h"
 #include "services/image/store/sweep.h"
 
 #define N_CLEANERS 2
-#define N_FETCHERS 8 // of which a project has half
+#define N_FETCHERS 8    // of which a project has half
+#define MAX_STREAMS 256 // downloads from stores that are not here: a thread and a MiB each
+#define MAX_STREAMS_PROJECT 64
 
 static const struct setting settings[] = {
     // clang-format off
@@ -82,6 +85,7 @@ image_service_free(struct image_service *image)
         g_thread_pool_free(image->cleaners, FALSE, TRUE);
     }
     pipelines_free(image->pipelines);
+    places_unref(image->downloads);
     g_hash_table_unref(image->uploads);
     client_free(image->client);
     stores_free(image->stores);
@@ -133,6 +137,7 @@ start(struct service *service, void **ret_context, struct err *err)
     }
     image->pipelines = pipelines_new(conf_int(conf, "image", "upload_memory"),
                                      image->n_uploads_project, !digest_pair_gains(image->hash));
+    image->downloads = places_new(MAX_STREAMS, MAX_STREAMS_PROJECT);
     image->fetchers = turns_new(job_run, NULL, N_FETCHERS, N_FETCHERS / 2);
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, TRUE, NULL);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);

@@ -5,6 +5,7 @@ import collections
 import hashlib
 import http.client
 import os
+import socket
 import threading
 import urllib.error
 import uuid
@@ -126,6 +127,26 @@ def test_an_object_that_became_shorter_ends_the_download_instead_of_holding_it(s
     s3.objects[hashlib.sha512(data).hexdigest()] = data[:2_000_000]
     with pytest.raises((http.client.IncompleteRead, ConnectionError, urllib.error.HTTPError)):
         fetch(stack, owner, image)
+
+
+def test_who_reads_slowly_from_a_remote_store_takes_a_share_and_not_all(stack, owner, s3):
+    image, links, got = stored(stack, owner, bytes(12 << 20), "archive", visibility="community"), [], b""
+    stranger = stack.person()
+    try:
+        for _ in range(65):
+            link = socket.socket()
+            links.append(link)
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            link.settimeout(20)
+            link.connect(("127.0.0.1", int(stack.url("image").rsplit(":", 1)[1])))
+            link.sendall(f"GET {image['file']} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {owner.token}\r\n\r\n".encode())
+            got = link.recv(64)
+            assert got.startswith(b"HTTP/1.1 200 " if len(links) < 65 else b"HTTP/1.1 503 ")
+        assert fetch(stack, stranger, image, Range="bytes=0-9") == (206, bytes(10))
+    finally:
+        for link in links:
+            link.close()
+    eventually(lambda: stack.request("GET", "image", image["file"], token=owner.token, headers={"Range": "bytes=0-0"})[0] == 206)
 
 
 def test_a_store_that_does_not_answer_is_asked_once_and_keeps_nothing_else_from_being_swept(stack, owner, s3):

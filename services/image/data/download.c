@@ -126,7 +126,10 @@ send_blob(struct request *request, struct db *db, const image_row *row, struct r
         rc_ignore(cache_queue(image->cache, row->id, err)); // the next one has it nearer
     }
     if (rc == RC_NOT_IMPLEMENTED && row->size > 0) {
-        stream_begin(request, &places, row->digest, first, last, reply);
+        rc = stream_take_place(request, err);
+        if (rc == RC_OK) {
+            stream_begin(request, &places, row->digest, first, last, reply);
+        }
     }
     blob_places_clear(&places);
     if (rc != RC_OK && rc != RC_NOT_IMPLEMENTED) {

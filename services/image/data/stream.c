@@ -4,13 +4,17 @@
 #include "services/image/data/stream.h"
 
 #include "common/log/log.h"
+#include "services/image/data/places.h"
+#include "services/image/image.h"
 
 #include <string.h>
 
 #define RING_SIZE ((size_t)1 << 20)
 
 struct stream {
-    _Atomic int n_refs; // the reply's and the thread's
+    _Atomic int n_refs;   // the reply's and the thread's
+    struct places *taken; // this is one of them
+    char *project;        // who reads
     struct blob_places places;
     char *digest;
     int64_t first, last;
@@ -26,6 +30,9 @@ static void
 stream_unref(struct stream *stream)
 {
     if (--stream->n_refs == 0) {
+        places_give(stream->taken, stream->project);
+        places_unref(stream->taken);
+        g_free(stream->project);
         g_mutex_clear(&stream->mutex);
         g_cond_clear(&stream->room);
         blob_places_clear(&stream->places);
@@ -121,6 +128,17 @@ close_stream(void *state)
 
 static const struct reply_source source = {read_bytes, close_stream};
 
+enum rc
+stream_take_place(const struct request *request, struct err *err)
+{
+    if (places_take(image_service_of(request)->downloads, request_project(request))) {
+        return RC_OK;
+    }
+    rc_ignore(fault(err, RC_UNAVAILABLE, "too many downloads at once, try again"));
+    err->retry_after_s = 5;
+    return RC_UNAVAILABLE;
+}
+
 void
 stream_begin(struct request *request, struct blob_places *places, const char *digest, int64_t first,
              int64_t last, struct reply *reply)
@@ -128,6 +146,8 @@ stream_begin(struct request *request, struct blob_places *places, const char *di
     struct stream *stream = g_malloc(sizeof *stream);
     memset(stream, 0, offsetof(struct stream, ring));
     stream->n_refs = 2;
+    stream->taken = places_ref(image_service_of(request)->downloads);
+    stream->project = g_strdup(request_project(request));
     stream->places = *places;
     places->recipe = NULL;
     stream->digest = g_strdup(digest);

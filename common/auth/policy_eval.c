@@ -50,17 +50,18 @@ token_attribute(const struct auth_context *auth, const char *name)
     return !strcmp(name, "system_scope") && auth->is_system ? "all" : NULL;
 }
 
-// The whole name as a key first, then as a path of objects: target.project.domain_id.
+// A path of objects: target.project.domain_id. A key is never a path: targets hold what clients
+// wrote, and an attribute that is named like one would be believed.
 static json_t *
 target_find(json_t *target, const char *name)
 {
-    json_t *value = json_object_get(target, name);
-    for (const char *dot = strchr(name, '.'); !value && dot; dot = strchr(dot + 1, '.')) {
-        g_autofree char *head = g_strndup(name, (gsize)(dot - name));
-        json_t *inner = json_object_get(target, head);
-        value = json_is_object(inner) ? target_find(inner, dot + 1) : NULL;
+    const char *dot = strchr(name, '.');
+    if (!dot) {
+        return json_object_get(target, name);
     }
-    return value;
+    g_autofree char *head = g_strndup(name, (gsize)(dot - name));
+    json_t *inner = json_object_get(target, head);
+    return json_is_object(inner) ? target_find(inner, dot + 1) : NULL;
 }
 
 static char *

@@ -103,3 +103,19 @@ def test_an_ec2_key_does_not_act_for_the_account(stack):
     for method, path, body in (("GET", "/accounts/v1/account", None), ("POST", "/accounts/v1/projects", {"name": uuid.uuid4().hex}),
                                ("POST", f"/accounts/v1/projects/{person.project_id}/invitations", {"email": "a@example.org"})):
         assert stack.request(method, "identity", path, body, token)[0] == 403
+
+
+def test_an_attribute_that_is_named_like_a_policys_target_is_none(stack, roles):
+    admin, name = stack.admin_token(), uuid.uuid4().hex
+    own, other = (stack.call("POST", "identity", "/v3/domains", {"domain": {"name": uuid.uuid4().hex}}, admin)["domain"]["id"] for _ in range(2))
+    manager = stack.call("POST", "identity", "/v3/users", {"user": {"name": name, "domain_id": own, "password": name}}, admin)["user"]["id"]
+    stack.call("PUT", "identity", f"/v3/domains/{own}/users/{manager}/roles/{roles['manager']}", token=admin)
+    token = sign_in(stack, {"password": {"user": {"id": manager, "password": name}}}, {"domain": {"id": own}})
+    for kind in ("user", "group", "project"):
+        for lie in ({f"target.{kind}.domain_id": own}, {"target": {kind: {"domain_id": own}}}, {f"{kind}.domain_id": own}, {f"target.{kind}": {"domain_id": own}}):
+            ask = {kind: {"name": uuid.uuid4().hex, "domain_id": other, **lie}}
+            assert stack.request("POST", "identity", f"/v3/{kind}s", ask, token)[0] == 403
+            made = stack.call("POST", "identity", f"/v3/{kind}s", ask, admin)[kind]["id"]
+            for method, body in (("GET", None), ("PATCH", {kind: {"description": "mine", **lie}}), ("DELETE", None)):
+                assert stack.request(method, "identity", f"/v3/{kind}s/{made}", body, token)[0] == 403, (method, lie)
+        assert stack.request("POST", "identity", f"/v3/{kind}s", {kind: {"name": uuid.uuid4().hex, "domain_id": own}}, token)[0] == 201

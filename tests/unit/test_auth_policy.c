@@ -24,7 +24,8 @@ static const struct auth_context people[] = {
 };
 
 // The answers for the member, the admin and the unscoped user; target {"project_id": "p1",
-// "user_id": "u1", "target": {"user": {"id": "u1"}}, "size": 5, "empty": ""}.
+// "user_id": "u1", "target": {"user": {"id": "u1"}}, "size": 5, "empty": "", "target.group.id":
+// "u1"}.
 // clang-format off
 static const struct {
     const char *rule;
@@ -37,6 +38,7 @@ static const struct {
     {"(role:admin or role:member) and not role:reader", "nyn"},
     {"( role:admin )or(role:reader)", "yyn"},
     {"project_id:%(project_id)s", "ynn"}, {"user_id:%(user_id)s", "ynn"}, {"user_id:%(target.user.id)s", "ynn"},
+    {"user_id:%(target.group.id)s", "nnn"},
     {"project_id:%(missing)s", "nnn"}, {"domain_id:%(empty)s", "nnn"}, {"project_id:%(empty)s", "nnn"},
     {"user_domain_id:d1", "yny"}, {"system_scope:all", "nyn"}, {"is_admin:True", "nyn"}, {"is_admin:1", "nnn"},
     {"'p1':%(project_id)s", "yyy"}, {"\"p 2\":%(project_id)s", "nnn"}, {"5:%(size)s", "yyy"}, {"None:%(missing)s", "nnn"},
@@ -67,8 +69,8 @@ START_TEST(a_rule_answers_as_oslo_policy_does)
 {
     struct policy *policy = policy_with(cases[_i].rule);
     json_auto_t *target =
-        json_pack("{s:s, s:s, s:{s:{s:s}}, s:i, s:s}", "project_id", "p1", "user_id", "u1",
-                  "target", "user", "id", "u1", "size", 5, "empty", "");
+        json_pack("{s:s, s:s, s:{s:{s:s}}, s:i, s:s, s:s}", "project_id", "p1", "user_id", "u1",
+                  "target", "user", "id", "u1", "size", 5, "empty", "", "target.group.id", "u1");
     for (size_t i = 0; i < N_ELEMENTS(people); i++) {
         ck_assert_msg(policy_allows(policy, "tested", &people[i], target) ==
                           (cases[_i].answers[i] == 'y'),

@@ -122,7 +122,8 @@ struct http_config {
     bool trust_proxy;         // believe X-Forwarded-Proto, -Host and -For
     const char *identity_url; // for WWW-Authenticate on 401; NULL: none
     const struct route *const
-        *routes; // NULL-terminated array of tables, each ended by a row with method NULL
+        *routes;           // NULL-terminated array of tables, each ended by a row with method NULL
+    bool drop_json_suffix; // "/networks.json" is "/networks" (Neutron)
     error_body_fn error_body;
     // Microversions: header service type ("compute"); "" when the API has none.
     const char *version_service;

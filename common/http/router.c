@@ -199,11 +199,24 @@ split(const char *path)
     return segments;
 }
 
+// The format that the last segment may name, when there is only one: "networks.json".
+static void
+drop_json_suffix(char **segments)
+{
+    char *last = segments[g_strv_length(segments) - 1];
+    if (*last != '.' && g_str_has_suffix(last, ".json")) {
+        last[strlen(last) - strlen(".json")] = '\0';
+    }
+}
+
 enum rc
 router_find(const struct router *router, struct request *request, struct err *err)
 {
     struct match match = {.request = request};
     request->url_parts = split(request->url);
+    if (request->server->config.drop_json_suffix) {
+        drop_json_suffix(request->url_parts);
+    }
     bool is_found = descend(&match, router->root, request->url_parts);
     g_autoptr(GPtrArray) others = match.other_methods;
     if (!is_found) {

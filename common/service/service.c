@@ -263,6 +263,7 @@ start_http(struct service *service, struct err *err)
         .trust_proxy = conf_bool(conf, "service", "trust_proxy"),
         .identity_url = conf_text(conf, "identity", "url"),
         .routes = tables,
+        .drop_json_suffix = def->drop_json_suffix,
         .error_body = def->error_body ? def->error_body : health_error_body,
         .version_service = def->version_service,
         .version_min = def->version_min,

@@ -35,6 +35,7 @@ struct service_def {
     const struct route *const *routes;
     const struct policy_rule *policies;
     error_body_fn error_body;
+    bool drop_json_suffix;            // http_config
     const char *const *service_types; // in the catalog, NULL-terminated (http_config)
     enum rc (*admit)(struct request *request, struct err *err); // http_config; NULL: nothing more
     const char *version_service;                                // microversions, or ""

@@ -169,10 +169,18 @@ def test_without_leave_private_addresses_are_not_fetched(stack, owner, web):
     from tests.lib.stack import Stack
     with Stack(["identity", "image"], settings={"image": {"import": {"ports": f"80,443,{PORT}"}}}) as strict:
         person = strict.person()
-        image = create(strict, person)
-        assert ask(strict, person, image, "web-download", uri=web.url + "/disk")[0] == 202
-        eventually(lambda: task(strict, person, image)["status"] == "failure")
-        assert show(strict, person, image)["status"] == "queued"
+        # One address in the ways that resolvers read it.
+        hosts = ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.1.", "0", "0.0.0.0", "[::ffff:127.0.0.1]", "[::1]",
+                 "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"]
+        for host in hosts:
+            image = create(strict, person)
+            assert ask(strict, person, image, "web-download", uri=f"http://{host}:{PORT}/disk")[0] in (202, 400), host
+            if (tasks := strict.call("GET", "image", f"/v2/images/{image['id']}/tasks", token=person.token)["tasks"]):
+                eventually(lambda image=image: task(strict, person, image)["status"] != "processing")
+                assert task(strict, person, image)["status"] == "failure", (host, tasks)
+            assert show(strict, person, image)["status"] == "queued", host
+        for url in (f"http://a:b@8.8.8.8:{PORT}/", "http://8.8.8.8:22/", "file:///etc/passwd", "ftp://8.8.8.8/", "http:///x", "http://8.8.8.8:0x50/", "//8.8.8.8/"):
+            assert ask(strict, person, create(strict, person), "web-download", uri=url)[0] == 400, url
 
 
 def patched(stack, person, image, **values):

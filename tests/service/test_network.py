@@ -331,6 +331,18 @@ def test_a_quota_is_refused_before_anything_exists(admin, person):
     assert details["quota"]["network"] == {"limit": 100, "used": 1, "reserved": 0}
 
 
+def test_a_path_may_name_its_format(admin, person):
+    """Older clients write .json behind every path."""
+    made = person.make("networks")
+    assert person.ask("GET", "/networks.json")[0] == 200 and person.ask("GET", "/.json")[0] == 404
+    assert person.ask("GET", f"/networks/{made['id']}.json")[2]["network"]["id"] == made["id"]
+    assert person.refused("GET", "/networks/none.json")[2] == "Network none could not be found."
+    path = f"/quotas/{person.project_id}"
+    assert admin.ask("PUT", path + ".json", {"quota": {"network": 7}})[2]["quota"]["network"] == 7
+    assert person.ask("GET", path)[2]["quota"]["network"] == 7 and admin.ask("DELETE", path + ".json")[0] == 204
+    assert person.ask("DELETE", f"/networks/{made['id']}.json")[0] == 204
+
+
 def test_the_same_post_with_the_same_key_makes_one_thing(cloud, person):
     def post(name, key):
         return cloud.request("POST", "network", V2 + "/networks", {"network": {"name": name}}, token=person.token,

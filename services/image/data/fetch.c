@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/data/fetch.h"
 
+#include "services/image/data/address.h"
+
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
@@ -74,43 +76,6 @@ fetch_check_url(const struct image_service *service, const char *url, struct err
                            url);
 }
 
-static bool
-is_public_v4(uint32_t address)
-{
-    static const struct {
-        uint32_t network;
-        int bits;
-    } others[] = {
-        {0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},  {0xa9fe0000, 16},
-        {0xac100000, 12}, {0xc0000000, 24}, {0xc0000200, 24}, {0xc0586300, 24}, {0xc0a80000, 16},
-        {0xc6120000, 15}, {0xc6336400, 24}, {0xcb007100, 24}, {0xe0000000, 3},
-    };
-    for (size_t i = 0; i < N_ELEMENTS(others); i++) {
-        if ((address ^ others[i].network) >> (32 - others[i].bits) == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
-is_public(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET) {
-        return is_public_v4(ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr));
-    }
-    if (address->sa_family != AF_INET6) {
-        return false;
-    }
-    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
-    uint32_t high = (uint32_t)v6->s6_addr[0] << 24 | (uint32_t)v6->s6_addr[1] << 16 |
-                    (uint32_t)v6->s6_addr[2] << 8 | v6->s6_addr[3];
-    // Global unicast is 2000::/3; everything else is local, mapped, or not for us. 2002::/16 and,
-    // in 2001::/23, Teredo wrap v4; 2001:db8::/32 is nobody's (RFC 6890).
-    return high >> 29 == 1 && high >> 16 != 0x2002 && high >> 9 != 0x20010000 >> 9 &&
-           high != 0x20010db8;
-}
-
 // Asked for every connection, redirects included, with the address that the name gave.
 static curl_socket_t
 open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
@@ -120,8 +85,8 @@ open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
     int port = address->family == AF_INET6
                    ? ntohs(((const struct sockaddr_in6 *)(const void *)&address->addr)->sin6_port)
                    : ntohs(((const struct sockaddr_in *)(const void *)&address->addr)->sin_port);
-    bool is_allowed =
-        (service->import_private || is_public(&address->addr)) && port_is_allowed(service, port);
+    bool is_allowed = (service->import_private || address_is_public(&address->addr)) &&
+                      port_is_allowed(service, port);
     if (!fetch->remote && !is_allowed) {
         fetch->is_refused = true;
         return CURL_SOCKET_BAD;

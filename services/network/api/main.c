@@ -91,6 +91,7 @@ stop(struct service *service, void *context)
 
 static const struct service_def network = {
     .name = "network",
+    .drop_json_suffix = true,
     .service_types = (const char *const[]){"network", NULL},
     .parts = SERVICE_DB | SERVICE_BUS | SERVICE_AUTH | SERVICE_HTTP | SERVICE_OUTBOX,
     .default_port = 9696,

@@ -287,7 +287,6 @@ const struct route quota_routes[] = {
     {.method = "GET", .path = "/v2.0/quotas/{project_id}", .handle = quota_show, .status = 200, .data = &as_limits, .summary = "show quotas"},
     {.method = "GET", .path = "/v2.0/quotas/{project_id}/default", .handle = quota_show, .status = 200, .data = &as_defaults, .summary = "show default quotas"},
     {.method = "GET", .path = "/v2.0/quotas/{project_id}/details", .handle = quota_show, .status = 200, .data = &as_details, .summary = "show quotas with usage"},
-    {.method = "GET", .path = "/v2.0/quotas/{project_id}/details.json", .handle = quota_show, .status = 200, .data = &as_details, .summary = "show quotas with usage"},
     {.method = "PUT", .path = "/v2.0/quotas/{project_id}", .handle = quota_update, .flags = ROUTE_SLOW, .status = 200, .data = &as_limits, .summary = "set quotas"},
     {.method = "DELETE", .path = "/v2.0/quotas/{project_id}", .handle = quota_reset, .flags = ROUTE_SLOW, .status = 204, .summary = "reset quotas to the default"},
     {0},

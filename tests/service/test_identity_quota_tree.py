@@ -130,6 +130,21 @@ def test_sixteen_writers_never_give_more_than_there_is(tree):
     tree.shares((a, 100 - given))
 
 
+def test_a_limit_of_a_region_does_not_go_from_above_what_was_given(tree):
+    """The limit of no region is in force then, and would be less than what those below have."""
+    top = tree.project()
+    below = tree.project(top)
+    [region] = {e["region_id"] for e in tree.ask("GET", f"/endpoints?service_id={tree.network}")[1]["endpoints"]}
+    assert isinstance(tree.give(top, 5), str)
+    status, reply = tree.ask("POST", "/limits", {"limits": [{"service_id": tree.network, "resource_name": "port", "resource_limit": 50, "project_id": top,
+                                                            "region_id": region}]})
+    assert status == 201 and isinstance(tree.give(below, 20), str)
+    path = "/limits/" + reply["limits"][0]["id"]
+    assert tree.ask("DELETE", path)[0] == 403 and tree.ask("GET", path)[0] == 200
+    [given] = tree.ask("GET", f"/limits?project_id={below}")[1]["limits"]
+    assert tree.change(given["id"], 5) == 200 and tree.ask("DELETE", path)[0] == 204
+
+
 @pytest.mark.parametrize("first", ["project", "limit"])
 def test_a_project_made_while_a_limit_is_put_above_it_has_nothing(stack, tree, first):
     a, made = tree.project(), uuid.uuid4().hex

@@ -8,6 +8,8 @@ import pytest
 
 from tests.lib.whole import wait_until
 
+from launch import services
+
 
 @pytest.fixture(scope="module")
 def person(whole):
@@ -127,3 +129,11 @@ def test_no_host_fits_says_what_each_filter_turned_away(whole, person, site):
     person.delete(found)
     whole.request("DELETE", "compute", f"/v2.1/flavors/{made['flavor']['id']}")
     whole.request("DELETE", "compute", f"/v2.1/os-quota-sets/{person.project_id}")
+
+
+def test_the_first_user_gets_a_token_of_its_domain(whole):
+    sdk = openstack.connect(
+        load_yaml_config=False, load_envvars=False, region_name=services.REGION, app_name="tests",
+        auth={"auth_url": whole.cloud.url("identity") + "/v3", "username": "admin", "password": whole.cloud.secret("admin"),
+              "user_domain_id": "default", "domain_id": "default"})
+    assert "admin" in [user.name for user in sdk.identity.users(domain_id="default")]

@@ -135,6 +135,18 @@ after_bound(struct resource_op *op, struct err *err)
                                    value_of(op, "resource_name"), err);
 }
 
+// A limit of a region that goes leaves the one of no region in force.
+static enum rc
+after_delete(struct resource_op *op, struct err *err)
+{
+    const struct limit_refs refs = {.service_id = value_of(op, "service_id"),
+                                    .project_id = value_of(op, "project_id"),
+                                    .domain_id = value_of(op, "domain_id"),
+                                    .resource_name = value_of(op, "resource_name")};
+    enum rc rc = after_bound(op, err);
+    return rc ? rc : limit_db_check_rest(op->db, &refs, err);
+}
+
 static const struct attribute limit_attributes[] = {
     {"service_id", ATTR_TEXT, ATTR_CREATE | ATTR_FILTER | ATTR_REQUIRED, .min = 1, .max = 64},
     {"region_id", ATTR_TEXT, ATTR_CREATE | ATTR_FILTER | ATTR_NULLABLE, .max = 255},
@@ -165,7 +177,7 @@ static const struct resource limit = {
     .after_update = after_write,
     .before_update = before_update,
     .before_delete = before_update,
-    .after_delete = after_bound,
+    .after_delete = after_delete,
 };
 
 // Who may see a limit is decided by whose it is: the policy's target has its project and domain.

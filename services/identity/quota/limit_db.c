@@ -61,6 +61,18 @@ limit_db_check_model(struct db *db, const char *limit_id, struct err *err)
     return check_rows(db, BREAKS "l.id = $1", DB_ARGS(db_s(limit_id)), err);
 }
 
+enum rc
+limit_db_check_rest(struct db *db, const struct limit_refs *refs, struct err *err)
+{
+    const char *target = refs->project_id ? refs->project_id : refs->domain_id;
+    return check_rows(db,
+                      BREAKS "s.type = (SELECT type FROM service WHERE id = $1) AND "
+                             "l.resource_name = $2 AND coalesce(l.project_id, l.domain_id) = $3 "
+                             "ORDER BY l.id LIMIT 1",
+                      DB_ARGS(db_s(refs->service_id), db_s(refs->resource_name), db_s(target)),
+                      err);
+}
+
 // Only this model bounds a project by a default, and by a domain's limit that may go.
 #define BREAKS_TWO_LEVELS BREAKS "(SELECT model FROM quota_setting) = 'strict_two_level' AND "
 

@@ -15,6 +15,9 @@ enum rc limit_db_find_refs(struct db *db, const struct limit_refs *refs, db_resu
                            struct err *err) CHECKED;
 // RC_FORBIDDEN when the limit's row breaks the model.
 enum rc limit_db_check_model(struct db *db, const char *limit_id, struct err *err) CHECKED;
+// RC_FORBIDDEN: the project's or domain's limit that is in force, now that another row of it went,
+// breaks the model.
+enum rc limit_db_check_rest(struct db *db, const struct limit_refs *refs, struct err *err) CHECKED;
 // RC_FORBIDDEN: with the default, or without the domain's limit, that this transaction changed a
 // project's limit is above what bounds it. Flat and tree: never.
 enum rc limit_db_check_resource(struct db *db, const char *service_id, const char *resource_name,

@@ -147,6 +147,10 @@ judge(const struct s3 *s3, const struct attempt *attempt, CURLcode code, const c
         return fault(err, RC_NOT_FOUND, "bucket '%s' has no '%.40s'", s3->bucket,
                      call->key ? call->key : "");
     }
+    if (code == CURLE_OK && call->sink && call->status == 416) {
+        return fault(err, RC_NOT_FOUND, "'%.40s' in bucket '%s' is cut off",
+                     call->key ? call->key : "", s3->bucket);
+    }
     g_autoptr(GPtrArray) texts = s3_xml_texts(call->answer->str, call->answer->len);
     const char *reason = texts ? s3_xml_find(texts, "Code") : NULL;
     return fault(err, RC_UNAVAILABLE, "%s on bucket '%s' failed: %ld %s", call->method, s3->bucket,

@@ -7,6 +7,7 @@ import http.client
 import os
 import socket
 import threading
+import time
 import urllib.error
 import uuid
 from pathlib import Path
@@ -173,6 +174,30 @@ def test_a_store_that_does_not_answer_is_asked_once_and_keeps_nothing_else_from_
     answer.set()
     eventually(lambda: not local.exists(), 20)
     assert len(asked) <= 2  # one of the four in the first sweep, perhaps one in the next
+    assert max(asked.values()) == 1  # a try that came late could delete the same bytes of a new image
+
+
+def test_who_ends_a_removal_too_late_leaves_it_to_whom_claimed_it_since(stack, owner, s3):
+    asked, answer = threading.Event(), threading.Event()
+
+    def hold(method, path, query):
+        if method == "DELETE" and path.endswith(name):
+            asked.set()
+            answer.wait(20)
+        return None
+    image = stored(stack, owner, os.urandom(1000), "archive")
+    name = show(stack, owner, image)["os_hash_value"]
+    s3.fail = hold
+    stack.call("DELETE", "image", f"/v2/images/{image['id']}", token=owner.token)
+    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour' WHERE digest = %s", name)
+    assert asked.wait(20)
+    stack.sql("image", "UPDATE blob_location SET changed_at = now() WHERE digest = %s", name)  # another process
+    answer.set()
+    eventually(lambda: name not in s3.objects)
+    time.sleep(2)  # the rows follow at once
+    assert [row["state"] for row in stack.sql("image", "SELECT state FROM blob_location WHERE digest = %s", name)] == ["removing"]
+    stack.sql("image", "UPDATE blob_location SET changed_at = now() - interval '1 hour' WHERE digest = %s", name)
+    eventually(lambda: not stack.sql("image", "SELECT 1 FROM blob WHERE digest = %s", name))
 
 
 def test_a_remote_store_that_refuses_fails_the_upload_and_leaves_nothing(stack, owner, s3):

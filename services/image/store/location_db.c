@@ -184,7 +184,7 @@ sweep_db_unwanted(struct db *db, const char *stores, GPtrArray **ret_places, str
 
 struct claim {
     const struct place *place;
-    bool claimed;
+    char *at; // NULL: not claimed
 };
 
 static enum rc
@@ -192,39 +192,46 @@ claim_in_tx(struct db *db, void *argument, struct err *err)
 {
     struct claim *claim = argument;
     g_autoptr(db_result) result = NULL;
+    g_clear_pointer(&claim->at, g_free);
     enum rc rc = blob_db_lock(db, claim->place->digest, err);
     if (rc == RC_OK) {
         rc = db_run(db,
                     "UPDATE blob_location l SET state = 'removing', changed_at = now() WHERE "
                     "digest = $1 AND store = $2 AND CASE state WHEN 'removing' THEN changed_at < "
-                    "now() - interval '" REMOVAL_RETRY "' ELSE NOT " IS_WANTED " END",
+                    "now() - interval '" REMOVAL_RETRY "' ELSE NOT " IS_WANTED
+                    " END RETURNING changed_at",
                     DB_ARGS(db_s(claim->place->digest), db_s(claim->place->store)), &result, err);
     }
-    claim->claimed = rc == RC_OK && db_n_affected(result) == 1;
+    if (rc == RC_OK && db_n_rows(result) == 1) {
+        claim->at = g_strdup(db_text(result, 0, "changed_at"));
+    }
     return rc;
 }
 
 enum rc
-sweep_db_claim(struct db *db, const struct place *place, bool *ret_claimed, struct err *err)
+sweep_db_claim(struct db *db, const struct place *place, char **ret_claim, struct err *err)
 {
-    struct claim claim = {place, false};
+    struct claim claim = {place, NULL};
     enum rc rc = db_tx(db, claim_in_tx, &claim, err);
-    if (rc == RC_OK) {
-        *ret_claimed = claim.claimed;
+    if (rc != RC_OK) {
+        g_free(claim.at);
+        return rc;
     }
-    return rc;
+    *ret_claim = claim.at;
+    return RC_OK;
 }
 
 static enum rc
 removed_in_tx(struct db *db, void *argument, struct err *err)
 {
-    const struct place *place = argument;
+    const struct claim *claim = argument;
+    const struct place *place = claim->place;
     enum rc rc = blob_db_lock(db, place->digest, err);
     if (rc == RC_OK) {
         rc = db_run(db,
                     "DELETE FROM blob_location WHERE digest = $1 AND store = $2 AND state = "
-                    "'removing'",
-                    DB_ARGS(db_s(place->digest), db_s(place->store)), NULL, err);
+                    "'removing' AND changed_at = $3::timestamptz",
+                    DB_ARGS(db_s(place->digest), db_s(place->store), db_s(claim->at)), NULL, err);
     }
     if (rc == RC_OK) {
         rc = db_run(
@@ -239,9 +246,10 @@ removed_in_tx(struct db *db, void *argument, struct err *err)
 }
 
 enum rc
-sweep_db_removed(struct db *db, const struct place *place, struct err *err)
+sweep_db_removed(struct db *db, const struct place *place, const char *claim, struct err *err)
 {
-    return db_tx(db, removed_in_tx, (void *)place, err);
+    struct claim removed = {place, (char *)claim};
+    return db_tx(db, removed_in_tx, &removed, err);
 }
 
 enum rc

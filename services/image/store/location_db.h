@@ -29,10 +29,12 @@ void place_free(void *place);
 // Places of these stores (text[] literal) that no image wants: at most 400.
 enum rc sweep_db_unwanted(struct db *db, const char *stores, GPtrArray **ret_places,
                           struct err *err) CHECKED;
-// True: nobody writes there any more, the caller deletes the bytes and then says so.
-enum rc sweep_db_claim(struct db *db, const struct place *place, bool *ret_claimed,
+// A claim: nobody writes there any more, the caller deletes the bytes and then says so with it; it
+// frees it. NULL: not now. Who says so too late, when somebody else has a claim, changes nothing.
+enum rc sweep_db_claim(struct db *db, const struct place *place, char **ret_claim,
                        struct err *err) CHECKED;
-enum rc sweep_db_removed(struct db *db, const struct place *place, struct err *err) CHECKED;
+enum rc sweep_db_removed(struct db *db, const struct place *place, const char *claim,
+                         struct err *err) CHECKED;
 // Bytes without a row get one, so that the sweep judges them.
 enum rc sweep_db_adopt(struct db *db, const struct place *place, int64_t size,
                        struct err *err) CHECKED;

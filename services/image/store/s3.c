@@ -9,6 +9,7 @@
 #define CONNECT_TIMEOUT_S 10L
 #define CONTINUE_TIMEOUT_MS 100L
 #define N_TRIES 5
+#define ONCE_S 30L
 #define FIRST_DELAY_MS 200
 #define MAX_ANSWER ((size_t)4 << 20)
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -104,6 +105,7 @@ perform(const struct s3 *s3, struct attempt *attempt, char *message)
     curl_easy_setopt(curl, CURLOPT_EXPECT_100_TIMEOUT_MS, CONTINUE_TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, s3->timeout_s);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, call->is_once ? ONCE_S : 0L);
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
     if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "DELETE") != 0) {
@@ -160,9 +162,10 @@ s3_call_run(const struct s3 *s3, struct s3_call *call, struct err *err)
 {
     struct attempt attempt = {.call = call, .curl = curl_easy_init()};
     int64_t delay_ms = FIRST_DELAY_MS;
+    int n_tries = call->is_once ? 1 : N_TRIES;
     enum rc rc = RC_OK;
     call->answer = g_string_new(NULL);
-    for (int i = 0; i < N_TRIES; i++) {
+    for (int i = 0; i < n_tries; i++) {
         char message[CURL_ERROR_SIZE] = "";
         CURLcode code = perform(s3, &attempt, message);
         if (attempt.sink_err.rc != RC_OK) {
@@ -171,7 +174,7 @@ s3_call_run(const struct s3 *s3, struct s3_call *call, struct err *err)
             break;
         }
         rc = judge(s3, &attempt, code, message, err);
-        if (rc != RC_UNAVAILABLE || !is_worth_another_try(code, call->status) || i == N_TRIES - 1) {
+        if (rc != RC_UNAVAILABLE || !is_worth_another_try(code, call->status) || i == n_tries - 1) {
             break;
         }
         g_usleep((gulong)(delay_ms / 2 + g_random_int_range(0, (gint32)delay_ms)) * 1000);

@@ -22,6 +22,7 @@ struct s3_call {
     blob_sink sink;
     void *context;
     int64_t first, last;
+    bool is_once; // no second try, and half a minute at most
     // Filled:
     long status;
     GString *answer; // owned by the call: s3_call_clear

@@ -437,7 +437,10 @@ s3_partial_remove(void *self, const char *digest, struct err *err)
 static enum rc
 s3_remove(void *self, const char *digest, struct err *err)
 {
-    enum rc rc = simple_call(self, "DELETE", digest, NULL, err);
+    // A claim of a removal is good for a minute: what took longer could delete what has come since.
+    struct s3_call call = {.method = "DELETE", .key = digest, .is_once = true};
+    enum rc rc = s3_call_run(self, &call, err);
+    s3_call_clear(&call);
     return rc == RC_OK || rc == RC_NOT_FOUND ? s3_partial_remove(self, digest, err) : rc;
 }
 

@@ -57,14 +57,14 @@ static enum rc
 remove_place(struct image_service *image, struct db *db, const struct place *place,
              int64_t *n_removed, struct err *err)
 {
-    bool claimed = false;
-    enum rc rc = sweep_db_claim(db, place, &claimed, err);
-    if (rc != RC_OK || !claimed) {
+    g_autofree char *claim = NULL;
+    enum rc rc = sweep_db_claim(db, place, &claim, err);
+    if (rc != RC_OK || !claim) {
         return rc;
     }
     rc = store_remove(stores_find(image->stores, place->store), place->digest, err);
     if (rc == RC_OK) {
-        rc = sweep_db_removed(db, place, err);
+        rc = sweep_db_removed(db, place, claim, err);
     }
     *n_removed += rc == RC_OK;
     return rc;

@@ -62,7 +62,10 @@ def test_of_two_password_changes_at_once_one_wins(stack):
     found = at_once(6, lambda i: stack.request("POST", "identity", f"/v3/users/{person.user_id}/password", {"user": {**change, "password": f"new-password-{i}"}},
                                                timeout=60)[0])
     assert sorted(found) == [204] + [401] * 5
-    works = [i for i in range(6) if log_in(stack, person.user, f"new-password-{i}") == 201]
+    works = []
+    for i in range(6):  # the tries that lost, and these, are wrong guesses
+        stack.sql("identity", "UPDATE user_account SET n_failures = 0 WHERE id = %s", person.user_id)
+        works += [i] if log_in(stack, person.user, f"new-password-{i}") == 201 else []
     assert works == [found.index(204)]
 
 
@@ -79,6 +82,7 @@ def test_a_password_that_an_administrator_sets_stays_when_the_old_one_is_changed
                                  {"user": {"original_password": person.password, "password": f"stolen-{i}"}}, timeout=60)[0]
 
         assert at_once(6, work)[3] == 200
+        stack.sql("identity", "UPDATE user_account SET n_failures = 0 WHERE id = %s", person.user_id)  # the old password was a wrong guess by then
         assert log_in(stack, person.user, "set-by-admin") == 201
 
 

@@ -11,7 +11,6 @@ struct appcred {
     const char *name, *description, *secret, *expires_at;
     json_t *roles, *rules;
     bool unrestricted;
-    json_t *its_own; // id, user_id, project_id: as in Keystone they may be given and say nothing
 };
 static const struct field fields[] = {
     FIELD(struct appcred, name, "name", FIELD_TEXT, FIELD_REQUIRED, 1, 255),
@@ -21,14 +20,12 @@ static const struct field fields[] = {
     FIELD(struct appcred, roles, "roles", FIELD_ARRAY, FIELD_NULLABLE, 0, ITEMS_MAX),
     FIELD(struct appcred, rules, "access_rules", FIELD_ARRAY, FIELD_NULLABLE, 0, ITEMS_MAX),
     FIELD(struct appcred, unrestricted, "unrestricted", FIELD_BOOL, FIELD_NULLABLE),
-    FIELD(struct appcred, its_own, "id", FIELD_ANY, 0),
-    FIELD(struct appcred, its_own, "user_id", FIELD_ANY, 0),
-    FIELD(struct appcred, its_own, "project_id", FIELD_ANY, 0),
 };
 static const struct body_spec body_spec = {.envelope = "application_credential",
                                            .fields = fields,
                                            .n_fields = N_ELEMENTS(fields),
-                                           .struct_size = sizeof(struct appcred)};
+                                           .struct_size = sizeof(struct appcred),
+                                           .unknown = BODY_ALLOW_UNKNOWN};
 
 struct rule {
     const char *id, *service, *path, *method;

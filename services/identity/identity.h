@@ -51,6 +51,7 @@ extern const struct policy_rule identity_policies[];
 extern const struct route
     discovery_routes[],
     auth_routes[],
+    subject_routes[],
     reach_routes[],
     tenancy_routes[],
     user_routes[],

@@ -9,6 +9,7 @@
 static const struct route *const routes[] = {
     discovery_routes,
     auth_routes,
+    subject_routes,
     reach_routes,
     tenancy_routes,
     user_routes,

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// POST, GET, HEAD and DELETE /v3/auth/tokens. Everything that fails to prove who or where one is,
-// is the same 401.
+// POST /v3/auth/tokens: proven, placed and signed. Everything that fails to prove who or where one
+// is, is the same 401.
 #include "services/identity/token/auth.h"
 #include "common/base/util.h"
-#include "common/log/log.h"
 #include "services/identity/account/admit.h"
 #include "services/identity/catalog/catalog_cache.h"
 #include "services/identity/delegation/appcred_db.h"
@@ -17,221 +16,6 @@ enum rc
 auth_denied(struct err *err)
 {
     return fault(err, RC_UNAUTHORIZED, "The request you have made requires authentication.");
-}
-
-// ---- who
-
-static void
-person_done(struct person *person)
-{
-    db_result_free(person->row);
-    auth_context_unref(person->by_token);
-    db_result_free(person->appcred);
-    db_result_free(person->trust);
-    db_result_free(person->oauth1);
-    federated_free(person->federated);
-    receipt_free(person->receipt);
-}
-
-// A password that was right is stored with the work that is asked for now; the next sign-in may
-// do it as well.
-static void
-renew_hash(struct db *db, const db_result *row, const char *password)
-{
-    const char *id = db_text(row, 0, "id"), *old = db_text(row, 0, "password_hash");
-    g_autofree char *hash = NULL;
-    struct err err = {0};
-    enum rc rc = password_hash(password, &hash, &err);
-    rc = rc ? rc : auth_db_renew_hash(db, id, old, hash, &err);
-    if (rc) {
-        log_warn("cannot renew the hash of a password", kv("user", id), kv("reason", err.message));
-    }
-}
-
-// The same work for unknown, locked and known users.
-enum rc
-auth_check_password(const struct identity *identity, struct db *db, const struct login *login,
-                    db_result **ret_row, struct err *err)
-{
-    g_autoptr(db_result) row = NULL;
-    enum rc rc = auth_db_find_user(db, &login->user, &row, err);
-    if (rc && rc != RC_NOT_FOUND) {
-        return rc;
-    }
-    const char *hash = rc == RC_OK ? db_text(row, 0, "password_hash") : NULL;
-    bool locked = rc == RC_OK && auth_is_locked(identity, row);
-    if (!password_matches(login->password, locked ? NULL : hash)) {
-        rc = rc == RC_OK && !locked ? auth_count_failure(identity, db, row, err) : RC_OK;
-        return rc ? rc : auth_denied(err);
-    }
-    rc = auth_still_open(identity, db, row, err);
-    rc = rc == RC_OK && db_int(row, 0, "n_failures") && !login->keeps_failures
-             ? auth_db_forget_failures(db, db_text(row, 0, "id"), err)
-             : rc;
-    if (rc == RC_OK && password_is_outdated(hash)) {
-        renew_hash(db, row, login->password);
-    }
-    if (rc == RC_OK) {
-        *ret_row = g_steal_pointer(&row);
-    }
-    return rc;
-}
-
-static enum rc
-check_token(const struct identity *identity, struct db *db, const struct login *login,
-            struct person *person, struct err *err)
-{
-    enum rc rc = person->by_token
-                     ? RC_OK
-                     : authenticator_verify(identity->auth, login->token, &person->by_token, err);
-    if (rc) { // Keystone says 404 here
-        return rc == RC_UNAUTHORIZED ? fault(err, RC_NOT_FOUND, "Could not find token.") : rc;
-    }
-    rc = auth_may_descend(person->by_token, err);
-    if (rc) {
-        return rc;
-    }
-    if (person->row) {
-        return !strcmp(db_text(person->row, 0, "id"), person->by_token->user_id) ? RC_OK
-                                                                                 : auth_denied(err);
-    }
-    const struct named user = {.id = person->by_token->user_id};
-    rc = auth_db_find_user(db, &user, &person->row, err);
-    return rc == RC_NOT_FOUND ? auth_denied(err) : rc;
-}
-
-// The same work for unknown credentials.
-static enum rc
-check_appcred(struct db *db, const struct login *login, struct person *person, struct err *err)
-{
-    enum rc rc = appcred_db_for_login(db, login, &person->appcred, err);
-    if (rc && rc != RC_NOT_FOUND) {
-        return rc;
-    }
-    const char *hash = rc == RC_OK ? db_text(person->appcred, 0, "secret_hash") : NULL;
-    if (!password_matches(login->appcred_secret, hash)) {
-        return auth_denied(err);
-    }
-    int64_t expires_us = db_int(person->appcred, 0, "expires_us");
-    if (expires_us && expires_us <= person->asked_at_us) {
-        return auth_denied(err);
-    }
-    const struct named user = {.id = db_text(person->appcred, 0, "user_id")};
-    rc = auth_db_find_user(db, &user, &person->row, err);
-    return rc == RC_NOT_FOUND ? auth_denied(err) : rc;
-}
-
-enum rc
-auth_check_account(const struct identity *identity, const db_result *row, struct err *err)
-{
-    int64_t days = identity->compliance.inactive_days;
-    bool is_away = days && db_int(row, 0, "inactive_days") >= days;
-    return db_bool(row, 0, "enabled") && db_bool(row, 0, "domain_enabled") && !is_away
-               ? RC_OK
-               : auth_denied(err);
-}
-
-// What a provider said before counts, unless one says something now.
-static enum rc
-join_receipt(struct person *person, struct err *err)
-{
-    struct receipt *receipt = person->receipt;
-    if (strcmp(receipt->user_id, db_text(person->row, 0, "id"))) {
-        return auth_denied(err);
-    }
-    if (!person->federated && !(person->by_token && person->by_token->provider_id[0])) {
-        person->federated = g_steal_pointer(&receipt->federated);
-    }
-    return RC_OK;
-}
-
-static enum rc
-find_person(const struct request *request, struct db *db, const struct login *login,
-            struct person *person, struct err *err)
-{
-    const struct identity *identity = identity_of(request);
-    enum rc rc = login->receipt ? receipt_read(identity, login->receipt, person, err) : RC_OK;
-    rc = rc == RC_OK && login->has_password
-             ? auth_check_password(identity, db, login, &person->row, err)
-             : rc;
-    rc = rc == RC_OK && login->has_token ? check_token(identity, db, login, person, err) : rc;
-    rc = rc == RC_OK && login->has_appcred ? check_appcred(db, login, person, err) : rc;
-    rc = rc == RC_OK && login->has_totp ? method_check_totp(identity, db, login, person, err) : rc;
-    rc = rc == RC_OK && login->has_oauth1 ? method_check_oauth1(request, db, person, err) : rc;
-    rc = rc == RC_OK && login->has_mapped ? method_check_mapped(request, db, login, person, err)
-                                          : rc;
-    if (rc == RC_OK && login->ec2_user_id) {
-        const struct named user = {.id = login->ec2_user_id};
-        rc = auth_db_find_user(db, &user, &person->row, err);
-        rc = rc == RC_NOT_FOUND ? auth_denied(err) : rc;
-    }
-    rc = rc ? rc : auth_check_account(identity, person->row, err);
-    if (rc == RC_OK && person->receipt) {
-        rc = join_receipt(person, err);
-    }
-    if (rc == RC_OK && login->has_password && db_bool(person->row, 0, "is_password_expired")) {
-        rc = fault_typed(err, RC_UNAUTHORIZED, "expired",
-                         "The password is expired and needs to be changed for user: %s.",
-                         db_text(person->row, 0, "id"));
-    }
-    bool seen = identity->compliance.inactive_days &&
-                (login->has_password || login->has_appcred || login->has_mapped);
-    return rc || !seen ? rc : auth_db_see_user(db, db_text(person->row, 0, "id"), err);
-}
-
-// ---- the token
-
-static bool
-has_method(const char *methods, const char *name, size_t len)
-{
-    while (*methods) {
-        size_t n = strcspn(methods, ",");
-        if (n == len && !memcmp(methods, name, n)) {
-            return true;
-        }
-        methods += n + (methods[n] == ',');
-    }
-    return false;
-}
-
-// Of more, names divided by commas, those that are not there yet.
-static void
-add_methods(GString *methods, const char *more)
-{
-    while (more && *more) {
-        size_t len = strcspn(more, ",");
-        if (len && !has_method(methods->str, more, len)) {
-            g_string_append(methods, methods->len ? "," : "");
-            g_string_append_len(methods, more, (gssize)len);
-        }
-        more += len + (more[len] == ',');
-    }
-}
-
-char *
-auth_methods(const struct login *login, const struct person *person)
-{
-    const struct {
-        bool was_used;
-        const char *name;
-    } used[] = {
-        {login->has_password, "password"},
-        {login->has_totp, "totp"},
-        {person->appcred, APPCRED},
-        {person->oauth1, "oauth1"},
-        {login->ec2_user_id, "ec2credential"},
-        {login->has_mapped, "mapped"},
-    };
-    GString *methods = g_string_new(NULL);
-    for (size_t i = 0; i < N_ELEMENTS(used); i++) {
-        add_methods(methods, used[i].was_used ? used[i].name : NULL);
-    }
-    add_methods(methods, person->receipt ? person->receipt->methods : NULL);
-    if (person->by_token) {
-        add_methods(methods, person->by_token->methods);
-        add_methods(methods, "token");
-    }
-    return g_string_free(methods, FALSE);
 }
 
 // What all tokens made with it have in common: audit_id, expires_us (0: never). NULL: nothing.
@@ -353,7 +137,7 @@ prove(const struct request *request, struct db *db, const struct login *login,
     const struct identity *identity = identity_of(request);
     struct login kept = *login;
     kept.keeps_failures = true;
-    enum rc rc = find_person(request, db, &kept, &session->person, err);
+    enum rc rc = person_find(request, db, &kept, &session->person, err);
     if (rc) {
         return rc;
     }
@@ -461,94 +245,6 @@ create_token(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
-// ---- others' tokens
-
-// As in Keystone, a service may ask about work that took longer than its token (allow_expired).
-static enum rc
-verify_subject(const struct request *request, const char *text, struct auth_context **ret_subject,
-               struct err *err)
-{
-    const struct identity *identity = identity_of(request);
-    const char *is_late = request_query(request, "allow_expired");
-    bool value = false;
-    return is_late && parse_bool(is_late, &value) && value
-               ? authenticator_verify_late(identity->auth, text, identity->expired_window_us,
-                                           ret_subject, err)
-               : authenticator_verify(identity->auth, text, ret_subject, err);
-}
-
-static enum rc
-find_subject(const struct request *request, const char *rule, struct auth_context **ret_subject,
-             struct err *err)
-{
-    const char *text = request_header(request, "X-Subject-Token");
-    struct auth_context *subject = NULL;
-    enum rc rc = text ? verify_subject(request, text, &subject, err) : RC_UNAUTHORIZED;
-    if (rc == RC_UNAUTHORIZED) {
-        return text ? fault(err, RC_NOT_FOUND, "Could not find token.")
-                    : fault(err, RC_NOT_FOUND,
-                            "Could not find token: header X-Subject-Token is missing.");
-    }
-    if (rc) {
-        return rc;
-    }
-    json_auto_t *target =
-        json_pack("{s:{s:{s:s}}}", "target", "token", "user_id", subject->user_id);
-    rc = request_allow(request, rule, target, err);
-    if (rc) {
-        auth_context_unref(subject);
-        return rc;
-    }
-    *ret_subject = subject;
-    return RC_OK;
-}
-
-// As in Keystone: who does not say that it knows access rules is not told of a token that has some.
-static enum rc
-check_asker_knows_rules(const struct request *request, const struct auth_context *subject,
-                        struct err *err)
-{
-    const char *version = request_header(request, "OpenStack-Identity-Access-Rules");
-    return subject->n_access_rules && !(version && g_ascii_strtod(version, NULL) >= 1)
-               ? fault(err, RC_NOT_FOUND, "Could not find token.")
-               : RC_OK;
-}
-
-static enum rc
-show_token(struct request *request, struct reply *reply, struct err *err)
-{
-    struct auth_context *subject = NULL;
-    bool is_head = !strcmp(request_method(request), "HEAD");
-    enum rc rc = find_subject(request, is_head ? "identity:check_token" : "identity:validate_token",
-                              &subject, err);
-    rc = rc ? rc : check_asker_knows_rules(request, subject, err);
-    rc = rc ? rc
-            : auth_reply(request, subject, request_header(request, "X-Subject-Token"), reply, err);
-    auth_context_unref(subject);
-    return rc;
-}
-
-static enum rc
-revoke_tx(struct db *db, void *subject, struct err *err)
-{
-    const struct revocation revocation = {.audit_id =
-                                              ((const struct auth_context *)subject)->audit_id};
-    return feed_revoke(db, &revocation, err);
-}
-
-static enum rc
-delete_token(struct request *request, struct reply *reply, struct err *err)
-{
-    struct auth_context *subject = NULL;
-    struct db *db = NULL;
-    enum rc rc = find_subject(request, "identity:revoke_token", &subject, err);
-    rc = rc ? rc : request_db(request, &db, err);
-    rc = rc ? rc : db_tx(db, revoke_tx, subject, err);
-    rc = rc ? rc : feed_catch_up(identity_of(request), err);
-    auth_context_unref(subject);
-    return rc;
-}
-
 const struct route auth_routes[] = {
     {.method = "POST",
      .path = "/v3/auth/tokens",
@@ -557,16 +253,5 @@ const struct route auth_routes[] = {
      .is_quick = login_is_quick,
      .status = 201,
      .summary = "issue a token"},
-    {.method = "GET",
-     .path = "/v3/auth/tokens",
-     .handle = show_token,
-     .flags = ROUTE_ANY_TOKEN,
-     .status = 200,
-     .summary = "validate a token"},
-    {.method = "DELETE",
-     .path = "/v3/auth/tokens",
-     .handle = delete_token,
-     .status = 204,
-     .summary = "revoke a token"},
     {0},
 };

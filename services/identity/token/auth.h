@@ -93,7 +93,7 @@ enum rc auth_db_domains(struct db *db, const char *user_id, const char *base_url
 // computed.
 bool login_is_quick(const struct request *request);
 
-// auth.c: RC_UNAUTHORIZED unless login's user and password are right and not locked out. ret_row:
+// person.c: RC_UNAUTHORIZED unless login's user and password are right and not locked out. ret_row:
 // as auth_db_find_user's.
 enum rc auth_check_password(const struct identity *identity, struct db *db,
                             const struct login *login, db_result **ret_row,
@@ -103,7 +103,7 @@ enum rc auth_check_password(const struct identity *identity, struct db *db,
 enum rc auth_check_account(const struct identity *identity, const db_result *row,
                            struct err *err) CHECKED;
 struct session;
-// Proves, places and signs. RC_OK with session->text NULL: more methods are needed, and
+// auth.c: proves, places and signs. RC_OK with session->text NULL: more methods are needed, and
 // session->receipt says so. session: zeroed, to be given to session_done whatever happens.
 enum rc auth_open(const struct request *request, const struct login *login, struct session *session,
                   struct err *err) CHECKED;

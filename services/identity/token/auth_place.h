@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What auth.c and auth_place.c share: who logs in, and where the new token acts.
+// What the parts of a log-in share: who it is (person.c), and where the new token acts
+// (auth_place.c).
 #pragma once
 #include "services/identity/token/auth.h"
 
@@ -58,6 +59,11 @@ enum rc method_check_totp(const struct identity *identity, struct db *db, const 
 // this trust.
 enum rc place_find(struct db *db, const struct login *login, struct person *person,
                    struct place *place, struct auth_context *token, struct err *err) CHECKED;
+// person.c: by all methods that the login has; RC_UNAUTHORIZED and what else a method says. person:
+// zeroed, or what is known of it by now; to be given to person_done whatever happens.
+enum rc person_find(const struct request *request, struct db *db, const struct login *login,
+                    struct person *person, struct err *err) CHECKED;
+void person_done(struct person *person);
 // The new token's methods; the caller frees.
 char *auth_methods(const struct login *login, const struct person *person);
 

@@ -27,6 +27,7 @@ struct image_service {
     GThreadPool *cleaners;          // ends broken uploads away from the HTTP threads
     struct turns *fetchers;         // imports: from URLs, of staged data, copies
     const char *import_ports;       // "80,443"
+    const char *import_refused;     // networks that nothing is fetched from; checked
     bool import_private;            // may fetch from loopback and private networks
     int64_t import_timeout_s;       // of a fetch, all in all
     int64_t import_retries;         // of a fetch that brought nothing

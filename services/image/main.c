@@ -7,6 +7,7 @@
 #include "services/image/cache/cache.h"
 #include "services/image/cache/fill.h"
 #include "services/image/catalog/image_fsm.h"
+#include "services/image/data/address.h"
 #include "services/image/data/job.h"
 #include "services/image/data/pipeline.h"
 #include "services/image/data/places.h"
@@ -52,6 +53,7 @@ static const struct setting settings[] = {
     {"cache", "size",                 SETTING_INT,  "10737418240",   1, INT64_MAX, "bytes", "what the cache may hold; what was not read for longest goes"},
     {"import", "ports",               SETTING_TEXT, "80,443",        0, 0, "",          "TCP ports that web-download may fetch from, comma-separated"},
     {"import", "allow_private",       SETTING_BOOL, "false",         0, 0, "",          "web-download may fetch from loopback and private addresses: only where no tenant can reach a service by it"},
+    {"import", "refused_networks",    SETTING_TEXT, "",              0, 0, "",          "networks that web-download never fetches from, comma-separated: what of this cloud has public addresses"},
     {"import", "timeout",             SETTING_INT,  "21600",         1, 31536000, "s", "how long a fetch may take, however it goes on"},
     {"import", "retries",             SETTING_INT,  "3",             0, 100, "",        "how often a URL that brought no byte is asked again"},
     {0},
@@ -112,6 +114,7 @@ start(struct service *service, void **ret_context, struct err *err)
     image->n_uploads_project = (int)conf_int(conf, "image", "max_uploads_project");
     image->require_format_match = conf_bool(conf, "image", "require_format_match");
     image->import_ports = conf_text(conf, "import", "ports");
+    image->import_refused = conf_text(conf, "import", "refused_networks");
     image->import_private = conf_bool(conf, "import", "allow_private");
     image->import_timeout_s = conf_int(conf, "import", "timeout");
     image->import_retries = conf_int(conf, "import", "retries");
@@ -128,9 +131,8 @@ start(struct service *service, void **ret_context, struct err *err)
         rc = cache_new(conf_text(conf, "cache", "path"), conf_int(conf, "cache", "size"),
                        &image->cache, err);
     }
-    if (rc == RC_OK) {
-        rc = load_ticket_key(image, err);
-    }
+    rc = rc ? rc : networks_check("import.refused_networks", image->import_refused, err);
+    rc = rc ? rc : load_ticket_key(image, err);
     if (rc != RC_OK) {
         image_service_free(image);
         return rc;

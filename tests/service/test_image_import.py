@@ -181,6 +181,15 @@ def test_without_leave_private_addresses_are_not_fetched(stack, owner, web):
             assert show(strict, person, image)["status"] == "queued", host
         for url in (f"http://a:b@8.8.8.8:{PORT}/", "http://8.8.8.8:22/", "file:///etc/passwd", "ftp://8.8.8.8/", "http:///x", "http://8.8.8.8:0x50/", "//8.8.8.8/"):
             assert ask(strict, person, create(strict, person), "web-download", uri=url)[0] == 400, url
+        # An operator's own networks, though others of their kind are allowed.
+        open_but = {"ports": f"80,443,{PORT}", "allow_private": "true", "refused_networks": "203.0.113.0/24, 127.0.0.0/28"}
+        strict.restart("image", {"import": open_but})
+        image = create(strict, person)
+        assert ask(strict, person, image, "web-download", uri=f"{web.url}/disk")[0] == 202
+        eventually(lambda: task(strict, person, image)["status"] == "failure")
+        strict.restart("image", {"import": open_but | {"refused_networks": "203.0.113.0/24, 127.0.0.16/28"}})
+        assert ask(strict, person, image, "web-download", uri=f"{web.url}/disk")[0] == 202
+        eventually(lambda: show(strict, person, image)["status"] == "active")
 
 
 def patched(stack, person, image, **values):

@@ -85,6 +85,44 @@ START_TEST(addresses_of_ours_and_what_wraps_them_are_not)
 }
 END_TEST
 
+static bool
+networks_have_text(const char *networks, const char *text)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+        return networks_have(networks, (const struct sockaddr *)&v4);
+    }
+    ck_assert_int_eq(inet_pton(AF_INET6, text, &v6.sin6_addr), 1);
+    return networks_have(networks, (const struct sockaddr *)&v6);
+}
+
+START_TEST(an_operators_networks_have_their_addresses_and_no_others)
+{
+    static const char networks[] = "9.8.7.0/25, 2606:4700::/33,1.2.3.4 ,";
+    static const char *const in[] = {"9.8.7.0", "9.8.7.127", "1.2.3.4", "2606:4700:7fff::1",
+                                     "::ffff:9.8.7.1"};
+    static const char *const out[] = {"9.8.7.128", "9.8.6.255", "1.2.3.5", "2606:4700:8000::1",
+                                      "::9.8.7.1"};
+    static const char *const wrong[] = {"9.8.7.0/33", "9.8.7", "example.org", "::/129",
+                                        "1.2.3.4/",   "/8",    "1.2.3.4/8/8"};
+    struct err err;
+    ck_assert_int_eq(networks_check("s", networks, &err), RC_OK);
+    ck_assert_int_eq(networks_check("s", "", &err), RC_OK);
+    for (size_t i = 0; i < G_N_ELEMENTS(in); i++) {
+        ck_assert_msg(networks_have_text(networks, in[i]), "%s", in[i]);
+        ck_assert_msg(networks_have_text("::/0", in[i]), "%s", in[i]);
+        ck_assert_msg(!networks_have_text("", in[i]), "%s", in[i]);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(out); i++) {
+        ck_assert_msg(!networks_have_text(networks, out[i]), "%s", out[i]);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        ck_assert_msg(networks_check("s", wrong[i], &err) == RC_INVALID, "%s", wrong[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_project_has_its_share_of_places_and_all_have_no_more_than_there_are)
 {
     struct places *places = places_new(5, 2);
@@ -109,6 +147,7 @@ main(void)
     TCase *all = tcase_create("addresses and places");
     tcase_add_test(all, addresses_of_the_internet_are_public);
     tcase_add_test(all, addresses_of_ours_and_what_wraps_them_are_not);
+    tcase_add_test(all, an_operators_networks_have_their_addresses_and_no_others);
     tcase_add_test(all, a_project_has_its_share_of_places_and_all_have_no_more_than_there_are);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

@@ -86,6 +86,7 @@ open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
                    ? ntohs(((const struct sockaddr_in6 *)(const void *)&address->addr)->sin6_port)
                    : ntohs(((const struct sockaddr_in *)(const void *)&address->addr)->sin_port);
     bool is_allowed = (service->import_private || address_is_public(&address->addr)) &&
+                      !networks_have(service->import_refused, &address->addr) &&
                       port_is_allowed(service, port);
     if (!fetch->remote && !is_allowed) {
         fetch->is_refused = true;

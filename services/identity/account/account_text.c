@@ -57,10 +57,10 @@ enum rc
 account_name(const char *field, const char *text, size_t max_chars, char **ret_name,
              struct err *err)
 {
-    g_autofree char *name = text ? g_utf8_normalize(text, -1, G_NORMALIZE_NFC) : NULL;
-    if (text && !name) {
+    if (text && !g_utf8_validate(text, -1, NULL)) { // GLib normalises beyond the end of what is not
         return fault(err, RC_INVALID, "invalid input for field '%s': it is not UTF-8", field);
     }
+    g_autofree char *name = text ? g_utf8_normalize(text, -1, G_NORMALIZE_NFC) : NULL;
     if (name && !text_is_clean(name, max_chars)) {
         return fault(err, RC_INVALID,
                      "invalid input for field '%s': it has control characters or is longer than "

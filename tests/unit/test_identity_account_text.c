@@ -45,7 +45,7 @@ static const struct {
     {"a\xf3\xa0\x81\x81", NULL}, // tag
     {"a\xef\xbf\xbf", NULL},     // no character
     {"\xff", NULL},
-    {"a\xfc", NULL}, // of a letter that would go on beyond the end
+    {"a\xfc", NULL},     // of a letter that would go on beyond the end
     {"123456789", NULL}, // too long
 };
 

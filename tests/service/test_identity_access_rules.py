@@ -68,7 +68,7 @@ def test_openstacksdk_reaches_what_the_rules_name(stack, person, made):
     ("compute", "GET", "/v2.1/flavors", 200), ("compute", "GET", "/v2.1/flavors/detail", 200), ("compute", "GET", "/v2.1/flavor", 404),
     ("compute", "GET", "/v2.1/servers", 401), ("compute", "DELETE", "/v2.1/flavors/x", 401), ("compute", "HEAD", "/v2.1/flavors", 401),
     ("network", "GET", "/v2.0/networks", 200), ("network", "GET", "/v2.0/networks/none", 404), ("network", "POST", "/v2.0/networks", 401),
-    ("network", "GET", "/v2.0/networks.json", 404), ("network", "GET", "/v2.0//networks", 401), ("network", "GET", "/v2.0/networks/%2e%2e", 404),
+    ("network", "GET", "/v2.0/networks.json", 401), ("network", "GET", "/v2.0//networks", 401), ("network", "GET", "/v2.0/networks/%2e%2e", 404),
     ("image", "GET", "/v2/images", 200), ("image", "POST", "/v2/images", 201), ("image", "GET", "/v2/schemas/image", 401),
     ("billing", "GET", "/v1/rating/modules", 200), ("billing", "GET", "/v1/rating/modules/haneul", 401), ("billing", "GET", "/v2/summary", 401),
     ("identity", "GET", "/v3/users/none", 403), ("identity", "GET", "/v3/auth/tokens", 200), ("identity", "GET", "/v3/auth/projects", 401),

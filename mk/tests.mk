@@ -10,6 +10,14 @@ $(O)/unit/%: $(O)/tests/unit/%.o $(UNIT_LIBS) $(COMMON_LIB) $(TSAN_OBJ)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(TSAN_OBJ) -Wl,--start-group $(UNIT_LIBS) $(COMMON_LIB) -Wl,--end-group $(CHECK_LIBS) $(VIRT_LIBS) $(LIBS_ALL)
 DEPS += $(patsubst %.c,$(O)/%.d,$(UNIT_SRC))
+# Fuzz targets on what is committed for them.
+REPLAY_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+REPLAY_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(REPLAY_SRC))
+REPLAY_BINS := $(addprefix $(O)/replay/,$(REPLAY_NAMES))
+$(O)/replay/%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(UNIT_LIBS) $(COMMON_LIB) $(TSAN_OBJ)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(UNIT_LIBS) $(COMMON_LIB) -Wl,--end-group $(VIRT_LIBS) $(LIBS_ALL)
+DEPS += $(patsubst %.c,$(O)/%.d,$(REPLAY_SRC))
 
 # A sanitizer's report of any process fails the layer, whatever the tests say. GLib's slices hand memory from thread to
 # thread behind ThreadSanitizer's back.
@@ -26,9 +34,10 @@ PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -q
 # Files that run side by side: they wait more than they compute.
 SERVICE_TEST_JOBS ?= 3
 .PHONY: test test-unit test-service test-system test-fault
-test-unit: $(UNIT_BINS) ## pure code: tables of cases
+test-unit: $(UNIT_BINS) $(REPLAY_BINS) ## pure code: tables of cases, and the fuzz targets on their corpora
 	@rm -f $(REPORTS).*
 	@for t in $(UNIT_BINS); do $(SANITIZER_$(BUILD)) $$t || exit 1; done
+	@for n in $(REPLAY_NAMES); do echo "corpus $$n"; $(SANITIZER_$(BUILD)) $(O)/replay/$$n tests/fuzz/corpus/$$n/* || exit 1; done
 	$(no_reports)
 test-service: all $(TEST_PROGRAMS) ## each service alone, against real PostgreSQL and RabbitMQ
 	$(call run_layer,-n $(SERVICE_TEST_JOBS) --dist loadfile tests/service)

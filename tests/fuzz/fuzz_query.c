@@ -26,7 +26,7 @@ pairs_of(char *text)
         }
         MHD_http_unescape(part);
         g_ptr_array_add(pairs, part);
-        g_ptr_array_add(pairs, value ? value : "");
+        g_ptr_array_add(pairs, value ? value : (char *)"");
     }
     return pairs;
 }
@@ -39,9 +39,9 @@ ask(const struct route *route, const struct http_server *server, const char *tex
                               .route = route,
                               .method = "GET",
                               .url = (char *)route->path,
-                              .base_url = "http://here",
+                              .base_url = (char *)"http://here",
                               .query = pairs_of(copy),
-                              .auth = fuzz_member(),
+                              .auth = (struct auth_context *)fuzz_member(),
                               .texts = g_ptr_array_new_with_free_func(g_free)};
     struct err err = {0};
     reply_init(&request.reply);

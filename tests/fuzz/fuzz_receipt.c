@@ -13,16 +13,15 @@ read_one(const struct identity *identity, const char *text)
     struct person person = {0};
     struct err err = {0};
     if (receipt_read(identity, text, &person, &err) == RC_OK) {
-        g_assert(person.receipt_methods && person.receipt_user_id);
-        g_free(person.receipt_methods);
-        g_free(person.receipt_user_id);
+        g_assert(person.receipt->methods && person.receipt->user_id);
+        receipt_free(person.receipt);
         struct auth_context *context = NULL;
         if (authenticator_verify(identity->auth, text, &context, &err) == RC_OK) {
             g_assert(context->audit_id[0]);
             auth_context_unref(context);
         }
     } else {
-        g_assert(err.rc == RC_UNAUTHORIZED && !person.receipt_methods);
+        g_assert(err.rc == RC_UNAUTHORIZED && !person.receipt);
     }
 }
 

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #define MAX_LIST_ARGS 60
-// So many images are looked at one by one rather than walking all of them in order.
-#define FEW "1000"
+// So many images are looked up one by one. Of what more have, at 10^5 images a page by another
+// order than time is full after 5,000.
+#define FEW "500"
 // Arguments of image_term_key: one owner's images, or all of one visibility.
 #define OWNED "$3, 'owner' || "
 #define SEEN(visibility) "'" visibility "', 'visibility' || "
@@ -89,8 +90,7 @@ struct statement {
     GString *sql;
     struct db_arg args[MAX_LIST_ARGS];
     size_t n_args;
-    GString *terms; // keys of the filters by property and tag, separated by commas; %s is the scope
-    unsigned n_terms;
+    GPtrArray *terms; // keys of the filters by property and tag; %s is the scope
 };
 
 static enum rc add_streams(struct statement *statement, const struct image_list *list,
@@ -154,7 +154,7 @@ image_db_list(struct db *db, const struct image_list *list, char **ret_items, ch
     add_order(sql, list);
     g_string_append(sql, ") AS n, " IMAGE_VIEW "::text AS item FROM (");
     // $1 is the marker; $2 and $3 are the viewer, as everywhere.
-    g_autoptr(GString) terms = g_string_new(NULL);
+    g_autoptr(GPtrArray) terms = g_ptr_array_new_with_free_func(g_free);
     struct statement statement = {.sql = sql, .n_args = 3, .terms = terms};
     statement.args[0] = db_s(list->marker);
     statement.args[1] = db_b(list->viewer.is_admin);
@@ -186,47 +186,49 @@ image_db_list(struct db *db, const struct image_list *list, char **ret_items, ch
 static const struct stream {
     const char *visibility; // asked for; NULL: when nothing is
     const char *condition;
-    const char *scope; // of image_term, which has the stream's images, if there are such filters
+    const char *scopes[4]; // of image_term, which have the stream's images
 } streams[] = {
     // clang-format off
-    {NULL, "i.owner = $3", OWNED},
-    {NULL, "i.visibility = 'public' AND i.owner <> $3", SEEN("public")},
-    {NULL, SHARED_WITH, NULL},
-    {"all", "i.owner = $3", OWNED},
-    {"all", "i.visibility = 'public' AND i.owner <> $3", SEEN("public")},
-    {"all", "i.visibility = 'community' AND i.owner <> $3", SEEN("community")},
-    {"all", SHARED_WITH, NULL},
-    {"public", "i.visibility = 'public'", SEEN("public")},
-    {"community", "i.visibility = 'community'", SEEN("community")},
-    {"shared", "i.visibility = 'shared' AND i.owner = $3", OWNED},
-    {"shared", SHARED_WITH, NULL},
-    {"private", "i.visibility = 'private' AND i.owner = $3", OWNED},
+    {NULL, "i.owner = $3", {OWNED}},
+    {NULL, "i.visibility = 'public' AND i.owner <> $3", {SEEN("public")}},
+    {NULL, SHARED_WITH},
+    {"all", "i.owner = $3", {OWNED}},
+    {"all", "i.visibility = 'public' AND i.owner <> $3", {SEEN("public")}},
+    {"all", "i.visibility = 'community' AND i.owner <> $3", {SEEN("community")}},
+    {"all", SHARED_WITH},
+    {"public", "i.visibility = 'public'", {SEEN("public")}},
+    {"community", "i.visibility = 'community'", {SEEN("community")}},
+    {"shared", "i.visibility = 'shared' AND i.owner = $3", {OWNED}},
+    {"shared", SHARED_WITH},
+    {"private", "i.visibility = 'private' AND i.owner = $3", {OWNED}},
     // clang-format on
 };
 // An admin sees all that is asked for.
 static const struct stream admin_streams[] = {
-    {NULL, "(i.owner = $3 OR i.visibility <> 'community')", NULL},
-    {"all", "true", NULL},
-    {"public", "i.visibility = 'public'", NULL},
-    {"community", "i.visibility = 'community'", NULL},
-    {"shared", "i.visibility = 'shared'", NULL},
-    {"private", "i.visibility = 'private'", NULL},
-};
-// The same by terms.
-static const struct stream admin_term_streams[] = {
     // clang-format off
-    {NULL, "i.visibility = 'private'", SEEN("private")},
-    {NULL, "i.visibility = 'shared'", SEEN("shared")},
-    {NULL, "i.visibility = 'public'", SEEN("public")},
-    {NULL, "i.visibility = 'community' AND i.owner = $3", OWNED},
-    {"all", "i.visibility = 'private'", SEEN("private")},
-    {"all", "i.visibility = 'shared'", SEEN("shared")},
-    {"all", "i.visibility = 'public'", SEEN("public")},
-    {"all", "i.visibility = 'community'", SEEN("community")},
-    {"public", "i.visibility = 'public'", SEEN("public")},
-    {"community", "i.visibility = 'community'", SEEN("community")},
-    {"shared", "i.visibility = 'shared'", SEEN("shared")},
-    {"private", "i.visibility = 'private'", SEEN("private")},
+    {NULL, "(i.owner = $3 OR i.visibility <> 'community')", {SEEN("private"), SEEN("shared"), SEEN("public"), SEEN("community")}},
+    {"all", "true", {SEEN("private"), SEEN("shared"), SEEN("public"), SEEN("community")}},
+    {"public", "i.visibility = 'public'", {SEEN("public")}},
+    {"community", "i.visibility = 'community'", {SEEN("community")}},
+    {"shared", "i.visibility = 'shared'", {SEEN("shared")}},
+    {"private", "i.visibility = 'private'", {SEEN("private")}},
+    // clang-format on
+};
+// The same, each in order by its scope.
+static const struct stream admin_streams_by_term[] = {
+    // clang-format off
+    {NULL, "i.visibility = 'private'", {SEEN("private")}},
+    {NULL, "i.visibility = 'shared'", {SEEN("shared")}},
+    {NULL, "i.visibility = 'public'", {SEEN("public")}},
+    {NULL, "i.visibility = 'community' AND i.owner = $3", {OWNED}},
+    {"all", "i.visibility = 'private'", {SEEN("private")}},
+    {"all", "i.visibility = 'shared'", {SEEN("shared")}},
+    {"all", "i.visibility = 'public'", {SEEN("public")}},
+    {"all", "i.visibility = 'community'", {SEEN("community")}},
+    {"public", "i.visibility = 'public'", {SEEN("public")}},
+    {"community", "i.visibility = 'community'", {SEEN("community")}},
+    {"shared", "i.visibility = 'shared'", {SEEN("shared")}},
+    {"private", "i.visibility = 'private'", {SEEN("private")}},
     // clang-format on
 };
 
@@ -253,8 +255,8 @@ is_by_time(const struct image_list *list)
 static enum approach
 approach_of(const struct statement *statement, const struct image_list *list)
 {
-    return statement->n_terms == 0 ? BY_INDEX
-           : is_by_time(list) && statement->n_terms == list->filters->len && !list->hidden
+    return statement->terms->len == 0 ? BY_INDEX
+           : is_by_time(list) && statement->terms->len == list->filters->len && !list->hidden
                ? BY_TERM
                : BY_COUNT;
 }
@@ -285,7 +287,7 @@ add_along_term(GString *sql, const struct image_list *list, const char *conditio
     bool descending = list->sorts[0].descending;
     const char *direction = descending ? "DESC" : "ASC";
     add_looked_up(sql, "image_term");
-    g_string_append(sql, "t.term = (SELECT term FROM rarest) AND ");
+    g_string_append(sql, "t.term = (SELECT terms[1] FROM rarest) AND ");
     if (list->marker) {
         g_string_append_printf(
             sql, "t.created_at %s (SELECT a.created_at FROM image a WHERE a.id = $1::uuid) AND ",
@@ -300,9 +302,10 @@ static void
 add_by_count(GString *sql, const struct image_list *list, const char *conditions)
 {
     g_string_append(sql, "(");
-    add_looked_up(sql, "(SELECT image_id FROM image_term WHERE term = (SELECT term FROM rarest) "
-                       "AND (SELECT n FROM rarest) < " FEW
-                       " ORDER BY created_at, image_id LIMIT " FEW ")");
+    add_looked_up(sql, "(SELECT c.image_id FROM unnest((SELECT terms FROM rarest)) k (term), "
+                       "LATERAL (SELECT image_id FROM image_term WHERE term = k.term AND "
+                       "(SELECT n FROM rarest) < " FEW " ORDER BY created_at, image_id "
+                       "LIMIT " FEW ") c)");
     g_string_append_printf(sql, "%s ", conditions);
     add_order(sql, list);
     add_limit(sql, list);
@@ -315,19 +318,29 @@ add_by_count(GString *sql, const struct image_list *list, const char *conditions
     g_string_append(sql, ")");
 }
 
-// rarest (term, n): of the terms the one that the fewest images of the scope have, and their
-// number, FEW if more. A table of its own, so that the plan is the same whatever the term.
+// rarest (terms, n): of the filters the one that the fewest images of the scopes have, its term in
+// each scope, and how many, FEW or more if not few. A table of its own, so that the plan is the
+// same whatever they are.
 static void
-add_rarest(const struct statement *statement, const char *scope, enum approach approach)
+add_rarest(const struct statement *statement, const struct stream *stream, enum approach approach)
 {
-    bool is_counted = statement->n_terms > 1 || approach == BY_COUNT;
+    bool is_counted = statement->terms->len > 1 || approach == BY_COUNT;
     g_string_append_printf(
-        statement->sql, "WITH rarest AS MATERIALIZED (SELECT k.term, %s AS n FROM unnest(ARRAY[",
-        is_counted ? "(SELECT count(*) FROM (SELECT FROM image_term WHERE term = k.term "
-                     "ORDER BY created_at, image_id LIMIT " FEW ") c)"
+        statement->sql, "WITH rarest AS MATERIALIZED (SELECT f.terms, %s AS n FROM (VALUES ",
+        is_counted ? "(SELECT count(*) FROM unnest(f.terms) k (term), LATERAL (SELECT FROM "
+                     "image_term WHERE term = k.term ORDER BY created_at, image_id LIMIT " FEW
+                     ") c)"
                    : "0");
-    append_fragment(statement->sql, statement->terms->str, scope);
-    g_string_append(statement->sql, "]) k (term) ORDER BY n LIMIT 1) ");
+    for (guint n = 0; n < statement->terms->len; n++) {
+        g_string_append(statement->sql, n ? ", (ARRAY[" : "(ARRAY[");
+        for (unsigned k = 0; k < G_N_ELEMENTS(stream->scopes) && stream->scopes[k]; k++) {
+            g_string_append(statement->sql, k ? ", " : "");
+            append_fragment(statement->sql, g_ptr_array_index(statement->terms, n),
+                            stream->scopes[k]);
+        }
+        g_string_append(statement->sql, "])");
+    }
+    g_string_append(statement->sql, ") f (terms) ORDER BY n LIMIT 1) ");
 }
 
 static void
@@ -338,14 +351,14 @@ add_stream(struct statement *statement, const struct image_list *list, const str
     g_autoptr(GString) conditions = g_string_new("i.status NOT IN ('deleted', 'killed') AND ");
     append_fragment(conditions, stream->condition, member_status);
     g_string_append(conditions, filters);
-    enum approach approach = stream->scope ? approach_of(statement, list) : BY_INDEX;
+    enum approach approach = stream->scopes[0] ? approach_of(statement, list) : BY_INDEX;
     g_string_append(sql, "(");
     if (approach == BY_INDEX) {
         g_string_append_printf(sql, "SELECT i.* FROM image i WHERE %s ", conditions->str);
         add_order(sql, list);
         add_limit(sql, list);
     } else {
-        add_rarest(statement, stream->scope, approach);
+        add_rarest(statement, stream, approach);
         (approach == BY_TERM ? add_along_term : add_by_count)(sql, list, conditions->str);
     }
     g_string_append(sql, ")");
@@ -354,12 +367,16 @@ add_stream(struct statement *statement, const struct image_list *list, const str
 static const struct stream *
 streams_of(const struct statement *statement, const struct image_list *list, size_t *ret_n)
 {
-    *ret_n = !list->viewer.is_admin ? G_N_ELEMENTS(streams)
-             : statement->n_terms   ? G_N_ELEMENTS(admin_term_streams)
-                                    : G_N_ELEMENTS(admin_streams);
-    return !list->viewer.is_admin ? streams
-           : statement->n_terms   ? admin_term_streams
-                                  : admin_streams;
+    if (!list->viewer.is_admin) {
+        *ret_n = G_N_ELEMENTS(streams);
+        return streams;
+    }
+    if (approach_of(statement, list) == BY_TERM) {
+        *ret_n = G_N_ELEMENTS(admin_streams_by_term);
+        return admin_streams_by_term;
+    }
+    *ret_n = G_N_ELEMENTS(admin_streams);
+    return admin_streams;
 }
 
 static enum rc
@@ -401,9 +418,8 @@ add_streams(struct statement *statement, const struct image_list *list, struct e
 static void
 add_term(struct statement *statement, const char *kind, const char *name, const char *value)
 {
-    g_string_append_printf(statement->terms, "%simage_term_key(%%s'%s', %s, %s)",
-                           statement->n_terms ? ", " : "", kind, name, value);
-    statement->n_terms++;
+    g_ptr_array_add(statement->terms,
+                    g_strdup_printf("image_term_key(%%s'%s', %s, %s)", kind, name, value));
 }
 
 static enum rc

@@ -56,7 +56,7 @@ def check_nothing_left(stack, stores, seconds=SWEEP_S):
     end = time.monotonic() + seconds
     while (left := leftovers(stack, stores)) and time.monotonic() < end:
         time.sleep(0.2)
-    assert not left
+    assert not left, left
 
 
 def download(stack, owner, image):

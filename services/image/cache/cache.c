@@ -225,6 +225,7 @@ cache_remove(struct cache *cache, const char *image_id)
     bool was_queued = drop(cache, QUEUE, image_id);
     bool was_cached = drop(cache, CACHED, image_id);
     drop(cache, HITS, image_id);
+    drop(cache, PART, image_id); // what did not fit on the disk, or is on its way
     return was_queued || was_cached;
 }
 

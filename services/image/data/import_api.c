@@ -161,7 +161,7 @@ start_job(struct import *import, enum upload_kind kind, struct job *job, int64_t
     task.input = input;
     enum rc rc = begin_job(import, job, &task, err);
     if (rc != RC_OK) {
-        upload_settle_failed(job->upload, import->db, err->message);
+        upload_settle_failed(job->upload, err->message);
         job_free(job);
         return rc;
     }

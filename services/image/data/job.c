@@ -91,7 +91,7 @@ static enum rc
 run_fetch(struct job *job, struct db *db, struct err *err)
 {
     enum rc rc = fetch_run(job->fetch, err);
-    return rc == RC_OK ? upload_finish(job->upload, db, err) : rc;
+    return rc == RC_OK ? upload_finish(job->upload, err) : rc;
 }
 
 static enum rc
@@ -124,7 +124,7 @@ run_direct(struct job *job, struct db *db, struct err *err)
     }
     if (rc == RC_OK) {
         facts.recipe = recipe;
-        rc = upload_publish(upload, db, &facts, &source, err);
+        rc = upload_publish(upload, &facts, &source, err);
     }
     close(fd);
     if (rc == RC_OK) {
@@ -177,7 +177,7 @@ run_copy(struct job *job, struct db *db, struct err *err)
     enum rc rc = bring_here(upload, db, &fd, err);
     if (rc == RC_OK) {
         const struct blob_source source = {.fd = fd, .digest = image->digest, .size = image->size};
-        rc = upload_publish(upload, db, &facts, &source, err);
+        rc = upload_publish(upload, &facts, &source, err);
         close(fd);
     }
     return rc;
@@ -205,9 +205,7 @@ job_run(void *data, void *context)
     if (rc != RC_OK) {
         log_info("an import failed", kv("image", upload->row.image_id), kv("message", err.message));
     }
-    if (db_get(service_db(upload->service->service), &db, &(struct err){0}) == RC_OK) {
-        upload_settle_failed(upload, db, err.message);
-    }
+    upload_settle_failed(upload, err.message);
     tell(job->end, &err);
     job_free(job);
 }

@@ -183,6 +183,14 @@ wait_idle(struct pipeline *pipeline)
     }
 }
 
+// By errno.
+static enum rc
+media_fault(struct err *err)
+{
+    enum rc rc = errno == ENOSPC || errno == EDQUOT ? RC_TOO_LARGE : RC_UNAVAILABLE;
+    return fault(err, rc, "Image storage media failed: %s", g_strerror(errno));
+}
+
 enum rc
 pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, struct err *err)
 {
@@ -201,7 +209,7 @@ pipeline_finish(struct pipeline *pipeline, struct pipeline_result *ret_result, s
     }
     set_direct(pipeline, false);
     if (fsync(pipeline->config.fd) < 0) {
-        return fault(err, RC_UNAVAILABLE, "cannot sync the image's bytes: %s", g_strerror(errno));
+        return media_fault(err);
     }
     ret_result->size = pipeline->size;
     format_scan_verdict(pipeline->scan, &ret_result->verdict);
@@ -416,8 +424,7 @@ write_all(struct pipeline *pipeline, struct batch batch, struct err *err)
     while (batch.n > 0) {
         ssize_t n = write_some(pipeline, parts, batch.n);
         if (n < 0 && errno != EINTR) {
-            enum rc rc = errno == ENOSPC || errno == EDQUOT ? RC_TOO_LARGE : RC_UNAVAILABLE;
-            return fault(err, rc, "Image storage media failed: %s", g_strerror(errno));
+            return media_fault(err);
         }
         n = MAX(n, 0);
         pipeline->written += n;

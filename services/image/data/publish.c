@@ -27,13 +27,15 @@ note_failed(struct upload *upload, const char *name)
 
 // The same bytes may just be on their way out of a store: that ends soon.
 static enum rc
-announce(struct upload *upload, struct db *db, const struct upload_facts *facts,
-         GArray **ret_recipe, struct err *err)
+announce(struct upload *upload, const struct upload_facts *facts, GArray **ret_recipe,
+         struct err *err)
 {
     g_autofree char *stores = array_of(upload->stores);
     int64_t deadline = monotonic_ms() + REMOVAL_WAIT_S * 1000;
     for (;;) {
-        enum rc rc = upload_db_announce(db, facts, stores, ret_recipe, err);
+        struct db *db;
+        enum rc rc = upload_connection(upload, &db, err);
+        rc = rc ? rc : upload_db_announce(db, facts, stores, ret_recipe, err);
         bool is_busy = rc == RC_UNAVAILABLE && !strcmp(err->type, "removing");
         if (!is_busy || monotonic_ms() > deadline ||
             service_wait_stop(upload->service->service, REMOVAL_POLL_MS)) {
@@ -61,10 +63,19 @@ put_one(struct upload *upload, const char *name, const struct whole *whole, stru
     return rc;
 }
 
+static enum rc
+commit(struct upload *upload, const struct upload_facts *facts, const struct upload_stored *stored,
+       struct err *err)
+{
+    struct db *db;
+    enum rc rc = upload_connection(upload, &db, err);
+    return rc ? rc : upload_db_store(db, facts, stored, err);
+}
+
 // All or nothing.
 static enum rc
-put_all(struct upload *upload, struct db *db, const struct upload_facts *facts,
-        const struct whole *whole, struct err *err)
+put_all(struct upload *upload, const struct upload_facts *facts, const struct whole *whole,
+        struct err *err)
 {
     enum rc rc = RC_OK;
     for (char **name = upload->stores; rc == RC_OK && *name; name++) {
@@ -72,13 +83,13 @@ put_all(struct upload *upload, struct db *db, const struct upload_facts *facts,
     }
     g_autofree char *stores = array_of(upload->stores);
     const struct upload_stored stored = {stores, "", true};
-    return rc == RC_OK ? upload_db_store(db, facts, &stored, err) : rc;
+    return rc == RC_OK ? commit(upload, facts, &stored, err) : rc;
 }
 
 // Each as soon as it is there. Fails when none is.
 static enum rc
-put_each(struct upload *upload, struct db *db, const struct upload_facts *facts,
-         const struct whole *whole, struct err *err)
+put_each(struct upload *upload, const struct upload_facts *facts, const struct whole *whole,
+         struct err *err)
 {
     bool is_any = false;
     enum rc put = RC_OK;
@@ -91,7 +102,7 @@ put_each(struct upload *upload, struct db *db, const struct upload_facts *facts,
         if (put != RC_OK && (!is_any || name[1])) {
             continue;
         }
-        enum rc rc = upload_db_store(db, facts, &stored, err);
+        enum rc rc = commit(upload, facts, &stored, err);
         if (rc != RC_OK) {
             return rc;
         }
@@ -101,14 +112,14 @@ put_each(struct upload *upload, struct db *db, const struct upload_facts *facts,
 }
 
 enum rc
-upload_publish(struct upload *upload, struct db *db, const struct upload_facts *facts,
+upload_publish(struct upload *upload, const struct upload_facts *facts,
                const struct blob_source *source, struct err *err)
 {
     struct whole whole = {source, NULL};
-    enum rc rc = announce(upload, db, facts, &whole.recipe, err);
+    enum rc rc = announce(upload, facts, &whole.recipe, err);
     if (rc == RC_OK) {
         bool is_whole = upload->must_all || !upload->stores[1];
-        rc = (is_whole ? put_all : put_each)(upload, db, facts, &whole, err);
+        rc = (is_whole ? put_all : put_each)(upload, facts, &whole, err);
     }
     g_clear_pointer(&whole.recipe, g_array_unref);
     upload->is_settled = rc == RC_OK || rc == RC_GONE;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/data/upload.h"
 
+#include "common/base/util.h"
 #include "common/log/log.h"
 #include "services/image/catalog/layer_db.h"
 #include "services/image/data/places.h"
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DATABASE_WAIT_S 10
+#define DATABASE_POLL_MS 200
 #define MAX_ARCHIVE_MEMBERS 200000 // takes up to 6 MiB while the archive comes
 
 enum rc
@@ -176,18 +179,32 @@ check_result(const struct upload *upload, const struct pipeline_result *result, 
 
 // The bytes are the image's own: only where they were is new.
 static enum rc
-store_location(struct upload *upload, struct db *db, struct upload_facts *facts, struct err *err)
+store_location(struct upload *upload, struct upload_facts *facts, struct err *err)
 {
     const struct upload_stored stored = {"{}", "", true};
     facts->layers = NULL;
-    enum rc rc = upload_db_store(db, facts, &stored, err);
+    struct db *db;
+    enum rc rc = upload_connection(upload, &db, err);
+    rc = rc ? rc : upload_db_store(db, facts, &stored, err);
+    upload->is_settled = rc == RC_OK || rc == RC_GONE;
+    return rc;
+}
+
+// A commit whose answer was lost may have been one: then the file is the image's. The sweeper takes
+// what no row names.
+static enum rc
+store_staged(struct upload *upload, const struct upload_facts *facts, struct err *err)
+{
+    struct db *db;
+    enum rc rc = upload_connection(upload, &db, err);
+    rc = rc ? rc : upload_db_stage(db, facts, err);
+    upload->keeps_temp = rc == RC_OK || rc == RC_UNAVAILABLE;
     upload->is_settled = rc == RC_OK || rc == RC_GONE;
     return rc;
 }
 
 static enum rc
-store_result(struct upload *upload, struct db *db, const struct pipeline_result *result,
-             struct err *err)
+store_result(struct upload *upload, const struct pipeline_result *result, struct err *err)
 {
     const image_row *image = upload->image;
     enum rc rc = check_result(upload, result, err);
@@ -211,13 +228,10 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         .layers = layers,
     };
     if (upload->row.kind == UPLOAD_STAGE) {
-        rc = upload_db_stage(db, &facts, err);
-        upload->keeps_temp = rc == RC_OK;
-        upload->is_settled = rc == RC_OK || rc == RC_GONE;
-        return rc;
+        return store_staged(upload, &facts, err);
     }
     if (upload->row.kind == UPLOAD_LOCATION) {
-        return store_location(upload, db, &facts, err);
+        return store_location(upload, &facts, err);
     }
     const struct blob_source source = {
         .fd = upload->fd, .digest = result->hash, .size = result->size, .is_temp = true};
@@ -226,16 +240,16 @@ store_result(struct upload *upload, struct db *db, const struct pipeline_result 
         rc = recipe_make(&source, result->archive.layers, &recipe, err);
         facts.recipe = recipe;
     }
-    return rc == RC_OK ? upload_publish(upload, db, &facts, &source, err) : rc;
+    return rc == RC_OK ? upload_publish(upload, &facts, &source, err) : rc;
 }
 
 enum rc
-upload_finish(struct upload *upload, struct db *db, struct err *err)
+upload_finish(struct upload *upload, struct err *err)
 {
     struct pipeline_result result;
     enum rc rc = pipeline_finish(upload->pipeline, &result, err);
     if (rc == RC_OK) {
-        rc = store_result(upload, db, &result, err);
+        rc = store_result(upload, &result, err);
     }
     if (rc == RC_OK) {
         log_info("stored an image", kv("image", upload->row.image_id), kv_int("size", result.size),
@@ -244,11 +258,26 @@ upload_finish(struct upload *upload, struct db *db, struct err *err)
     return rc;
 }
 
-void
-upload_settle_failed(struct upload *upload, struct db *db, const char *reason)
+enum rc
+upload_connection(const struct upload *upload, struct db **ret_db, struct err *err)
 {
+    struct service *service = upload->service->service;
+    int64_t deadline = monotonic_ms() + DATABASE_WAIT_S * 1000;
+    for (;;) {
+        enum rc rc = db_get(service_db(service), ret_db, err);
+        if (rc == RC_OK || monotonic_ms() > deadline ||
+            service_wait_stop(service, DATABASE_POLL_MS)) {
+            return rc;
+        }
+    }
+}
+
+void
+upload_settle_failed(struct upload *upload, const char *reason)
+{
+    struct db *db;
     struct err err;
-    if (!upload->is_settled) {
+    if (!upload->is_settled && db_get(service_db(upload->service->service), &db, &err) == RC_OK) {
         upload->is_settled =
             upload_db_fail(db, &upload->row, upload->failed, reason, &err) == RC_OK;
     }

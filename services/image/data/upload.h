@@ -45,15 +45,18 @@ enum rc upload_start(struct upload *upload, struct db *db, image_row **image,
                      const struct task *task, void (*wake)(void *context), void *context,
                      struct err *err) CHECKED;
 // All bytes are in: judges, stores. Blocks.
-enum rc upload_finish(struct upload *upload, struct db *db, struct err *err) CHECKED;
+enum rc upload_finish(struct upload *upload, struct err *err) CHECKED;
+// This thread's connection, for after what took long: one that broke meanwhile is made anew, a
+// database that is just being restarted is waited for. RC_UNAVAILABLE: it does not come back.
+enum rc upload_connection(const struct upload *upload, struct db **ret_db, struct err *err) CHECKED;
 // Puts the row back unless it is settled. When even this fails, the lease runs out and the sweeper
 // does the same.
-void upload_settle_failed(struct upload *upload, struct db *db, const char *reason);
+void upload_settle_failed(struct upload *upload, const char *reason);
 // disk_format and container_format must be known before data comes: RC_INVALID.
 enum rc upload_check_image(const image_row *image, struct err *err) CHECKED;
 void upload_renew(void *image_service); // the leases of this process' uploads
 
 // Brings the bytes to every store of the upload and makes them the image's (publish.c). Settles the
 // upload. Blocks for as long as the slowest store.
-enum rc upload_publish(struct upload *upload, struct db *db, const struct upload_facts *facts,
+enum rc upload_publish(struct upload *upload, const struct upload_facts *facts,
                        const struct blob_source *source, struct err *err) CHECKED;

@@ -88,7 +88,7 @@ begin(struct request *request, enum upload_kind kind, void **ret_state, struct e
     struct upload *upload = upload_new(image_service_of(request), kind, stores);
     rc = prepare(upload, request, db, err);
     if (rc != RC_OK) {
-        upload_settle_failed(upload, db, err->message);
+        upload_settle_failed(upload, err->message);
         upload_free(upload);
         return rc;
     }
@@ -112,10 +112,8 @@ begin_stage(struct request *request, void **ret_state, struct err *err)
 static enum rc
 settle_if_failed(struct upload *upload, enum rc rc, const struct err *err)
 {
-    struct db *db;
-    struct err ignored;
-    if (rc != RC_OK && db_get(service_db(upload->service->service), &db, &ignored) == RC_OK) {
-        upload_settle_failed(upload, db, err->message);
+    if (rc != RC_OK) {
+        upload_settle_failed(upload, err->message);
     }
     return rc;
 }
@@ -150,12 +148,8 @@ static enum rc
 end(void *state, struct request *request, struct reply *reply, struct err *err)
 {
     struct upload *upload = state;
-    struct db *db = NULL;
-    enum rc rc = request_db(request, &db, err);
-    if (rc == RC_OK) {
-        rc = upload_finish(upload, db, err);
-        upload_settle_failed(upload, db, err->message);
-    }
+    enum rc rc = upload_finish(upload, err);
+    upload_settle_failed(upload, err->message);
     upload_free(upload);
     return rc;
 }
@@ -186,10 +180,6 @@ void
 upload_clean(void *data, void *context)
 {
     struct upload *upload = data;
-    struct db *db;
-    struct err err;
-    if (!upload->is_settled && db_get(service_db(upload->service->service), &db, &err) == RC_OK) {
-        upload_settle_failed(upload, db, "the client went away");
-    }
+    upload_settle_failed(upload, "the client went away");
     upload_free(upload);
 }

@@ -2,12 +2,18 @@
 #include "services/image/store/location_db.h"
 
 #include "services/image/catalog/image_sql.h"
+#include "services/image/image.h"
 #include "services/image/store/recipe_db.h"
 
 #define KEEP_DELETED_DAYS "30"
 #define MIN_BLOB_AGE "1 minute"
 #define REMOVAL_RETRY "1 minute" // whoever claimed a removal has ended by then, or died
 #define REPAIR_TIME "6 hours"
+
+// Leases cannot be renewed while the database is away: whoever lives does it soon after.
+#define LEASE_IS_OVER                                                                           \
+    "upload_until < now() AND pg_postmaster_start_time() < now() - 2 * interval '" G_STRINGIFY( \
+        RENEW_INTERVAL_MS) " ms'"
 
 // Of a blob_location l: an image is in it, or a live upload of these bytes may put one there, or it
 // is a part of what is there.
@@ -75,8 +81,9 @@ sweep_db_uploads(struct db *db, int64_t *ret_n_failed, struct err *err)
     enum rc rc = db_run(
         db,
         "WITH dead AS (UPDATE image SET " AFTER_FAILURE(
-            "NULL") " FROM (SELECT id AS dead_id, upload_id AS dead_upload FROM image WHERE "
-                    "upload_until < now() FOR UPDATE) d WHERE id = dead_id RETURNING dead_upload), "
+            "NULL") " FROM (SELECT id AS dead_id, upload_id AS dead_upload FROM image "
+                    "WHERE " LEASE_IS_OVER
+                    " FOR UPDATE) d WHERE id = dead_id RETURNING dead_upload), "
                     "told AS (UPDATE image_task SET status = 'failure', updated_at = now(), "
                     "message = 'the import broke off' WHERE status = 'processing' AND upload_id IN "
                     "(SELECT dead_upload FROM dead)) SELECT count(*) AS n FROM dead",

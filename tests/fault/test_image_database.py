@@ -189,8 +189,9 @@ BEFORE = {"file": ("queued", None), "stage": ("queued", None), "glance-direct": 
 AFTER = {"file": ("active", "local"), "stage": ("uploading", None), "glance-direct": ("active", "archive"), "copy-image": ("active", "archive,local")}
 
 
-@pytest.mark.parametrize("breaks", [break_service, break_database])
-@pytest.mark.parametrize("kind, container", [("file", "bare"), ("file", "docker"), ("stage", "bare"), ("glance-direct", "docker"), ("copy-image", "bare")])
+@pytest.mark.parametrize("kind, container, breaks", [
+    ("file", "bare", break_service), ("file", "docker", break_service), ("stage", "bare", break_service), ("glance-direct", "docker", break_service),
+    ("copy-image", "bare", break_service), ("file", "bare", break_database), ("stage", "bare", break_database), ("copy-image", "docker", break_database)])
 def test_what_breaks_between_the_store_and_the_commit_leaves_what_was(stack, owner, kind, container, breaks):
     data = LAYERS if container == "docker" else DATA
     image, lock = create(stack, owner, container_format=container), Lock(stack, owner)

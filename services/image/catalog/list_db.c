@@ -7,6 +7,12 @@
 #include <string.h>
 
 #define MAX_LIST_ARGS 60
+// So many images are looked up one by one. Of what more have, at 10^5 images a page by another
+// order than time is full after 5,000.
+#define FEW "500"
+// Arguments of image_term_key: one owner's images, or all of one visibility.
+#define OWNED "$3, 'owner' || "
+#define SEEN(visibility) "'" visibility "', 'visibility' || "
 #define SHARED_WITH                                                                               \
     "i.visibility = 'shared' AND i.owner <> $3 AND i.id IN (SELECT m.image_id FROM image_member " \
     "m "                                                                                          \
@@ -19,7 +25,7 @@ static const struct {
     const char *condition;
 } kinds[] = {
     // A time is compared by its second; the plain comparison beside it is implied and can be looked
-    // up.
+    // up. What image_term finds is kept from PostgreSQL's guesses, which know nothing of it.
     // clang-format off
     {NULL, false, NULL}, // FILTER_PROPERTY
     {"id", false, "i.id::text = lower(%s)"},
@@ -49,7 +55,7 @@ static const struct {
     {"min_disk_max", false, "i.min_disk <= %s::bigint"},
     {"min_ram_min", false, "i.min_ram >= %s::bigint"},
     {"min_ram_max", false, "i.min_ram <= %s::bigint"},
-    {"tag", false, "i.tags @> ARRAY[%s::text]"},
+    {"tag", false, "COALESCE(i.tags @> ARRAY[%s::text], false)"},
     {"created_at:eq", false, "i.created_at >= %s::timestamptz AND i.created_at < %s::timestamptz + interval '1 second' AND date_trunc('second', i.created_at) = %s::timestamptz"},
     {"created_at:neq", false, "date_trunc('second', i.created_at) <> %s::timestamptz"},
     {"created_at:gt", false, "i.created_at >= %s::timestamptz AND date_trunc('second', i.created_at) > %s::timestamptz"},
@@ -84,6 +90,7 @@ struct statement {
     GString *sql;
     struct db_arg args[MAX_LIST_ARGS];
     size_t n_args;
+    GPtrArray *terms; // keys of the filters by property and tag; %s is the scope
 };
 
 static enum rc add_streams(struct statement *statement, const struct image_list *list,
@@ -147,7 +154,8 @@ image_db_list(struct db *db, const struct image_list *list, char **ret_items, ch
     add_order(sql, list);
     g_string_append(sql, ") AS n, " IMAGE_VIEW "::text AS item FROM (");
     // $1 is the marker; $2 and $3 are the viewer, as everywhere.
-    struct statement statement = {.sql = sql, .n_args = 3};
+    g_autoptr(GPtrArray) terms = g_ptr_array_new_with_free_func(g_free);
+    struct statement statement = {.sql = sql, .n_args = 3, .terms = terms};
     statement.args[0] = db_s(list->marker);
     statement.args[1] = db_b(list->viewer.is_admin);
     statement.args[2] = db_s(list->viewer.project_id);
@@ -178,75 +186,224 @@ image_db_list(struct db *db, const struct image_list *list, char **ret_items, ch
 static const struct stream {
     const char *visibility; // asked for; NULL: when nothing is
     const char *condition;
+    const char *scopes[4]; // of image_term, which have the stream's images
 } streams[] = {
     // clang-format off
-    {NULL, "i.owner = $3"},
-    {NULL, "i.visibility = 'public' AND i.owner <> $3"},
+    {NULL, "i.owner = $3", {OWNED}},
+    {NULL, "i.visibility = 'public' AND i.owner <> $3", {SEEN("public")}},
     {NULL, SHARED_WITH},
-    {"all", "i.owner = $3"},
-    {"all", "i.visibility = 'public' AND i.owner <> $3"},
-    {"all", "i.visibility = 'community' AND i.owner <> $3"},
+    {"all", "i.owner = $3", {OWNED}},
+    {"all", "i.visibility = 'public' AND i.owner <> $3", {SEEN("public")}},
+    {"all", "i.visibility = 'community' AND i.owner <> $3", {SEEN("community")}},
     {"all", SHARED_WITH},
-    {"public", "i.visibility = 'public'"},
-    {"community", "i.visibility = 'community'"},
-    {"shared", "i.visibility = 'shared' AND i.owner = $3"},
+    {"public", "i.visibility = 'public'", {SEEN("public")}},
+    {"community", "i.visibility = 'community'", {SEEN("community")}},
+    {"shared", "i.visibility = 'shared' AND i.owner = $3", {OWNED}},
     {"shared", SHARED_WITH},
-    {"private", "i.visibility = 'private' AND i.owner = $3"},
+    {"private", "i.visibility = 'private' AND i.owner = $3", {OWNED}},
     // clang-format on
 };
 // An admin sees all that is asked for.
 static const struct stream admin_streams[] = {
-    {NULL, "(i.owner = $3 OR i.visibility <> 'community')"},
-    {"all", "true"},
-    {"public", "i.visibility = 'public'"},
-    {"community", "i.visibility = 'community'"},
-    {"shared", "i.visibility = 'shared'"},
-    {"private", "i.visibility = 'private'"},
+    // clang-format off
+    {NULL, "(i.owner = $3 OR i.visibility <> 'community')", {SEEN("private"), SEEN("shared"), SEEN("public"), SEEN("community")}},
+    {"all", "true", {SEEN("private"), SEEN("shared"), SEEN("public"), SEEN("community")}},
+    {"public", "i.visibility = 'public'", {SEEN("public")}},
+    {"community", "i.visibility = 'community'", {SEEN("community")}},
+    {"shared", "i.visibility = 'shared'", {SEEN("shared")}},
+    {"private", "i.visibility = 'private'", {SEEN("private")}},
+    // clang-format on
+};
+// The same, each in order by its scope.
+static const struct stream admin_streams_by_term[] = {
+    // clang-format off
+    {NULL, "i.visibility = 'private'", {SEEN("private")}},
+    {NULL, "i.visibility = 'shared'", {SEEN("shared")}},
+    {NULL, "i.visibility = 'public'", {SEEN("public")}},
+    {NULL, "i.visibility = 'community' AND i.owner = $3", {OWNED}},
+    {"all", "i.visibility = 'private'", {SEEN("private")}},
+    {"all", "i.visibility = 'shared'", {SEEN("shared")}},
+    {"all", "i.visibility = 'public'", {SEEN("public")}},
+    {"all", "i.visibility = 'community'", {SEEN("community")}},
+    {"public", "i.visibility = 'public'", {SEEN("public")}},
+    {"community", "i.visibility = 'community'", {SEEN("community")}},
+    {"shared", "i.visibility = 'shared'", {SEEN("shared")}},
+    {"private", "i.visibility = 'private'", {SEEN("private")}},
+    // clang-format on
 };
 
-static void
-add_stream(struct statement *statement, const struct image_list *list, const char *condition,
-           const char *conditions, const char *member_status)
+// How a stream finds its first page.
+enum approach {
+    BY_INDEX, // as PostgreSQL sees fit
+    BY_TERM,  // along the rarest term, which is in the order that is asked for
+    BY_COUNT, // all images of the rarest term if these are few, else as PostgreSQL sees fit
+};
+
+static bool
+is_by_time(const struct image_list *list)
 {
-    GString *sql = statement->sql;
-    g_string_append(sql,
-                    "(SELECT i.* FROM image i WHERE i.status NOT IN ('deleted', 'killed') AND ");
-    append_fragment(sql, condition, member_status);
-    g_string_append_printf(sql, "%s ", conditions);
-    add_order(sql, list);
-    // A constant, so that there are few statements and plans.
-    g_string_append_printf(sql, " LIMIT %d)",
+    for (unsigned n = 0; n < list->n_sorts; n++) {
+        const char *key = image_sort_keys[list->sorts[n].key];
+        if (list->sorts[n].descending != list->sorts[0].descending ||
+            (strcmp(key, "created_at") && (n == 0 || strcmp(key, "id")))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum approach
+approach_of(const struct statement *statement, const struct image_list *list)
+{
+    return statement->terms->len == 0 ? BY_INDEX
+           : is_by_time(list) && statement->terms->len == list->filters->len && !list->hidden
+               ? BY_TERM
+               : BY_COUNT;
+}
+
+// A constant, so that there are few statements and plans.
+static void
+add_limit(GString *sql, const struct image_list *list)
+{
+    g_string_append_printf(sql, " LIMIT %d",
                            list->limit <= 25    ? 25
                            : list->limit <= 100 ? 100
                                                 : 1000);
+}
+
+// The images of the terms' rows in order, each looked up by its id whatever PostgreSQL expects.
+static void
+add_looked_up(GString *sql, const char *terms)
+{
+    g_string_append_printf(sql,
+                           "SELECT i.* FROM %s t CROSS JOIN LATERAL (SELECT s.* FROM image s "
+                           "WHERE s.id = t.image_id OFFSET 0) i WHERE ",
+                           terms);
+}
+
+static void
+add_along_term(GString *sql, const struct image_list *list, const char *conditions)
+{
+    bool descending = list->sorts[0].descending;
+    const char *direction = descending ? "DESC" : "ASC";
+    add_looked_up(sql, "image_term");
+    g_string_append(sql, "t.term = (SELECT terms[1] FROM rarest) AND ");
+    if (list->marker) {
+        g_string_append_printf(
+            sql, "t.created_at %s (SELECT a.created_at FROM image a WHERE a.id = $1::uuid) AND ",
+            descending ? "<=" : ">=");
+    }
+    g_string_append_printf(sql, "%s ORDER BY t.created_at %s, t.image_id %s", conditions, direction,
+                           direction);
+    add_limit(sql, list);
+}
+
+static void
+add_by_count(GString *sql, const struct image_list *list, const char *conditions)
+{
+    g_string_append(sql, "(");
+    add_looked_up(sql, "(SELECT c.image_id FROM unnest((SELECT terms FROM rarest)) k (term), "
+                       "LATERAL (SELECT image_id FROM image_term WHERE term = k.term AND "
+                       "(SELECT n FROM rarest) < " FEW " ORDER BY created_at, image_id "
+                       "LIMIT " FEW ") c)");
+    g_string_append_printf(sql, "%s ", conditions);
+    add_order(sql, list);
+    add_limit(sql, list);
+    g_string_append_printf(sql,
+                           ") UNION ALL (SELECT i.* FROM image i WHERE (SELECT n FROM rarest) "
+                           ">= " FEW " AND %s ",
+                           conditions);
+    add_order(sql, list);
+    add_limit(sql, list);
+    g_string_append(sql, ")");
+}
+
+// rarest (terms, n): of the filters the one that the fewest images of the scopes have, its term in
+// each scope, and how many, FEW or more if not few. A table of its own, so that the plan is the
+// same whatever they are.
+static void
+add_rarest(const struct statement *statement, const struct stream *stream, enum approach approach)
+{
+    bool is_counted = statement->terms->len > 1 || approach == BY_COUNT;
+    g_string_append_printf(
+        statement->sql, "WITH rarest AS MATERIALIZED (SELECT f.terms, %s AS n FROM (VALUES ",
+        is_counted ? "(SELECT count(*) FROM unnest(f.terms) k (term), LATERAL (SELECT FROM "
+                     "image_term WHERE term = k.term ORDER BY created_at, image_id LIMIT " FEW
+                     ") c)"
+                   : "0");
+    for (guint n = 0; n < statement->terms->len; n++) {
+        g_string_append(statement->sql, n ? ", (ARRAY[" : "(ARRAY[");
+        for (unsigned k = 0; k < G_N_ELEMENTS(stream->scopes) && stream->scopes[k]; k++) {
+            g_string_append(statement->sql, k ? ", " : "");
+            append_fragment(statement->sql, g_ptr_array_index(statement->terms, n),
+                            stream->scopes[k]);
+        }
+        g_string_append(statement->sql, "])");
+    }
+    g_string_append(statement->sql, ") f (terms) ORDER BY n LIMIT 1) ");
+}
+
+static void
+add_stream(struct statement *statement, const struct image_list *list, const struct stream *stream,
+           const char *filters, const char *member_status)
+{
+    GString *sql = statement->sql;
+    g_autoptr(GString) conditions = g_string_new("i.status NOT IN ('deleted', 'killed') AND ");
+    append_fragment(conditions, stream->condition, member_status);
+    g_string_append(conditions, filters);
+    enum approach approach = stream->scopes[0] ? approach_of(statement, list) : BY_INDEX;
+    g_string_append(sql, "(");
+    if (approach == BY_INDEX) {
+        g_string_append_printf(sql, "SELECT i.* FROM image i WHERE %s ", conditions->str);
+        add_order(sql, list);
+        add_limit(sql, list);
+    } else {
+        add_rarest(statement, stream, approach);
+        (approach == BY_TERM ? add_along_term : add_by_count)(sql, list, conditions->str);
+    }
+    g_string_append(sql, ")");
+}
+
+static const struct stream *
+streams_of(const struct statement *statement, const struct image_list *list, size_t *ret_n)
+{
+    if (!list->viewer.is_admin) {
+        *ret_n = G_N_ELEMENTS(streams);
+        return streams;
+    }
+    if (approach_of(statement, list) == BY_TERM) {
+        *ret_n = G_N_ELEMENTS(admin_streams_by_term);
+        return admin_streams_by_term;
+    }
+    *ret_n = G_N_ELEMENTS(admin_streams);
+    return admin_streams;
 }
 
 static enum rc
 add_streams(struct statement *statement, const struct image_list *list, struct err *err)
 {
     char parameter[8];
-    bool is_admin = list->viewer.is_admin;
     bool may_be_shared = !list->visibility || !strcmp(list->visibility, "all") ||
                          !strcmp(list->visibility, "shared");
     g_autofree char *status =
-        is_admin || !may_be_shared || !strcmp(list->member_status, "all")
+        list->viewer.is_admin || !may_be_shared || !strcmp(list->member_status, "all")
             ? g_strdup("")
             : g_strdup_printf(" AND m.status = %s",
                               add_arg(statement, db_s(list->member_status), parameter));
     GString *outer = statement->sql;
-    g_autoptr(GString) conditions =
+    g_autoptr(GString) filters =
         g_string_new(list->hidden ? " AND i.os_hidden" : " AND NOT i.os_hidden");
-    statement->sql = conditions;
+    statement->sql = filters;
     enum rc rc = add_filters(statement, list, err);
     add_marker(statement, list);
     statement->sql = outer;
-    const struct stream *table = is_admin ? admin_streams : streams;
-    size_t n = is_admin ? G_N_ELEMENTS(admin_streams) : G_N_ELEMENTS(streams);
+    size_t n;
+    const struct stream *table = streams_of(statement, list, &n);
     const char *glue = "SELECT * FROM (";
     for (size_t i = 0; i < n; i++) {
         if (!g_strcmp0(table[i].visibility, list->visibility)) {
             g_string_append(outer, glue);
-            add_stream(statement, list, table[i].condition, conditions->str, status);
+            add_stream(statement, list, &table[i], filters->str, status);
             glue = " UNION ALL ";
         }
     }
@@ -255,6 +412,14 @@ add_streams(struct statement *statement, const struct image_list *list, struct e
     g_string_append_printf(outer, " LIMIT %s::int",
                            add_arg(statement, db_i(list->limit), parameter));
     return rc;
+}
+
+// A filter by a property or tag, as a key of image_term.
+static void
+add_term(struct statement *statement, const char *kind, const char *name, const char *value)
+{
+    g_ptr_array_add(statement->terms,
+                    g_strdup_printf("image_term_key(%%s'%s', %s, %s)", kind, name, value));
 }
 
 static enum rc
@@ -269,12 +434,17 @@ add_filters(struct statement *statement, const struct image_list *list, struct e
         g_string_append(statement->sql, " AND ");
         if (filter->kind == FILTER_PROPERTY) {
             g_string_append_printf(statement->sql,
-                                   "i.properties @> jsonb_build_object(%s::text, %s::text)",
+                                   "COALESCE(i.properties @> jsonb_build_object(%s::text, "
+                                   "%s::text), false)",
                                    add_arg(statement, db_s(filter->name), name),
                                    add_arg(statement, db_s(filter->value), value));
+            add_term(statement, "property", name, value);
         } else {
             append_fragment(statement->sql, kinds[filter->kind].condition,
                             add_arg(statement, db_s(filter->value), value));
+        }
+        if (filter->kind == (unsigned)image_filter_kind("tag", false)) {
+            add_term(statement, "tag", "''", value);
         }
     }
     return RC_OK;

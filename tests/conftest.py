@@ -26,6 +26,16 @@ def stack(request):
 
 
 @pytest.fixture(scope="module")
+def owner(stack):
+    return stack.person()
+
+
+@pytest.fixture(scope="module")
+def other(stack):
+    return stack.person()
+
+
+@pytest.fixture(scope="module")
 def tenant(stack):
     return Tenant(stack)
 

@@ -74,6 +74,12 @@ authenticator_add_revocation(struct authenticator *auth, const struct revocation
     revocation_set_add(auth->revocations, revocation);
 }
 
+void
+authenticator_prune(struct authenticator *auth)
+{
+    revocation_set_prune(auth->revocations, now_us());
+}
+
 bool
 authenticator_is_revoked(struct authenticator *auth, const struct auth_context *context)
 {

@@ -192,6 +192,7 @@ follow(void *argument)
         int64_t before = cursor;
         enum rc rc = fetch(curl, feed, cursor, &reply, NULL);
         rc = rc ? rc : feed_apply(&feed->sinks, reply, &cursor, NULL);
+        revocation_set_prune(feed->sinks.revocations, now_us());
         if (rc || cursor == before) { // nothing new; otherwise there may be another page
             sleep_until_next(feed, json_object_get(reply, "again_ms"));
         }

@@ -32,22 +32,22 @@ struct image_service {
     int64_t import_timeout_s;       // of a fetch, all in all
     int64_t import_retries;         // of a fetch that brought nothing
     bool show_locations;            // in images; they may be changed then
+    struct places *places;          // of uploads and imports
     struct places *downloads;       // from stores that are not here
     gint n_waiting;                 // requests that wait for a location; atomic
     int64_t size_cap;               // bytes of one image
     int64_t unpacked_cap;           // bytes that something packed may unpack to
     int64_t virtual_size_cap;       // bytes of a disk as its guest would see it
     int64_t ticket_ttl_s;
-    int64_t scrub_rate;                   // bytes per second
-    int64_t scrub_age_s;                  // what was verified that long ago is verified again
-    int64_t stage_ttl_s;                  // data that is staged for longer goes
-    int n_uploads_max, n_uploads_project; // at once: all, one project's
+    int64_t scrub_rate;  // bytes per second
+    int64_t scrub_age_s; // what was verified that long ago is verified again
+    int64_t stage_ttl_s; // data that is staged for longer goes
     bool require_format_match;
     const char *public_url; // base of ticket URLs; "": as the client addressed us
     unsigned n_sweeps;      // the sweeper's own
     unsigned n_fills;       // cache_fill's own
     GMutex mutex;           // guards uploads
-    GHashTable *uploads;    // id → owner of those in flight here: their leases are renewed
+    GHashTable *uploads;    // ids of those in flight here: their leases are renewed
 };
 static inline struct image_service *
 image_service_of(const struct request *request)

@@ -88,6 +88,7 @@ image_service_free(struct image_service *image)
     }
     pipelines_free(image->pipelines);
     places_unref(image->downloads);
+    places_unref(image->places);
     g_hash_table_unref(image->uploads);
     client_free(image->client);
     stores_free(image->stores);
@@ -110,8 +111,9 @@ start(struct service *service, void **ret_context, struct err *err)
     image->scrub_rate = conf_int(conf, "scrub", "rate");
     image->scrub_age_s = conf_int(conf, "scrub", "age");
     image->stage_ttl_s = conf_int(conf, "image", "stage_ttl");
-    image->n_uploads_max = (int)conf_int(conf, "image", "max_uploads");
-    image->n_uploads_project = (int)conf_int(conf, "image", "max_uploads_project");
+    int n_uploads_project = (int)conf_int(conf, "image", "max_uploads_project");
+    image->places =
+        places_new("uploads", (int)conf_int(conf, "image", "max_uploads"), n_uploads_project);
     image->require_format_match = conf_bool(conf, "image", "require_format_match");
     image->import_ports = conf_text(conf, "import", "ports");
     image->import_refused = conf_text(conf, "import", "refused_networks");
@@ -121,7 +123,7 @@ start(struct service *service, void **ret_context, struct err *err)
     image->show_locations = conf_bool(conf, "image", "show_multiple_locations");
     image->public_url = conf_text(conf, "image", "url");
     image->client = client_new(conf);
-    image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    image->uploads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&image->mutex);
     enum rc rc = stores_new(conf, &image->stores, err);
     if (rc == RC_OK) {
@@ -137,9 +139,9 @@ start(struct service *service, void **ret_context, struct err *err)
         image_service_free(image);
         return rc;
     }
-    image->pipelines = pipelines_new(conf_int(conf, "image", "upload_memory"),
-                                     image->n_uploads_project, !digest_pair_gains(image->hash));
-    image->downloads = places_new(MAX_STREAMS, MAX_STREAMS_PROJECT);
+    image->pipelines = pipelines_new(conf_int(conf, "image", "upload_memory"), n_uploads_project,
+                                     !digest_pair_gains(image->hash));
+    image->downloads = places_new("downloads", MAX_STREAMS, MAX_STREAMS_PROJECT);
     image->fetchers = turns_new(job_run, NULL, N_FETCHERS, N_FETCHERS / 2);
     image->cleaners = g_thread_pool_new(upload_clean, NULL, N_CLEANERS, TRUE, NULL);
     service_every(service, "image-sweep", SWEEP_INTERVAL_MS, sweep, image);

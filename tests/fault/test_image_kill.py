@@ -11,19 +11,18 @@ import os
 import random
 import threading
 import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 
 from tests.lib import hostile
+from tests.lib.image import STREAM
+from tests.lib.image_left import check_nothing_left, check_sums, download, settle
 from tests.lib.s3 import MIN_PART, S3
-from tests.lib.stack import free_ports, wait_until
+from tests.lib.stack import free_ports
 
 ROUNDS = int(os.environ.get("HANEUL_FAULT_ROUNDS", "10"))
 SEED = int(os.environ.get("HANEUL_FAULT_SEED", random.randrange(1 << 30)))
 SERVICES = ["identity", "image"]
-STREAM = {"Content-Type": "application/octet-stream"}
 REMOTE = S3(free_ports(["s3"])["s3"])
 WEB = free_ports(["web"])["web"]
 SETTINGS = {"image": {"stores": {"enabled": "local:file, archive:s3"}, "store:archive": REMOTE.settings(),
@@ -111,57 +110,6 @@ class Acting(threading.Thread):
             pass
 
 
-def settle(stack, owner):
-    """As if a lease and a minute had passed, and the service's first sweep had run."""
-    stack.sql("image", "UPDATE image SET upload_until = now() - interval '1 s' WHERE upload_id IS NOT NULL")
-    stack.sql("image", "UPDATE blob SET created_at = now() - interval '1 hour'")
-    stack.sql("image", "UPDATE blob_location SET changed_at = now() - interval '1 hour'")
-    stack.kill("image")
-    stack.start("image")
-    wait_until(lambda: stack.request("GET", "image", "/v2/images", token=owner.token)[0] == 200, 20, "the service does not serve")
-
-
-def leftovers(stack, s3):
-    images = Path(stack.cloud.dir("images"))
-    rows = stack.sql("image", "SELECT i.blob, l.store, COALESCE(p.part, i.blob) AS part FROM image i JOIN image_location l ON l.image_id = i.id "
-                              "LEFT JOIN blob_part p ON p.digest = i.blob WHERE i.blob IS NOT NULL")
-    wanted = {store: {r["part"] for r in rows if r["store"] == store} for store in ("local", "archive")}
-    staged = {r["f"] for r in stack.sql("image", "SELECT staged_file::text AS f FROM image WHERE staged_file IS NOT NULL")}
-    found = {
-        "local": {p.name for p in (images / "blobs").glob("*/*")} ^ wanted["local"],
-        "archive": set(s3.objects) ^ wanted["archive"],
-        "parts": {p.name for p in (images / "part").iterdir()} | set(s3.uploads),
-        "temps": {p.name for p in (images / "tmp").iterdir()} ^ staged,
-        "rows": {(r["digest"], r["store"]) for r in stack.sql("image", "SELECT digest, store FROM blob_location WHERE state = 'present'")}
-                ^ {(r[which], r["store"]) for r in rows for which in ("blob", "part")},
-        "blobs": {r["digest"] for r in stack.sql("image", "SELECT digest FROM blob")} ^ {r[which] for r in rows for which in ("blob", "part")},
-        "others": {r["state"] for r in stack.sql("image", "SELECT state FROM blob_location WHERE state <> 'present'")},
-        "leases": {r["s"] for r in stack.sql("image", "SELECT status AS s FROM image WHERE upload_id IS NOT NULL OR status IN ('saving', 'importing')")},
-        "urls": {r["id"] for r in stack.sql("image", "SELECT image_id::text AS id FROM image_url")}
-                ^ {r["id"] for r in stack.sql("image", "SELECT id::text FROM image WHERE is_located AND blob IS NOT NULL")},
-        "tasks": {r["s"] for r in stack.sql("image", "SELECT status AS s FROM image_task WHERE status = 'processing'")},
-    }
-    return {k: v for k, v in found.items() if v}
-
-
-def download(stack, owner, image):
-    request = urllib.request.Request(f"{stack.url('image')}/v2/images/{image}/file", headers={"X-Auth-Token": owner.token})
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        return reply.read()
-
-
-def check_sums(stack, owner):
-    usage = stack.call("GET", "image", "/v2/info/usage", token=owner.token)["usage"]
-    images = stack.call("GET", "image", "/v2/images?limit=1000", token=owner.token)["images"]
-    total = sum((i["size"] or 0) * len(i["stores"].split(",")) for i in images if "stores" in i)
-    staged = stack.sql("image", "SELECT COALESCE(sum(staged_size), 0)::bigint AS n FROM image")[0]["n"]
-    n_staged = sum(i["status"] == "uploading" for i in images)
-    assert usage["image_size_total"]["usage"] == total >> 20 and usage["image_stage_total"]["usage"] == staged >> 20
-    assert usage["image_count_total"]["usage"] == len(images) and usage["image_count_uploading"]["usage"] == n_staged
-    opened = stack.sql("image", "SELECT resource_id, quantity FROM usage_interval WHERE to_us IS NULL AND project_id = %s", owner.project_id)
-    assert {(o["resource_id"], o["quantity"]) for o in opened} == {(i["id"], i["size"]) for i in images if i["status"] == "active"}
-
-
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_kill_at_a_random_moment(stack, owner, s3, number):
     random.seed(SEED + number)
@@ -178,8 +126,7 @@ def test_kill_at_a_random_moment(stack, owner, s3, number):
     acting.join()
     stack.start("image")
     settle(stack, owner)
-    # A removal that was claimed just before a kill is claimed again after a minute.
-    wait_until(lambda: not leftovers(stack, s3), 90, f"left over: {leftovers(stack, s3)}")
+    check_nothing_left(stack, {"local": stack.cloud.dir("images"), "archive": s3})
     status, _, now = stack.request("GET", "image", f"/v2/images/{acting.image}", token=owner.token)
     if acting.deleted:
         assert status == 404

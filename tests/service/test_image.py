@@ -10,30 +10,9 @@ import uuid
 import pytest
 from launch import api
 
+from tests.lib.image import PATCH, STREAM, create, send
+
 SERVICES = ["identity", "image"]
-STREAM = {"Content-Type": "application/octet-stream"}
-PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
-
-
-@pytest.fixture(scope="module")
-def owner(stack):
-    return stack.person()
-
-
-@pytest.fixture(scope="module")
-def other(stack):
-    return stack.person()
-
-
-def create(stack, person, **attributes):
-    body = {"name": "image", "disk_format": "raw", "container_format": "bare", **attributes}
-    status, _, image = stack.request("POST", "image", "/v2/images", body, token=person.token)
-    assert status == 201, image
-    return image
-
-
-def upload(stack, person, image, data):
-    return stack.request("PUT", "image", f"/v2/images/{image['id']}/file", data=data, token=person.token, headers=STREAM)
 
 
 def show(stack, person, image):
@@ -62,14 +41,14 @@ def test_an_image_lives_from_queued_to_deleted(stack, owner):
     status, _, _ = stack.request("GET", "image", image["file"], token=owner.token)
     assert status == 204
     data = b"some bytes of a disk" * 50000
-    assert upload(stack, owner, image, data)[0] == 204
+    assert send(stack, owner, image, data)[0] == 204
     image = show(stack, owner, image)[2]
     assert (image["status"], image["size"], image["virtual_size"]) == ("active", len(data), len(data))
     assert image["checksum"] == hashlib.md5(data).hexdigest()
     assert (image["os_hash_algo"], image["os_hash_value"]) == ("sha512", hashlib.sha512(data).hexdigest())
     status, headers, body = download(stack, stack.url("image") + image["file"], **{"X-Auth-Token": owner.token})
     assert body == data and headers["Content-MD5"] == image["checksum"] and headers["Content-Type"] == "application/octet-stream"
-    assert upload(stack, owner, image, b"again")[0] == 409
+    assert send(stack, owner, image, b"again")[0] == 409
     rows = stack.sql("image", "SELECT meter, quantity, to_us FROM usage_interval WHERE resource_id = %s", image["id"])
     assert [(r["meter"], r["quantity"], r["to_us"]) for r in rows] == [("image.bytes", len(data), None)]
     assert stack.request("DELETE", "image", f"/v2/images/{image['id']}", token=owner.token)[0] == 204
@@ -85,7 +64,7 @@ def test_an_image_lives_from_queued_to_deleted(stack, owner):
 def test_ranges_are_served_as_http_says(stack, owner, asked, status, first, last):
     data = bytes(i % 251 for i in range(1000))
     image = create(stack, owner)
-    assert upload(stack, owner, image, data)[0] == 204
+    assert send(stack, owner, image, data)[0] == 204
     request = urllib.request.Request(stack.url("image") + image["file"], headers={"X-Auth-Token": owner.token, "Range": asked})
     try:
         with urllib.request.urlopen(request, timeout=10) as reply:
@@ -161,7 +140,7 @@ def test_another_content_type_is_415(stack, owner):
 def test_formats_are_fixed_once_there_is_data(stack, owner):
     image = create(stack, owner)
     assert patch(stack, owner, image, {"op": "replace", "path": "/disk_format", "value": "aki"})[0] == 200
-    assert upload(stack, owner, image, b"x")[0] == 204
+    assert send(stack, owner, image, b"x")[0] == 204
     assert patch(stack, owner, image, {"op": "replace", "path": "/disk_format", "value": "qcow2"})[0] == 403
 
 
@@ -169,7 +148,7 @@ def test_private_images_are_invisible_to_others(stack, owner, other):
     image = create(stack, owner, visibility="private")
     assert show(stack, other, image)[0] == 404
     assert patch(stack, other, image, {"op": "replace", "path": "/name", "value": "mine"})[0] == 404
-    assert upload(stack, other, image, b"x")[0] == 404
+    assert send(stack, other, image, b"x")[0] == 404
     assert stack.request("GET", "image", image["file"], token=other.token)[0] == 404
     assert stack.request("DELETE", "image", f"/v2/images/{image['id']}", token=other.token)[0] == 404
     assert image["id"] not in listed(stack, other) and image["id"] in listed(stack, owner)
@@ -221,7 +200,7 @@ def test_a_deactivated_image_is_not_downloaded(stack, owner):
     image = create(stack, owner)
     action = f"/v2/images/{image['id']}/actions/"
     assert stack.request("POST", "image", action + "deactivate", token=owner.token)[0] == 403
-    assert upload(stack, owner, image, b"x" * 10)[0] == 204
+    assert send(stack, owner, image, b"x" * 10)[0] == 204
     assert stack.request("POST", "image", action + "deactivate", token=owner.token)[0] == 204
     assert show(stack, owner, image)[2]["status"] == "deactivated"
     assert stack.request("GET", "image", image["file"], token=owner.token)[0] == 403
@@ -237,7 +216,7 @@ def shelf(stack):
     person.images = {}
     for number, name in enumerate("abcde"):
         image = create(stack, person, name=name, number=str(number), tags=[name, "all"], os_hidden=name == "e")
-        assert upload(stack, person, image, b"x" * (50 - 10 * number))[0] == 204
+        assert send(stack, person, image, b"x" * (50 - 10 * number))[0] == 204
         person.images[name] = image["id"]
     return person
 
@@ -290,14 +269,14 @@ def test_tickets_open_one_image_without_a_token(stack, owner, other):
     path = f"/internal/v1/images/{image['id']}/ticket"
     ask = {"project_id": owner.project_id}
     assert stack.request("POST", "image", path, ask, token=service)[0] == 409
-    assert upload(stack, owner, image, b"the disk")[0] == 204
+    assert send(stack, owner, image, b"the disk")[0] == 204
     assert stack.request("POST", "image", path, ask, token=owner.token)[0] == 403
     assert stack.request("POST", "image", path, {"project_id": other.project_id}, token=service)[0] == 404
     ticket = stack.call("POST", "image", path, ask, token=service)
     assert (ticket["size"], ticket["os_hash_algo"], ticket["os_hash_value"], ticket["disk_format"]) == (8, "sha512", hashlib.sha512(b"the disk").hexdigest(), "raw")
     assert download(stack, ticket["url"])[2] == b"the disk"
     second = create(stack, owner)
-    upload(stack, owner, second, b"other")
+    send(stack, owner, second, b"other")
     for wrong in (ticket["url"][:-1] + ("A" if ticket["url"][-1] != "A" else "B"), ticket["url"].replace(image["id"], second["id"]),
                   ticket["url"].replace("ticket=1", "ticket=9"), ticket["url"].split("?")[0]):
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -311,11 +290,11 @@ def test_quota_is_checked_before_anything_is_stored(stack):
     stack.sql("image", "INSERT INTO quota_limit VALUES (%s, 'image_count_total', 2), (%s, 'image_size_total', 1)", person.project_id, person.project_id)
     image, second = create(stack, person), create(stack, person)
     assert stack.request("POST", "image", "/v2/images", {"name": "third"}, token=person.token)[0] == 413
-    assert upload(stack, person, image, b"x" * (MIB + 1))[0] == 413
+    assert send(stack, person, image, b"x" * (MIB + 1))[0] == 413
     assert show(stack, person, image)[2]["status"] == "queued"
-    assert upload(stack, person, image, b"x" * (MIB - 40))[0] == 204
-    assert upload(stack, person, second, b"x" * 41)[0] == 413
-    assert upload(stack, person, second, b"x" * 40)[0] == 204
+    assert send(stack, person, image, b"x" * (MIB - 40))[0] == 204
+    assert send(stack, person, second, b"x" * 41)[0] == 413
+    assert send(stack, person, second, b"x" * 40)[0] == 204
     usage = stack.call("GET", "image", "/v2/info/usage", token=person.token)["usage"]
     assert usage["image_size_total"] == {"usage": 1, "limit": 1}
 

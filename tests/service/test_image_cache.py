@@ -6,11 +6,11 @@ import urllib.request
 
 import pytest
 
+from tests.lib.image import STREAM
 from tests.lib.s3 import S3
 from tests.lib.stack import free_ports, wait_until
 
 SERVICES = ["identity", "image"]
-STREAM = {"Content-Type": "application/octet-stream"}
 REMOTE = S3(free_ports(["s3"])["s3"])
 CAP = 1_000_000
 PLACES = {"stores": {"enabled": "local:file, archive:s3", "default": "archive"}, "store:archive": {**REMOTE.settings()}}
@@ -34,11 +34,6 @@ def clear(stack):
 
 
 SETTINGS = {"image": {"image": {"max_uploads": "8"}}}
-
-
-@pytest.fixture(scope="module")
-def owner(stack):
-    return stack.person()
 
 
 def call(stack, method, path, token, **more):

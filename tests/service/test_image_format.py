@@ -10,17 +10,12 @@ import urllib.request
 import pytest
 
 from tests.lib import hostile
+from tests.lib.image import STREAM
 from tests.lib.stack import wait_until
 
 SERVICES = ["identity", "image"]
-STREAM = {"Content-Type": "application/octet-stream"}
 CASES = list(hostile.cases())
 ID = [case.name for case in CASES]
-
-
-@pytest.fixture(scope="module")
-def owner(stack):
-    return stack.person()
 
 
 def create(stack, person, **attributes):

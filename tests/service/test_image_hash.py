@@ -7,11 +7,11 @@ import urllib.request
 
 from deploy.launch import services
 from tests.lib import hostile
+from tests.lib.image import STREAM
 from tests.lib.stack import wait_until
 
 SERVICES = ["identity", "image"]
 SETTINGS = {"image": {"scrub": {"age": "2"}, "image": {"os_hash_algo": "sha256"}, "stores": {"enabled": "local:file, spare:file"}}}
-STREAM = {"Content-Type": "application/octet-stream"}
 DATA = b"the same bytes" * 30000
 
 

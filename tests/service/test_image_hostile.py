@@ -12,37 +12,14 @@ from contextlib import closing
 
 import pytest
 
+from tests.lib.image import PATCH, STREAM, create, fetching, send, show
 from tests.lib.stack import free_ports, wait_until
 from tests.service.test_walk import fill, operations
 
 SERVICES = ["identity", "image"]
 PORT = free_ports(["web"])["web"]
 SETTINGS = {"image": {"service": {"idle_timeout": "3"}, "image": {"max_uploads": "8", "max_uploads_project": "3"},
-                      "import": {"ports": f"80,443,{PORT}", "allow_private": "true", "retries": "0"}}}
-STREAM = {"Content-Type": "application/octet-stream"}
-PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
-
-
-@pytest.fixture(scope="module")
-def owner(stack):
-    return stack.person()
-
-
-@pytest.fixture(scope="module")
-def other(stack):
-    return stack.person()
-
-
-def create(stack, person, **attributes):
-    return stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": "bare", **attributes}, token=person.token)
-
-
-def upload(stack, person, image, data, **headers):
-    return stack.request("PUT", "image", f"/v2/images/{image['id']}/file", data=data, token=person.token, headers={**STREAM, **headers})[0]
-
-
-def show(stack, person, image):
-    return stack.call("GET", "image", f"/v2/images/{image['id']}", token=person.token)
+                      **fetching(PORT, retries="0")}}
 
 
 def connect(stack, size=None):
@@ -92,7 +69,7 @@ def test_a_body_without_one_end_is_400_and_what_follows_is_not_a_request(stack, 
 
 def test_a_part_of_the_data_is_not_taken_for_the_whole(stack, owner):
     image = create(stack, owner)
-    assert upload(stack, owner, image, b"abc", **{"Content-Range": "bytes 5-7/10"}) == 400
+    assert send(stack, owner, image, b"abc", **{"Content-Range": "bytes 5-7/10"})[0] == 400
     assert show(stack, owner, image)["status"] == "queued"
 
 
@@ -105,7 +82,7 @@ def test_a_part_of_the_data_is_not_taken_for_the_whole(stack, owner):
 def test_ranges_beyond_all_numbers(stack, owner, name, value, status, first, last):
     if not hasattr(owner, "ten"):
         owner.ten = create(stack, owner)
-        assert upload(stack, owner, owner.ten, b"0123456789") == 204
+        assert send(stack, owner, owner.ten, b"0123456789")[0] == 204
     got, headers, body = stack.request("GET", "image", f"/v2/images/{owner.ten['id']}/file", token=owner.token, headers={name: value})
     assert got == status
     if status == 206:
@@ -117,7 +94,7 @@ def test_ranges_beyond_all_numbers(stack, owner, name, value, status, first, las
 def test_who_reads_nothing_and_sends_a_little_is_let_go(stack, owner):
     image = create(stack, owner)
     size = 24 << 20
-    assert upload(stack, owner, image, bytes(size)) == 204
+    assert send(stack, owner, image, bytes(size))[0] == 204
     with closing(connect(stack, 4096)) as link:
         link.sendall(head("GET", f"/v2/images/{image['id']}/file", owner))
         got = len(link.recv(4096))
@@ -138,11 +115,11 @@ def test_one_project_does_not_take_all_places_for_uploads(stack, owner, other):
         status, headers, _ = stack.request("PUT", "image", f"/v2/images/{images[3]['id']}/file", data=b"x", token=owner.token, headers=STREAM)
         assert status == 503 and headers["Retry-After"]
         assert show(stack, owner, images[3])["status"] == "queued"
-        assert upload(stack, other, create(stack, other), b"x") == 204
+        assert send(stack, other, create(stack, other), b"x")[0] == 204
     finally:
         for link in links:
             link.close()
-    wait_until(lambda: upload(stack, owner, images[3], b"x") == 204, 10, "the places did not come back")
+    wait_until(lambda: send(stack, owner, images[3], b"x")[0] == 204, 10, "the places did not come back")
 
 
 # ---- what others learn

@@ -9,13 +9,13 @@ import urllib.request
 
 import pytest
 
+from tests.lib.image import STREAM, create, fetching, show
 from tests.lib.stack import free_ports, wait_until
 
 SERVICES = ["identity", "image"]
 INSTANCES = {"image": 2}
-STREAM = {"Content-Type": "application/octet-stream"}
 PORT = free_ports(["web"])["web"]
-SETTINGS = {"image": {"import": {"ports": f"80,443,{PORT}", "allow_private": "true"}}}
+SETTINGS = {"image": fetching(PORT)}
 DATA = os.urandom(2_000_000)
 
 
@@ -47,19 +47,6 @@ def web():
     yield server
     server.hold.set()
     server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def owner(stack):
-    return stack.person()
-
-
-def create(stack, person):
-    return stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": "bare"}, token=person.token)
-
-
-def show(stack, person, image):
-    return stack.call("GET", "image", f"/v2/images/{image['id']}", token=person.token)
 
 
 def ask(stack, person, image, name, **more):

@@ -11,13 +11,13 @@ import pytest
 
 from tests.lib import hostile
 from tests.lib.hostile import docker, member, oci, tar
+from tests.lib.image import STREAM, show
 from tests.lib.s3 import MIN_PART, S3
 from tests.lib.stack import free_ports, wait_until
 
 SERVICES = ["identity", "image"]
 REMOTE = S3(free_ports(["s3"])["s3"])
 SETTINGS = {"image": {"stores": {"enabled": "local:file, archive:s3"}, "store:archive": REMOTE.settings(), "scrub": {"age": "2"}}}
-STREAM = {"Content-Type": "application/octet-stream"}
 STORES = ["local", "archive"]
 MIB = 1 << 20
 
@@ -26,11 +26,6 @@ MIB = 1 << 20
 def s3():
     with REMOTE:
         yield REMOTE
-
-
-@pytest.fixture(scope="module")
-def owner(stack):
-    return stack.person()
 
 
 def layer(size):
@@ -53,10 +48,6 @@ def stored(stack, person, data, store="local", container="docker"):
     image = create(stack, person, container)
     assert send(stack, person, image, data, store)[0] == 204
     return image
-
-
-def show(stack, person, image):
-    return stack.call("GET", "image", f"/v2/images/{image['id']}", token=person.token)
 
 
 def fetch(stack, person, image, **headers):

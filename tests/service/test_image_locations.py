@@ -10,17 +10,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.lib.image import PATCH, STREAM, create, fetching, show
 from tests.lib.stack import free_ports, wait_until
 
 SERVICES = ["identity", "image"]
-STREAM = {"Content-Type": "application/octet-stream"}
-PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 PORT = free_ports(["web"])["web"]
 SETTINGS = {
     "image": {
         "image": {"show_multiple_locations": "true"},
         "stores": {"enabled": "local:file, spare:file"},
-        "import": {"ports": f"80,443,{PORT}", "allow_private": "true"},
+        **fetching(PORT),
     }
 }
 DATA = os.urandom(300_000)
@@ -51,20 +50,6 @@ def web():
     server.url = f"http://127.0.0.1:{PORT}"
     yield server
     server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def owner(stack):
-    return stack.person()
-
-
-def create(stack, person, **more):
-    body = {"disk_format": "raw", "container_format": "bare", **more}
-    return stack.call("POST", "image", "/v2/images", body, token=person.token)
-
-
-def show(stack, person, image):
-    return stack.call("GET", "image", f"/v2/images/{image['id']}", token=person.token)
 
 
 def fetch(stack, person, image):

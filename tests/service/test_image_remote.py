@@ -6,11 +6,11 @@ import uuid
 
 import pytest
 
+from tests.lib.image import STREAM
 from tests.lib.stack import wait_until
 
 SERVICES = ["identity", "image"]
 INSTANCES = {"image": 2}
-STREAM = {"Content-Type": "application/octet-stream"}
 DATA = os.urandom(700_000)
 
 

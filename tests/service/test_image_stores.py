@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.lib.image import create, send, show
 from tests.lib.s3 import MIN_PART, S3
 from tests.lib.stack import free_ports, wait_until
 
 SERVICES = ["identity", "image"]
-STREAM = {"Content-Type": "application/octet-stream"}
 PORT = free_ports(["s3"])["s3"]
 REMOTE = S3(PORT)
 PLACES = {"stores": {"enabled": "local:file, archive:s3, spare:file", "default": "local"}, "store:archive": {"description": "far away", **REMOTE.settings()},
@@ -36,24 +36,6 @@ def s3():
 def healed(s3):
     yield
     s3.fail, s3.cut_after, s3.page = lambda *_: None, None, 1000
-
-
-@pytest.fixture(scope="module")
-def owner(stack):
-    return stack.person()
-
-
-def create(stack, person, **more):
-    return stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": "bare", **more}, token=person.token)
-
-
-def show(stack, person, image):
-    return stack.call("GET", "image", f"/v2/images/{image['id']}", token=person.token)
-
-
-def send(stack, person, image, data, store=None, kind="file"):
-    headers = {**STREAM, **({"X-Image-Meta-Store": store} if store else {})}
-    return stack.request("PUT", "image", f"/v2/images/{image['id']}/{kind}", data=data, token=person.token, headers=headers)
 
 
 def stored(stack, person, data, store=None, **more):

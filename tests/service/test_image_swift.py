@@ -30,11 +30,6 @@ def stack(remote):
         yield running
 
 
-@pytest.fixture(scope="module")
-def owner(stack):
-    return stack.person()
-
-
 @pytest.mark.parametrize("size", [0, 1, PART, PART + 1, 3 * PART + 12345])
 def test_bytes_go_there_and_come_back(stack, owner, remote, size):
     data = os.urandom(size)

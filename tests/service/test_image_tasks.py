@@ -8,11 +8,12 @@ import urllib.parse
 
 import pytest
 
+from tests.lib.image import fetching
 from tests.lib.stack import free_ports, wait_until
 
 SERVICES = ["identity", "image"]
 PORT = free_ports(["web"])["web"]
-SETTINGS = {"image": {"import": {"ports": f"80,443,{PORT}", "allow_private": "true"}}}
+SETTINGS = {"image": fetching(PORT)}
 DATA = os.urandom(300_000)
 
 

@@ -14,25 +14,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.lib.image import STREAM, create, send
 from tests.lib.stack import wait_until
 
 SERVICES = ["identity", "image"]
-STREAM = {"Content-Type": "application/octet-stream"}
 # A lease of 20 s, swept every 5 s (services/image/image.h).
 RECOVERY_S = 30
-
-
-@pytest.fixture(scope="module")
-def owner(stack):
-    return stack.person()
-
-
-def create(stack, person, **attributes):
-    return stack.call("POST", "image", "/v2/images", {"disk_format": "raw", "container_format": "bare", **attributes}, token=person.token)
-
-
-def upload(stack, person, image, data):
-    return stack.request("PUT", "image", f"/v2/images/{image['id']}/file", data=data, token=person.token, headers=STREAM)
 
 
 def status_of(stack, person, image):
@@ -103,7 +90,7 @@ def disks(tmp_path_factory):
     ("a.vdi", "vdi"), ("a.vhd", "vhd"), ("fixed.vhd", "vhd"), ("a.vhdx", "vhdx"), ("iso", "iso")])
 def test_real_images_are_taken_with_their_virtual_size(stack, owner, disks, name, claim):
     image = create(stack, owner, disk_format=claim)
-    assert upload(stack, owner, image, disks[name])[0] == 204
+    assert send(stack, owner, image, disks[name])[0] == 204
     now = stack.call("GET", "image", f"/v2/images/{image['id']}", token=owner.token)
     assert now["status"] == "active" and now["checksum"] == hashlib.md5(disks[name]).hexdigest()
     # VHD rounds up to whole cylinders.
@@ -116,7 +103,7 @@ def test_real_images_are_taken_with_their_virtual_size(stack, owner, disks, name
     ("backed.qcow2", "raw", "backing file")])
 def test_dangerous_or_mislabelled_images_are_refused_and_may_be_tried_again(stack, owner, disks, name, claim, why):
     image = create(stack, owner, disk_format=claim)
-    answer = upload(stack, owner, image, disks[name])
+    answer = send(stack, owner, image, disks[name])
     assert answer[0] == 400 and why in answer[2]
     assert status_of(stack, owner, image) == "queued"
     stack.call("DELETE", "image", f"/v2/images/{image['id']}", token=owner.token)
@@ -124,14 +111,14 @@ def test_dangerous_or_mislabelled_images_are_refused_and_may_be_tried_again(stac
 
 def test_a_refusal_comes_before_the_last_byte(stack, owner, disks):
     image = create(stack, owner, disk_format="qcow2")
-    assert upload(stack, owner, image, disks["backed.qcow2"] + bytes(40 << 20))[0] == 400
+    assert send(stack, owner, image, disks["backed.qcow2"] + bytes(40 << 20))[0] == 400
     assert status_of(stack, owner, image) == "queued"
     eventually(lambda: temporary_files(stack) == [], 15)
 
 
 def test_what_the_record_lacks_is_named(stack, owner):
     image = stack.call("POST", "image", "/v2/images", {"name": "bare"}, token=owner.token)
-    status, _, body = upload(stack, owner, image, b"x")
+    status, _, body = send(stack, owner, image, b"x")
     assert status == 400 and "disk_format, container_format" in body
     image = create(stack, owner)
     path = f"/v2/images/{image['id']}/file"
@@ -142,7 +129,7 @@ def test_what_the_record_lacks_is_named(stack, owner):
 def test_the_same_bytes_are_stored_once_and_kept_while_named(stack, owner):
     data = os.urandom(100_000)
     first, second = create(stack, owner), create(stack, owner)
-    assert upload(stack, owner, first, data)[0] == upload(stack, owner, second, data)[0] == 204
+    assert send(stack, owner, first, data)[0] == send(stack, owner, second, data)[0] == 204
     name = hashlib.sha512(data).hexdigest()
     assert blobs(stack).count(name) == 1
     stack.call("DELETE", "image", f"/v2/images/{first['id']}", token=owner.token)
@@ -163,11 +150,11 @@ def test_a_client_that_goes_away_leaves_the_image_queued(stack, owner):
     image = create(stack, owner)
     upload_ = Dribble(stack, owner, image, 10 << 20, b"x" * 100_000)
     eventually(lambda: status_of(stack, owner, image) == "saving", 10)
-    assert upload(stack, owner, image, b"y")[0] == 409
+    assert send(stack, owner, image, b"y")[0] == 409
     upload_.close()
     eventually(lambda: status_of(stack, owner, image) == "queued", 10)
     eventually(lambda: temporary_files(stack) == [], 10)
-    assert upload(stack, owner, image, b"y")[0] == 204
+    assert send(stack, owner, image, b"y")[0] == 204
 
 
 def test_an_image_deleted_under_its_upload_is_gone(stack, owner):
@@ -188,7 +175,7 @@ def test_a_slow_upload_does_not_hold_up_others(stack, owner):
     started = time.monotonic()
     for _ in range(5):
         image = create(stack, owner)
-        assert upload(stack, owner, image, os.urandom(1 << 20))[0] == 204
+        assert send(stack, owner, image, os.urandom(1 << 20))[0] == 204
     assert time.monotonic() - started < 10
     upload_.send(b"bc")
     assert upload_.answer()[0] == 204
@@ -277,7 +264,7 @@ def open_files(stack):
 
 def test_long_downloads_are_whole_slow_or_broken_off(stack, owner):
     image, data = create(stack, owner), os.urandom(20_000_003)
-    assert upload(stack, owner, image, data)[0] == 204
+    assert send(stack, owner, image, data)[0] == 204
     netloc, path = urlsplit(stack.url("image")).netloc, f"/v2/images/{image['id']}/file"
 
     def get(headers=(), method="GET"):
@@ -317,7 +304,7 @@ def test_uploads_at_once_do_not_mix(stack, owner):
     answers = {}
 
     def run(i):
-        answers[i] = upload(stack, owner, images[i], payloads[i])[0]
+        answers[i] = send(stack, owner, images[i], payloads[i])[0]
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(len(payloads))]
     for thread in threads:
@@ -331,7 +318,7 @@ def test_uploads_at_once_do_not_mix(stack, owner):
 
 def test_kill_9_in_an_upload_leaves_a_queued_image_and_no_file(stack, owner):
     image, done = create(stack, owner), create(stack, owner)
-    assert upload(stack, owner, done, b"kept" * 1000)[0] == 204
+    assert send(stack, owner, done, b"kept" * 1000)[0] == 204
     upload_ = Dribble(stack, owner, image, 10 << 20, b"x" * 5_000_000)
     eventually(lambda: temporary_files(stack) != [], 10)
     stack.kill("image")
@@ -344,7 +331,7 @@ def test_kill_9_in_an_upload_leaves_a_queued_image_and_no_file(stack, owner):
     eventually(lambda: temporary_files(stack) == [], 10)
     assert status_of(stack, owner, done) == "active"
     assert stack.request("GET", "image", done["file"], token=owner.token)[2] == "kept" * 1000
-    assert upload(stack, owner, image, b"again")[0] == 204
+    assert send(stack, owner, image, b"again")[0] == 204
     rows = stack.sql("image", "SELECT count(*) AS n FROM usage_interval WHERE resource_id = %s AND to_us IS NULL", image["id"])
     assert rows[0]["n"] == 1
 
@@ -367,7 +354,7 @@ def test_kill_9_at_any_moment_leaves_nothing_half_made(stack, owner):
 
         def run(image, size):
             try:
-                answers.append((image["id"], upload(stack, owner, image, os.urandom(size))[0]))
+                answers.append((image["id"], send(stack, owner, image, os.urandom(size))[0]))
             except Exception:  # killed: the connection breaks
                 pass
 

@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 
 #include "services/image/data/address.h"
-#include "services/image/data/places.h"
 
 static bool
 is_public(const char *text)
@@ -123,32 +122,14 @@ START_TEST(an_operators_networks_have_their_addresses_and_no_others)
 }
 END_TEST
 
-START_TEST(a_project_has_its_share_of_places_and_all_have_no_more_than_there_are)
-{
-    struct places *places = places_new(5, 2);
-    ck_assert(places_take(places, "a") && places_take(places, "a"));
-    ck_assert(!places_take(places, "a"));
-    ck_assert(places_take(places, "b") && places_take(places, "") && places_take(places, ""));
-    ck_assert(!places_take(places, "b") && !places_take(places, ""));
-    places_give(places, "");
-    ck_assert(!places_take(places, "a"));
-    places_give(places, "a");
-    ck_assert(places_take(places, "a"));
-    places_unref(places_ref(places));
-    places_unref(places);
-    places_unref(NULL);
-}
-END_TEST
-
 int
 main(void)
 {
     Suite *suite = suite_create("image addresses");
-    TCase *all = tcase_create("addresses and places");
+    TCase *all = tcase_create("addresses");
     tcase_add_test(all, addresses_of_the_internet_are_public);
     tcase_add_test(all, addresses_of_ours_and_what_wraps_them_are_not);
     tcase_add_test(all, an_operators_networks_have_their_addresses_and_no_others);
-    tcase_add_test(all, a_project_has_its_share_of_places_and_all_have_no_more_than_there_are);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -150,22 +150,18 @@ start_job(struct import *import, enum upload_kind kind, struct job *job, int64_t
     struct image_service *service = image_service_of(import->request);
     const image_row *image = import->image;
     json_auto_t *input = import->task.input ? json_incref(import->task.input) : input_of(import);
-    enum rc rc = upload_new(service, kind, names_of(import->stores), &job->upload, err);
-    if (rc == RC_OK) {
-        job->upload->row.size = size;
-        job->upload->must_all = import->must_all;
-        struct task task = import->task;
-        task.image_id = image->id;
-        task.owner = image->owner;
-        task.user_id = request_auth(import->request)->user_id;
-        task.request_id = request_id(import->request);
-        task.input = input;
-        rc = begin_job(import, job, &task, err);
-    }
+    job->upload = upload_new(service, kind, names_of(import->stores));
+    job->upload->row.size = size;
+    job->upload->must_all = import->must_all;
+    struct task task = import->task;
+    task.image_id = image->id;
+    task.owner = image->owner;
+    task.user_id = request_auth(import->request)->user_id;
+    task.request_id = request_id(import->request);
+    task.input = input;
+    enum rc rc = begin_job(import, job, &task, err);
     if (rc != RC_OK) {
-        if (job->upload) {
-            upload_settle_failed(job->upload, import->db, err->message);
-        }
+        upload_settle_failed(job->upload, import->db, err->message);
         job_free(job);
         return rc;
     }

@@ -131,12 +131,7 @@ static const struct reply_source source = {read_bytes, close_stream};
 enum rc
 stream_take_place(const struct request *request, struct err *err)
 {
-    if (places_take(image_service_of(request)->downloads, request_project(request))) {
-        return RC_OK;
-    }
-    rc_ignore(fault(err, RC_UNAVAILABLE, "too many downloads at once, try again"));
-    err->retry_after_s = 5;
-    return RC_UNAVAILABLE;
+    return places_take(image_service_of(request)->downloads, request_project(request), err);
 }
 
 void

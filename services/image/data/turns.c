@@ -1,35 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/image/data/turns.h"
 
+#include "services/image/data/places.h"
+
 struct turns {
     void (*run)(void *work, void *context);
     void *context;
-    unsigned n_each;
-    GThreadPool *pool;   // one token for each piece of work
-    GMutex mutex;        // guards the rest
-    GQueue waiting;      // of struct turn
-    GHashTable *running; // owner → how many
+    struct places *threads; // as the owners have them
+    GThreadPool *pool;      // one token for each piece of work
+    GMutex mutex;           // guards what follows
+    GQueue waiting;         // of struct turn
 };
 struct turn {
     char *owner;
     void *work;
 };
-
-static unsigned
-running_of(const struct turns *turns, const char *owner)
-{
-    return GPOINTER_TO_UINT(g_hash_table_lookup(turns->running, owner));
-}
-
-static void
-set_running(struct turns *turns, const char *owner, unsigned n)
-{
-    if (n > 0) {
-        g_hash_table_insert(turns->running, g_strdup(owner), GUINT_TO_POINTER(n));
-    } else {
-        g_hash_table_remove(turns->running, owner);
-    }
-}
 
 // The oldest whose owner may have one more thread; NULL: none.
 static struct turn *
@@ -39,9 +24,8 @@ take(struct turns *turns)
     g_mutex_lock(&turns->mutex);
     for (GList *each = turns->waiting.head; each; each = each->next) {
         struct turn *turn = each->data;
-        if (running_of(turns, turn->owner) < turns->n_each) {
+        if (places_try(turns->threads, turn->owner)) {
             g_queue_delete_link(&turns->waiting, each);
-            set_running(turns, turn->owner, running_of(turns, turn->owner) + 1);
             found = turn;
             break;
         }
@@ -58,9 +42,7 @@ run_some(gpointer token, gpointer data)
     struct turn *turn;
     while ((turn = take(turns))) {
         turns->run(turn->work, turns->context);
-        g_mutex_lock(&turns->mutex);
-        set_running(turns, turn->owner, running_of(turns, turn->owner) - 1);
-        g_mutex_unlock(&turns->mutex);
+        places_give(turns->threads, turn->owner);
         g_free(turn->owner);
         g_free(turn);
     }
@@ -73,8 +55,7 @@ turns_new(void (*run)(void *work, void *context), void *context, unsigned n_thre
     struct turns *turns = g_new0(struct turns, 1);
     turns->run = run;
     turns->context = context;
-    turns->n_each = n_each;
-    turns->running = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    turns->threads = places_new("threads", (int)n_threads, (int)n_each);
     g_mutex_init(&turns->mutex);
     g_queue_init(&turns->waiting);
     turns->pool = g_thread_pool_new(run_some, turns, (gint)n_threads, TRUE, NULL);
@@ -98,7 +79,7 @@ turns_free(struct turns *turns)
     if (turns) {
         g_thread_pool_free(turns->pool, FALSE, TRUE);
         g_assert(g_queue_is_empty(&turns->waiting));
-        g_hash_table_unref(turns->running);
+        places_unref(turns->threads);
         g_mutex_clear(&turns->mutex);
         g_free(turns);
     }

@@ -3,6 +3,7 @@
 
 #include "common/log/log.h"
 #include "services/image/catalog/layer_db.h"
+#include "services/image/data/places.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -21,53 +22,36 @@ upload_check_image(const image_row *image, struct err *err)
     return RC_OK;
 }
 
-static enum rc
-refuse_for_now(const char *whose, struct err *err)
-{
-    rc_ignore(fault(err, RC_UNAVAILABLE, "too many uploads%s at once, try again", whose));
-    err->retry_after_s = 5;
-    return RC_UNAVAILABLE;
-}
-
-static enum rc
-register_upload(struct upload *upload, struct err *err)
-{
-    struct image_service *service = upload->service;
-    g_mutex_lock(&service->mutex);
-    bool full = g_hash_table_size(service->uploads) >= (guint)service->n_uploads_max;
-    if (!full) {
-        g_hash_table_insert(service->uploads, g_strdup(upload->row.upload_id), g_strdup(""));
-    }
-    g_mutex_unlock(&service->mutex);
-    return full ? refuse_for_now("", err) : RC_OK;
-}
-
 // Clients that send a byte a minute, and imports that wait for their turn, take places from their
-// own project only.
+// own project only. Who has one has its lease renewed.
 static enum rc
-take_share(const struct upload *upload, struct err *err)
+take_place(struct upload *upload, struct err *err)
 {
     struct image_service *service = upload->service;
-    const char *owner = upload->image->owner;
-    GHashTableIter iterator;
-    gpointer each;
-    int n = 0;
-    g_mutex_lock(&service->mutex);
-    g_hash_table_iter_init(&iterator, service->uploads);
-    while (g_hash_table_iter_next(&iterator, NULL, &each)) {
-        n += !strcmp(each, owner);
+    enum rc rc = places_take(service->places, upload->image->owner, err);
+    if (rc == RC_OK) {
+        upload->has_place = true;
+        g_mutex_lock(&service->mutex);
+        g_hash_table_add(service->uploads, g_strdup(upload->row.upload_id));
+        g_mutex_unlock(&service->mutex);
     }
-    bool full = n >= service->n_uploads_project;
-    if (!full) {
-        g_hash_table_insert(service->uploads, g_strdup(upload->row.upload_id), g_strdup(owner));
-    }
-    g_mutex_unlock(&service->mutex);
-    return full ? refuse_for_now(" of this project", err) : RC_OK;
+    return rc;
 }
 
-enum rc
-upload_new(struct image_service *service, enum upload_kind kind, char **stores,
-           struct upload **ret_upload, struct err *err)
+static void
+give_place(struct upload *upload)
+{
+    struct image_service *service = upload->service;
+    if (upload->has_place) {
+        g_mutex_lock(&service->mutex);
+        g_hash_table_remove(service->uploads, upload->row.upload_id);
+        g_mutex_unlock(&service->mutex);
+        places_give(service->places, upload->image->owner);
+    }
+}
+
+struct upload *
+upload_new(struct image_service *service, enum upload_kind kind, char **stores)
 {
     struct upload *upload = g_new0(struct upload, 1);
     const char *standard[] = {store_name(stores_default(service->stores)), NULL};
@@ -78,14 +62,7 @@ upload_new(struct image_service *service, enum upload_kind kind, char **stores,
     upload->fd = -1;
     upload->is_settled = true; // nothing to undo yet
     uuid_new(upload->row.upload_id);
-    enum rc rc = register_upload(upload, err);
-    if (rc != RC_OK) {
-        g_strfreev(upload->stores);
-        g_free(upload);
-        return rc;
-    }
-    *ret_upload = upload;
-    return RC_OK;
+    return upload;
 }
 
 enum rc
@@ -102,7 +79,7 @@ upload_begin(struct upload *upload, struct db *db, image_row **image, const stru
         .stores = stores,
         .n_stores = (int)g_strv_length(upload->stores),
     };
-    enum rc rc = take_share(upload, err);
+    enum rc rc = take_place(upload, err);
     rc = rc ? rc : upload_db_begin(db, &begin, ret_room, err);
     if (rc == RC_OK) {
         upload->is_settled = false;
@@ -302,9 +279,7 @@ upload_free(struct upload *upload)
     if (upload->fd >= 0 && !upload->keeps_temp) {
         stores_temp_remove(service->stores, upload->row.upload_id);
     }
-    g_mutex_lock(&service->mutex);
-    g_hash_table_remove(service->uploads, upload->row.upload_id);
-    g_mutex_unlock(&service->mutex);
+    give_place(upload);
     image_row_free(upload->image);
     g_free(upload->adopted);
     location_free(upload->location);

@@ -26,18 +26,18 @@ struct upload {
     char *adopted;             // NULL, or upload_facts.adopted
     struct location *location; // NULL, or where the bytes come from
     char **stores;             // names, sorted: where the bytes go
+    bool has_place;            // of the service's
     bool must_all;             // one store that fails fails all
     char *failed;              // NULL, or the stores that failed, "a,b"
     bool is_settled;           // the row says how it ended
     bool keeps_temp;           // the temporary file is the image's staged data now
 };
-// stores: taken over; NULL: the default one. RC_UNAVAILABLE when too many are in flight.
-enum rc upload_new(struct image_service *service, enum upload_kind kind, char **stores,
-                   struct upload **ret_upload, struct err *err) CHECKED;
+// stores: taken over; NULL: the default one.
+struct upload *upload_new(struct image_service *service, enum upload_kind kind, char **stores);
 // Waits for the pipeline's threads. NULL is fine.
 void upload_free(struct upload *upload);
-// Takes the image over (*image becomes NULL), begins in the database. task: NULL, or the import's.
-// ret_room: as in upload_db_begin.
+// Takes the image over (*image becomes NULL) and one of its owner's places, begins in the database.
+// task: NULL, or the import's. ret_room: as in upload_db_begin. RC_UNAVAILABLE: no place is free.
 enum rc upload_begin(struct upload *upload, struct db *db, image_row **image,
                      const struct task *task, int64_t *ret_room, struct err *err) CHECKED;
 // Begins, opens the temporary file and the pipeline. wake: pipeline.h.

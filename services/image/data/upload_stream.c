@@ -77,18 +77,15 @@ static enum rc
 begin(struct request *request, enum upload_kind kind, void **ret_state, struct err *err)
 {
     struct db *db;
-    struct upload *upload = NULL;
     char **stores = NULL;
     enum rc rc = request_db(request, &db, err);
     if (rc == RC_OK) {
         rc = choose_store(request, &stores, err);
     }
-    if (rc == RC_OK) {
-        rc = upload_new(image_service_of(request), kind, stores, &upload, err);
-    }
     if (rc != RC_OK) {
         return rc;
     }
+    struct upload *upload = upload_new(image_service_of(request), kind, stores);
     rc = prepare(upload, request, db, err);
     if (rc != RC_OK) {
         upload_settle_failed(upload, db, err->message);

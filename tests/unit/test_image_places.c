@@ -1,8 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fair turns: nobody has all threads, nothing is lost.
+// Shares: nobody has all places or all threads, nothing is lost.
 #include <check.h>
 
+#include "services/image/data/places.h"
 #include "services/image/data/turns.h"
+
+START_TEST(a_project_has_its_share_of_places_and_all_have_no_more_than_there_are)
+{
+    struct places *places = places_new("uploads", 5, 2);
+    ck_assert(places_try(places, "a") && places_try(places, "a"));
+    ck_assert(!places_try(places, "a"));
+    ck_assert(places_try(places, "b") && places_try(places, "") && places_try(places, ""));
+    ck_assert(!places_try(places, "b") && !places_try(places, ""));
+    places_give(places, "");
+    ck_assert(!places_try(places, "a"));
+    places_give(places, "a");
+    ck_assert(places_try(places, "a"));
+    places_unref(places_ref(places));
+    places_unref(places);
+    places_unref(NULL);
+}
+END_TEST
+
+START_TEST(a_refusal_says_whose_places_are_taken_and_when_to_come_back)
+{
+    struct err err = {0};
+    struct places *places = places_new("uploads", 2, 1);
+    ck_assert_int_eq(places_take(places, "a", &err), RC_OK);
+    ck_assert_int_eq(places_take(places, "a", &err), RC_UNAVAILABLE);
+    ck_assert_str_eq(err.message, "too many uploads of this project at once, try again");
+    ck_assert_uint_gt(err.retry_after_s, 0);
+    ck_assert_int_eq(places_take(places, "b", &err), RC_OK);
+    err = (struct err){0};
+    ck_assert_int_eq(places_take(places, "c", &err), RC_UNAVAILABLE);
+    ck_assert_str_eq(err.message, "too many uploads at once, try again");
+    ck_assert_uint_gt(err.retry_after_s, 0);
+    places_give(places, "b");
+    ck_assert_int_eq(places_take(places, "c", &err), RC_OK);
+    places_unref(places);
+}
+END_TEST
 
 static struct {
     GMutex mutex;
@@ -73,8 +110,10 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("image turns");
-    TCase *all = tcase_create("turns");
+    Suite *suite = suite_create("image places");
+    TCase *all = tcase_create("places and turns");
+    tcase_add_test(all, a_project_has_its_share_of_places_and_all_have_no_more_than_there_are);
+    tcase_add_test(all, a_refusal_says_whose_places_are_taken_and_when_to_come_back);
     tcase_add_test(all, an_owner_whose_work_is_slow_keeps_nobody_else_waiting);
     tcase_add_test(all, what_waits_is_run_before_the_end);
     suite_add_tcase(suite, all);

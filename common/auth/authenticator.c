@@ -65,7 +65,7 @@ authenticator_free(struct authenticator *auth)
 bool
 authenticator_is_ready(struct authenticator *auth)
 {
-    return key_ring_size(auth->keys) > 0;
+    return key_ring_size(auth->keys) > 0 && (!auth->feed || feed_has_read(auth->feed));
 }
 
 void

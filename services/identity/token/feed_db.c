@@ -27,6 +27,7 @@ feed_db_page(struct db *db, int64_t after, int limit, int again_ms, char **ret_t
         " SELECT json_build_object("
         "'cursor', coalesce((SELECT max(n) FROM page), least($1::bigint, (SELECT CASE WHEN "
         "is_called THEN last_value ELSE 0 END FROM feed_n))),"
+        "'last', coalesce((SELECT max(n) FROM feed_event), 0),"
         "'keys', (SELECT coalesce(json_agg(json_build_object('kid', kid, 'pem', public_pem) ORDER "
         "BY signs_from_us, kid), '[]') FROM signing_key),"
         "'events', (SELECT coalesce(json_agg(jsonb_build_object('n', n, 'kind', kind) || body "

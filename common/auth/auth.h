@@ -52,7 +52,8 @@ struct bus;
 struct authenticator *authenticator_new(const struct auth_config *config, struct db_pool *db,
                                         struct bus *bus);
 void authenticator_free(struct authenticator *auth);
-// Knows at least one of identity's keys: before that every token is RC_UNAVAILABLE.
+// Knows at least one of identity's keys, and what was revoked: before that every token is
+// RC_UNAVAILABLE.
 bool authenticator_is_ready(struct authenticator *auth);
 // RC_UNAUTHORIZED: malformed, bad signature, unknown key, expired, revoked. RC_UNAVAILABLE: no keys
 // known yet. ret_context: release with auth_context_unref.

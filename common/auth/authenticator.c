@@ -65,13 +65,19 @@ authenticator_free(struct authenticator *auth)
 bool
 authenticator_is_ready(struct authenticator *auth)
 {
-    return key_ring_size(auth->keys) > 0;
+    return key_ring_size(auth->keys) > 0 && (!auth->feed || feed_has_read(auth->feed));
 }
 
 void
 authenticator_add_revocation(struct authenticator *auth, const struct revocation *revocation)
 {
     revocation_set_add(auth->revocations, revocation);
+}
+
+void
+authenticator_prune(struct authenticator *auth)
+{
+    revocation_set_prune(auth->revocations, now_us());
 }
 
 bool

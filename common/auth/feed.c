@@ -24,7 +24,7 @@ struct feed {
     pthread_t thread;
     pthread_mutex_t lock; // with wake: the sleep between two calls
     pthread_cond_t wake;
-    _Atomic bool is_stopping;
+    _Atomic bool is_stopping, has_read;
 };
 
 // ---- applying
@@ -192,12 +192,22 @@ follow(void *argument)
         int64_t before = cursor;
         enum rc rc = fetch(curl, feed, cursor, &reply, NULL);
         rc = rc ? rc : feed_apply(&feed->sinks, reply, &cursor, NULL);
+        revocation_set_prune(feed->sinks.revocations, now_us());
+        if (rc == RC_OK && cursor >= json_integer_value(json_object_get(reply, "last"))) {
+            feed->has_read = true;
+        }
         if (rc || cursor == before) { // nothing new; otherwise there may be another page
             sleep_until_next(feed, json_object_get(reply, "again_ms"));
         }
     }
     curl_easy_cleanup(curl);
     return NULL;
+}
+
+bool
+feed_has_read(const struct feed *feed)
+{
+    return feed->has_read;
 }
 
 struct feed *

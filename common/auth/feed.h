@@ -14,6 +14,9 @@ struct feed;
 struct feed *feed_start(const struct auth_config *config, const struct feed_sinks *sinks,
                         struct bus *bus);
 void feed_stop(struct feed *feed); // joins; NULL is fine
+// Everything that identity knew when it was asked has been applied once: before that a token may
+// have been revoked on a later page.
+bool feed_has_read(const struct feed *feed);
 
 // One reply of the feed, applied. *cursor is the last event seen; it moves only when everything was
 // stored.

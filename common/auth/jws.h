@@ -45,11 +45,14 @@ struct revocation {
     const char *audit_id, *user_id, *project_id, *domain_id, *role_id; // NULL: any
     const char *federation; // "provider/protocol" of the sign-in that a token began with
     int64_t issued_before_us;
+    int64_t ends_us; // no token that it concerns lives longer; 0: TOKEN_LIFE_MAX_S after the above
 };
 // Local sources for identity's own verifier: it calls these after each commit, and at start from
 // its tables.
 struct authenticator *authenticator_new_local(struct key_ring *ring);
 void authenticator_add_revocation(struct authenticator *auth, const struct revocation *revocation);
+// Forgets those whose tokens have all expired: now and then, to be called.
+void authenticator_prune(struct authenticator *auth);
 // As authenticator_verify, also of a token that expired up to window_us ago, when it was issued
 // less than TOKEN_LIFE_MAX_S ago: so long revocations are known. Not cached.
 enum rc authenticator_verify_late(struct authenticator *auth, const char *token, int64_t window_us,

@@ -3,6 +3,7 @@
 // the connection: a thread waits for all that were given to it and calls what each is for
 // (receiver.c, sender.c). libmicrohttpd does not know what happens to the socket meanwhile, so such
 // a connection ends with its reply.
+#include "common/base/background.h"
 #include "common/base/util.h"
 #include "common/http/internal.h"
 
@@ -21,6 +22,7 @@ enum {
 
 struct direct {
     int idle_timeout_s;
+    bool is_background;
     GThread *thread;
     int epoll_fd;
     int wake_fd;
@@ -52,15 +54,6 @@ direct_begin(struct direct *direct, struct request *request, unsigned events,
     }
     g_mutex_unlock(&direct->mutex);
     return is_taken;
-}
-
-int
-direct_n(struct direct *direct)
-{
-    g_mutex_lock(&direct->mutex);
-    int n = (int)g_hash_table_size(direct->requests);
-    g_mutex_unlock(&direct->mutex);
-    return n;
 }
 
 void
@@ -171,6 +164,9 @@ run(gpointer data)
     struct epoll_event events[MAX_EVENTS];
     int64_t next_ms = 0;
     int timeout_ms;
+    if (direct->is_background) {
+        background_enter();
+    }
     while (goes_on(direct, &timeout_ms)) {
         run_events(direct, events, epoll_wait(direct->epoll_fd, events, MAX_EVENTS, timeout_ms));
         if (monotonic_ms() < next_ms) {
@@ -186,10 +182,11 @@ run(gpointer data)
 }
 
 struct direct *
-direct_new(const char *name, int idle_timeout_s)
+direct_new(const char *name, int idle_timeout_s, bool is_background)
 {
     struct direct *direct = g_new0(struct direct, 1);
     direct->idle_timeout_s = idle_timeout_s;
+    direct->is_background = is_background;
     direct->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     direct->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g_mutex_init(&direct->mutex);
@@ -206,7 +203,7 @@ direct_new(const char *name, int idle_timeout_s)
 void
 direct_stop(struct direct *direct)
 {
-    if (!direct || !direct->thread) {
+    if (!direct->thread) {
         return;
     }
     g_mutex_lock(&direct->mutex);
@@ -224,12 +221,10 @@ direct_stop(struct direct *direct)
 void
 direct_free(struct direct *direct)
 {
-    if (direct) {
-        direct_stop(direct);
-        close(direct->epoll_fd);
-        close(direct->wake_fd);
-        g_hash_table_unref(direct->requests);
-        g_mutex_clear(&direct->mutex);
-        g_free(direct);
-    }
+    direct_stop(direct);
+    close(direct->epoll_fd);
+    close(direct->wake_fd);
+    g_hash_table_unref(direct->requests);
+    g_mutex_clear(&direct->mutex);
+    g_free(direct);
 }

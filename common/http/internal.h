@@ -6,7 +6,7 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
-enum { MAX_PARAMS = 8, MAX_SENDERS = 4 };
+enum { MAX_PARAMS = 8, MAX_DIRECT = 4 };
 
 struct router;
 struct text_cache;
@@ -19,10 +19,9 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct router *router;
     struct worker_pool *workers;
-    struct direct *receiver; // NULL, and no senders: no row can use them
-    struct direct *senders[MAX_SENDERS];
-    int n_senders;
-    _Atomic unsigned next_sender;
+    struct direct *receivers[MAX_DIRECT], *senders[MAX_DIRECT];
+    int n_receivers, n_senders; // 0: no row can use them
+    _Atomic unsigned next_receiver, next_sender;
     struct text_cache *replies; // reply_cache.c
     _Atomic int n_running; // requests that were received whole and are not yet answered: a stop
                            // waits for them
@@ -113,9 +112,9 @@ bool suspend_unless_resumed(struct request *request);
 void run_in_worker(struct request *request); // suspended already
 
 // direct.c
-int direct_n(struct direct *direct); // connections that it has
-struct direct *direct_new(const char *name, int idle_timeout_s);
-// What has begun is broken off, and more is not taken. NULL is fine, here and below.
+// is_background: the thread gives way to those that answer (common/base/background.h).
+struct direct *direct_new(const char *name, int idle_timeout_s, bool is_background);
+// What has begun is broken off, and more is not taken.
 void direct_stop(struct direct *direct);
 void direct_free(struct direct *direct);
 // Takes the suspended connection's socket: `turn` is called when one of the epoll events is there,

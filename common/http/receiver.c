@@ -13,7 +13,6 @@
 
 enum {
     MIN_SIZE = 1 << 20, // of what is still to come
-    MAX_TAKEN = 2,      // at once; what more there are, libmicrohttpd's threads receive
     STEP = 1 << 18,     // bytes that are worth waking up for
     MAX_TURN = 2,       // receives of one connection before others have theirs
 };
@@ -167,13 +166,14 @@ receive(struct request *request)
 bool
 receiver_takes(struct request *request)
 {
-    struct direct *receiver = request->server->receiver;
-    if (!receiver || direct_n(receiver) >= MAX_TAKEN || !request->is_http11 ||
-        request->body_left < MIN_SIZE || !request->route->stream->room) {
+    struct http_server *server = request->server;
+    if (server->n_receivers == 0 || !request->is_http11 || request->body_left < MIN_SIZE ||
+        !request->route->stream->room) {
         return false;
     }
     MHD_suspend_connection(request->connection);
-    bool is_taken = direct_begin(receiver, request, EPOLLIN, receive);
+    unsigned i = server->next_receiver++ % (unsigned)server->n_receivers;
+    bool is_taken = direct_begin(server->receivers[i], request, EPOLLIN, receive);
     if (!is_taken) {
         MHD_resume_connection(request->connection);
     }

@@ -2,6 +2,7 @@
 // libmicrohttpd's callbacks: receive the head, the body in pieces, run the row, send the reply.
 #include "common/http/internal.h"
 
+#include "common/base/background.h"
 #include "common/base/text_cache.h"
 #include "common/base/util.h"
 #include "common/log/log.h"
@@ -432,23 +433,29 @@ has_direct_streams(const struct route *const *tables)
     return false;
 }
 
+// Bodies keep coming for as long as there is room: who receives them gives way.
 static void
 start_direct(struct http_server *server)
 {
     int timeout_s = server->config.idle_timeout_s;
-    server->receiver = direct_new("receiver", timeout_s);
-    server->n_senders = MIN(server->config.n_threads, MAX_SENDERS);
+    server->n_receivers = MIN(background_threads(), MAX_DIRECT);
+    for (int i = 0; i < server->n_receivers; i++) {
+        server->receivers[i] = direct_new("receiver", timeout_s, true);
+    }
+    server->n_senders = MIN(server->config.n_threads, MAX_DIRECT);
     for (int i = 0; i < server->n_senders; i++) {
-        server->senders[i] = direct_new("sender", timeout_s);
+        server->senders[i] = direct_new("sender", timeout_s, false);
     }
 }
 
 static void
-free_direct(struct http_server *server)
+each_direct(struct http_server *server, void (*act)(struct direct *direct))
 {
-    direct_free(server->receiver);
+    for (int i = 0; i < server->n_receivers; i++) {
+        act(server->receivers[i]);
+    }
     for (int i = 0; i < server->n_senders; i++) {
-        direct_free(server->senders[i]);
+        act(server->senders[i]);
     }
 }
 
@@ -508,7 +515,7 @@ http_server_start(const struct http_config *config, struct http_server **ret_ser
     if (!server->daemon) {
         enum rc rc =
             fault(err, RC_UNAVAILABLE, "cannot listen on %s:%d", config->listen, config->port);
-        free_direct(server);
+        each_direct(server, direct_free);
         worker_pool_free(server->workers);
         router_free(server->router);
         text_cache_free(server->replies);
@@ -532,14 +539,11 @@ http_server_stop(struct http_server *server)
     while (server->n_running > 0 && monotonic_ms() < deadline) {
         g_usleep(5000);
     }
-    direct_stop(server->receiver);
-    for (int i = 0; i < server->n_senders; i++) {
-        direct_stop(server->senders[i]);
-    }
+    each_direct(server, direct_stop);
     worker_pool_stop(server->workers); // connections that are still open may ask for more
     MHD_stop_daemon(server->daemon);
     worker_pool_free(server->workers);
-    free_direct(server);
+    each_direct(server, direct_free);
     if (listener != MHD_INVALID_SOCKET) {
         close(listener);
     }

@@ -26,6 +26,7 @@ struct identity {
     struct catalog_cache *catalog;
     struct client *client; // to other services, as [identity] user; NULL: not set
     int64_t token_life_us, receipt_life_us, expired_window_us;
+    int64_t n_revocations;   // a user's single tokens that are revoked one by one at a time
     int64_t totp_windows;    // passcodes of so many earlier periods are taken too
     int64_t ec2_signature_s; // how old an EC2 request may be
     int64_t max_tree_depth;  // projects below one another in a domain

@@ -6,6 +6,7 @@
 const struct setting identity_settings[] = {
     {"token",     "life",               SETTING_INT,    "3600", 60, TOKEN_LIFE_MAX_S, "s", "how long a token is valid"},
     {"token",     "allow_expired_window", SETTING_INT,  "172800", 0, 604800, "s", "how long after its end a token is shown to who asks with allow_expired; at most until a day after it was issued"},
+    {"token",     "revocations_per_user", SETTING_INT, "1000", 16, 1000000, "", "a user's tokens, trusts and credentials that are revoked one by one at a time; of more the older half becomes an end of all tokens that the user had until then"},
     {"token",     "key_life",           SETTING_INT,    "2592000", 0, 315360000, "s", "age at which a signing key is replaced; 0: only by --rotate-signing-key"},
     {"token",     "key_notice",         SETTING_INT,    "60", 2, 86400, "s",   "how long a new signing key is published before it signs"},
     {"password",  "rounds",             SETTING_INT,    "12", 10, 18, "",     "bcrypt's cost: one more is twice the work; a hash of another cost is replaced when its user signs in"},

@@ -56,16 +56,27 @@ catch_up(void *identity)
     }
 }
 
-static void
-keep_house(void *identity)
+// Longest-lived tokens and most revocations, before and while there are any.
+static enum rc
+tell_bounds(const struct identity *identity, struct err *err)
 {
+    struct db *db = NULL;
+    enum rc rc = db_get(identity->db, &db, err);
+    return rc ? rc : feed_db_set(db, identity->token_life_us, identity->n_revocations, err);
+}
+
+static void
+keep_house(void *argument)
+{
+    struct identity *identity = argument;
     static struct log_limit limit;
     struct db *db = NULL;
     struct err err = {0};
     enum rc rc = reseal_refresh(identity, &err);
     rc = rc ? rc : keys_renew(identity, &err);
-    rc = rc ? rc : db_get(((struct identity *)identity)->db, &db, &err);
-    rc = rc ? rc : feed_db_prune(db, TOKEN_LIFE_MAX_S + 3600, &err);
+    rc = rc ? rc : db_get(identity->db, &db, &err);
+    rc = rc ? rc : tell_bounds(identity, &err);
+    rc = rc ? rc : feed_db_prune(db, identity->expired_window_us, &err);
     rc = rc ? rc : table_change_prune(db, &err);
     rc = rc ? rc : limit_db_collect(db, &err);
     rc = rc ? rc : accounts_prune(db, &err);
@@ -80,6 +91,7 @@ static void
 read_settings(struct identity *identity, const struct conf *conf)
 {
     identity->token_life_us = conf_int(conf, "token", "life") * 1000000;
+    identity->n_revocations = conf_int(conf, "token", "revocations_per_user");
     identity->expired_window_us = conf_int(conf, "token", "allow_expired_window") * 1000000;
     identity->receipt_life_us = conf_int(conf, "receipt", "life") * 1000000;
     identity->totp_windows = conf_int(conf, "totp", "previous_windows");
@@ -110,6 +122,7 @@ identity_start(struct service *service, void **ret_context, struct err *err)
     hasher_start((int)conf_int(service_conf(service), "password", "hashers"));
     enum rc rc = compliance_init(&identity->compliance, service_conf(service), err);
     rc = rc ? rc : accounts_check_settings(service_conf(service), err);
+    rc = rc ? rc : tell_bounds(identity, err);
     rc = rc ? rc : reseal_check(identity, err);
     rc = rc ? rc : reseal_all(identity, err);
     rc = rc ? rc : keys_renew(identity, err);

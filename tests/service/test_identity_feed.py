@@ -63,6 +63,24 @@ def test_services_go_on_without_identity_and_still_know_what_was_revoked(stack):
     assert not works(stack, gone.token)
 
 
+def test_a_service_that_starts_takes_no_token_before_it_has_read_all_that_was_revoked(stack):
+    person, gone = stack.person(), stack.person()
+    stack.sql("identity", "SELECT feed_append('revocation', jsonb_build_object('audit_id', 'another-' || i)) FROM generate_series(1, 5000) i")
+    stack.request("DELETE", "identity", "/v3/auth/tokens", token=gone.token, headers={"X-Subject-Token": gone.token})
+    stack.kill("image")
+    stack.start("image", wait=False)
+    wait_until(lambda: listens(stack.cloud.ports["image"]), 10, "image does not listen")
+    answers = []
+
+    def is_well():
+        answers.append(stack.request("GET", "image", "/v2/images", token=gone.token)[0])
+        return works(stack, person.token)
+    wait_until(is_well, 20, "the service does not learn the keys", interval_s=0.001)
+    answers.append(stack.request("GET", "image", "/v2/images", token=gone.token)[0])
+    assert set(answers) <= {503, 401} and answers[-1] == 401
+    stack.sql("identity", "DELETE FROM feed_event WHERE body ->> 'audit_id' LIKE 'another-%'")
+
+
 def test_limits_reach_the_service_schema_and_go_back_to_the_default(stack):
     person, admin = stack.person(), stack.admin_token()
 

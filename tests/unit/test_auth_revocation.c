@@ -97,6 +97,142 @@ START_TEST(many_revocations_cost_as_little_as_few)
 }
 END_TEST
 
+#define S INT64_C(1000000)
+
+START_TEST(what_ended_is_forgotten_and_the_rest_is_not)
+{
+    struct revocation_set *set = revocation_set_new();
+    for (int i = 0; i < 5000; i++) {
+        g_autofree char *audit_id = g_strdup_printf("other-%d", i * 7919 % 5000);
+        revocation_set_add(set, &(struct revocation){.audit_id = audit_id,
+                                                     .user_id = "u1",
+                                                     .issued_before_us = 2000,
+                                                     .ends_us = (i * 7919 % 5000 + 1) * S});
+    }
+    revocation_set_add(set, &(struct revocation){.audit_id = "a1", .issued_before_us = 2000});
+    revocation_set_prune(set, 1001 * S + REVOCATION_SPARE_US);
+    ck_assert_uint_eq(revocation_set_size(set), 4001);
+    revocation_set_add(set, &(struct revocation){.audit_id = "other-1000", // later than it was
+                                                 .user_id = "u1",
+                                                 .issued_before_us = 2000,
+                                                 .ends_us = 6000 * S});
+    revocation_set_prune(set, 5001 * S + REVOCATION_SPARE_US);
+    ck_assert_uint_eq(revocation_set_size(set), 2);
+    ck_assert(revocation_set_matches(set, &in_project));
+    revocation_set_prune(set, (TOKEN_LIFE_MAX_S + 1) * S + REVOCATION_SPARE_US);
+    ck_assert_uint_eq(revocation_set_size(set), 0);
+    ck_assert(!revocation_set_matches(set, &in_project));
+    revocation_set_free(set);
+}
+END_TEST
+
+// A user's tokens that were ended one by one at 0, 10, 20 … µs, each of them issued 5 µs before.
+#define N_SINGLE 100
+
+static void
+add_single(struct revocation_set *set, int i)
+{
+    g_autofree char *audit_id = g_strdup_printf("s-%d", i);
+    revocation_set_add(set, &(struct revocation){.audit_id = audit_id,
+                                                 .user_id = "u1",
+                                                 .issued_before_us = i * INT64_C(10),
+                                                 .ends_us = 100 * S});
+}
+
+static bool
+is_single_ended(const struct revocation_set *set, int i, const char *user_id)
+{
+    g_autofree char *audit_id = g_strdup_printf("s-%d", i);
+    const struct auth_context token = {.user_id = user_id,
+                                       .audit_id = audit_id,
+                                       .project_id = "p",
+                                       .domain_id = "",
+                                       .issued_at_us = i * INT64_C(10) - 5};
+    return revocation_set_matches(set, &token);
+}
+
+// In the order: before, amid, after the single ones.
+START_TEST(a_fold_stands_for_what_was_before_it_whatever_the_order)
+{
+    const struct revocation fold = {.user_id = "u1", .issued_before_us = 490, .ends_us = 101 * S},
+                            other = {.audit_id = "s-1",
+                                     .user_id = "u2",
+                                     .issued_before_us = 10,
+                                     .ends_us = 100 * S};
+    struct revocation_set *set = revocation_set_new();
+    revocation_set_add(set, &other);
+    for (int i = 0; i < N_SINGLE; i++) {
+        if (i == _i * N_SINGLE / 2) {
+            revocation_set_add(set, &fold);
+        }
+        add_single(set, i);
+    }
+    revocation_set_add(set, &fold);
+    ck_assert_uint_eq(revocation_set_size(set), N_SINGLE / 2 + 2);
+    uint64_t epoch = revocation_set_epoch(set);
+    for (int i = 0; i < N_SINGLE; i++) {
+        add_single(set, i); // again, as after a lost reply
+        ck_assert(is_single_ended(set, i, "u1"));
+        ck_assert(is_single_ended(set, i, "u2") == (i == 1));
+    }
+    ck_assert_uint_eq(revocation_set_size(set), N_SINGLE / 2 + 2);
+    ck_assert_uint_eq(revocation_set_epoch(set), epoch);
+    ck_assert(!revocation_set_matches(set, &in_project)); // of the same user, later
+    revocation_set_prune(set, 100 * S + REVOCATION_SPARE_US + 1);
+    ck_assert_uint_eq(revocation_set_size(set), 1);
+    ck_assert(is_single_ended(set, 3, "u1"));
+    revocation_set_free(set);
+}
+END_TEST
+
+START_TEST(a_fold_that_ends_sooner_takes_nothing_away)
+{
+    struct revocation_set *set = revocation_set_new();
+    add_single(set, 3);
+    revocation_set_add(
+        set, &(struct revocation){.user_id = "u1", .issued_before_us = 490, .ends_us = 99 * S});
+    ck_assert_uint_eq(revocation_set_size(set), 2);
+    revocation_set_prune(set, 100 * S + REVOCATION_SPARE_US - 1);
+    ck_assert_uint_eq(revocation_set_size(set), 1);
+    ck_assert(is_single_ended(set, 3, "u1"));
+    revocation_set_free(set);
+}
+END_TEST
+
+// A loop of one user, folded as identity does: never more than so many are known.
+START_TEST(a_loop_of_one_user_is_bounded)
+{
+    enum { N_MAX = 64, N_LOOP = 20000 };
+    struct revocation_set *set = revocation_set_new();
+    for (int i = 0, last = 0; i < N_LOOP; i++) {
+        add_single(set, i);
+        if (i - last > N_MAX) {
+            last = i - N_MAX / 2;
+            revocation_set_add(set, &(struct revocation){.user_id = "u1",
+                                                         .issued_before_us = last * INT64_C(10),
+                                                         .ends_us = 200 * S});
+        }
+        ck_assert_uint_le(revocation_set_size(set), N_MAX + 2);
+    }
+    for (int i = 0; i < N_LOOP; i++) {
+        ck_assert(is_single_ended(set, i, "u1"));
+    }
+    revocation_set_free(set);
+}
+END_TEST
+
+START_TEST(an_id_of_any_length_is_revoked)
+{
+    struct revocation_set *set = revocation_set_new();
+    g_autofree char *id = g_strnfill(5000, 'x');
+    struct auth_context token = in_domain;
+    token.audit_id = id;
+    revocation_set_add(set, &(struct revocation){.audit_id = id, .issued_before_us = 2000});
+    ck_assert(revocation_set_matches(set, &token) && !revocation_set_matches(set, &in_domain));
+    revocation_set_free(set);
+}
+END_TEST
+
 START_TEST(a_revocation_goes_through_the_feed_as_it_is)
 {
     const struct revocation whole = {"a", "u", "p", "d", "r", 0}, some = {.user_id = "u"};
@@ -104,6 +240,8 @@ START_TEST(a_revocation_goes_through_the_feed_as_it_is)
     ck_assert_uint_eq(json_object_size(object), 5);
     ck_assert_uint_eq(json_object_size(short_one), 1);
     json_object_set_new(object, "issued_before_us", json_integer(7));
+    json_auto_t *with_end = revocation_to_json(&(struct revocation){.user_id = "u", .ends_us = 9});
+    ck_assert_int_eq(revocation_from_json(with_end).ends_us, 9);
     struct revocation back = revocation_from_json(object);
     ck_assert_str_eq(back.audit_id, "a");
     ck_assert_str_eq(back.user_id, "u");
@@ -132,6 +270,11 @@ main(void)
                         (int)N_ELEMENTS(cases));
     tcase_add_test(tcase, the_latest_time_counts_whatever_the_order);
     tcase_add_test(tcase, many_revocations_cost_as_little_as_few);
+    tcase_add_test(tcase, what_ended_is_forgotten_and_the_rest_is_not);
+    tcase_add_loop_test(tcase, a_fold_stands_for_what_was_before_it_whatever_the_order, 0, 3);
+    tcase_add_test(tcase, a_fold_that_ends_sooner_takes_nothing_away);
+    tcase_add_test(tcase, a_loop_of_one_user_is_bounded);
+    tcase_add_test(tcase, an_id_of_any_length_is_revoked);
     tcase_add_test(tcase, a_revocation_goes_through_the_feed_as_it_is);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

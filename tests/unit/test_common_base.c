@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "common/base/background.h"
 #include "common/base/err.h"
 #include "common/base/util.h"
 
 #include <check.h>
+#include <glib.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 START_TEST(derived_ids_are_stable_and_differ_by_name)
@@ -200,6 +204,34 @@ START_TEST(control_characters_are_not_clean)
 }
 END_TEST
 
+struct seen {
+    int nice, policy;
+};
+
+static gpointer
+enter_background(gpointer data)
+{
+    struct seen *seen = data;
+    background_enter();
+    background_enter();
+    seen->nice = getpriority(PRIO_PROCESS, 0);
+    seen->policy = sched_getscheduler(0);
+    return NULL;
+}
+
+START_TEST(a_background_thread_gives_way_alone)
+{
+    int nice = getpriority(PRIO_PROCESS, 0);
+    struct seen seen = {0};
+    g_thread_join(g_thread_new("background", enter_background, &seen));
+    ck_assert_int_eq(seen.nice, MIN(nice + 10, 19));
+    ck_assert_int_eq(seen.policy, SCHED_BATCH);
+    ck_assert_int_eq(getpriority(PRIO_PROCESS, 0), nice);
+    ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+    ck_assert_int_ge(background_threads(), 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -216,6 +248,7 @@ main(void)
     tcase_add_test(cases, every_outcome_has_a_status_and_a_name);
     tcase_add_test(cases, a_failure_can_be_wrapped_in_itself);
     tcase_add_test(cases, control_characters_are_not_clean);
+    tcase_add_test(cases, a_background_thread_gives_way_alone);
     Suite *suite = suite_create("common base");
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

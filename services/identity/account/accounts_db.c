@@ -94,6 +94,15 @@ accounts_db_make_person(struct db *db, const struct person_row *row, struct err 
 }
 
 enum rc
+accounts_db_lock(struct db *db, const char *user_id, const char *sql, db_result **ret_row,
+                 struct err *err)
+{
+    enum rc rc = db_run_one(db, "SELECT FROM account WHERE user_id = $1 FOR UPDATE",
+                            DB_ARGS(db_s(user_id)), NULL, err);
+    return rc ? rc : db_run_one(db, sql, DB_ARGS(db_s(user_id)), ret_row, err);
+}
+
+enum rc
 accounts_db_make_project(struct db *db, const struct project_row *row, char **ret_name,
                          struct err *err)
 {

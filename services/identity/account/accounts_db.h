@@ -23,6 +23,12 @@ struct person_row {
 enum rc accounts_db_make_person(struct db *db, const struct person_row *row,
                                 struct err *err) CHECKED;
 
+// Locks the account until the transaction ends, and asks then: what is looked up in the statement
+// that waits for the row is from before it waited. sql: of one row; $1 is the user. RC_NOT_FOUND:
+// the user has no account.
+enum rc accounts_db_lock(struct db *db, const char *user_id, const char *sql, db_result **ret_row,
+                         struct err *err) CHECKED;
+
 struct project_row {
     const char *id, *user_id, *description;
     const char *name; // taken as it is when free, else with a suffix

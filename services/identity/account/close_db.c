@@ -2,6 +2,7 @@
 #include "services/identity/account/close_db.h"
 #include "common/base/util.h"
 #include "common/db/lease.h"
+#include "services/identity/account/accounts_db.h"
 #include "services/identity/account/audit.h"
 #include "services/identity/account/close.h"
 
@@ -20,15 +21,11 @@ closing_done(struct closing *closing)
 enum rc
 close_db_account(struct db *db, const char *user_id, db_result **ret_row, struct err *err)
 {
-    // What is looked up in the statement that waits for the row is from before it waited.
-    enum rc rc = db_run_one(db, "SELECT FROM account WHERE user_id = $1 FOR UPDATE",
-                            DB_ARGS(db_s(user_id)), NULL, err);
-    return rc ? rc
-              : db_run_one(db,
-                           "SELECT email, locale, state, EXISTS (SELECT 1 FROM closing c WHERE "
-                           "c.user_id = a.user_id AND c.state = 'running') AS has_closing"
-                           " FROM account a WHERE user_id = $1",
-                           DB_ARGS(db_s(user_id)), ret_row, err);
+    return accounts_db_lock(db, user_id,
+                            "SELECT email, locale, state, EXISTS (SELECT 1 FROM closing c WHERE "
+                            "c.user_id = a.user_id AND c.state = 'running') AS has_closing"
+                            " FROM account a WHERE user_id = $1",
+                            ret_row, err);
 }
 
 enum rc

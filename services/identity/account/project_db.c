@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/account/project_db.h"
+#include "services/identity/account/accounts_db.h"
 
 enum rc
 project_db_lock_account(struct db *db, const char *user_id, db_result **ret_row, struct err *err)
 {
-    // What is counted in the statement that waits for the row is from before it waited.
-    enum rc rc = db_run_one(db, "SELECT FROM account WHERE user_id = $1 FOR UPDATE",
-                            DB_ARGS(db_s(user_id)), NULL, err);
-    return rc ? rc
-              : db_run_one(db,
-                           "SELECT state, locale, (SELECT count(*) FROM account_project p JOIN "
-                           "tenancy t ON t.id = p.project_id WHERE p.user_id = $1) AS n_projects "
-                           "FROM account WHERE user_id = $1",
-                           DB_ARGS(db_s(user_id)), ret_row, err);
+    return accounts_db_lock(db, user_id,
+                            "SELECT state, locale, (SELECT count(*) FROM account_project p JOIN "
+                            "tenancy t ON t.id = p.project_id WHERE p.user_id = $1) AS n_projects "
+                            "FROM account WHERE user_id = $1",
+                            ret_row, err);
 }
 
 enum rc

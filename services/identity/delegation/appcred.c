@@ -257,9 +257,12 @@ static enum rc
 drop_tx(struct db *db, void *request, struct err *err)
 {
     g_autofree char *audit_id = NULL;
-    enum rc rc = appcred_db_drop(db, request_param(request, "id"),
-                                 request_param(request, "credential_id"), &audit_id, err);
-    return rc ? rc : feed_revoke(db, &(struct revocation){.audit_id = audit_id}, err);
+    const char *user_id = request_param(request, "id");
+    enum rc rc =
+        appcred_db_drop(db, user_id, request_param(request, "credential_id"), &audit_id, err);
+    return rc ? rc
+              : feed_revoke(db, &(struct revocation){.audit_id = audit_id, .user_id = user_id},
+                            err);
 }
 
 static enum rc

@@ -18,8 +18,11 @@ trust_db_add(struct db *db, const struct trust_row *row, struct err *err)
     return db_run(db,
                   "INSERT INTO trust (id, trustor_user_id, trustee_user_id, project_id, "
                   "impersonation, expires_at, remaining_uses, redelegation_count, "
-                  "redelegated_from_id, audit_id) VALUES ($1, $2, $3, $4, $5::bool, "
-                  "$6::timestamptz, $7::bigint, $8::int, $9, $10)",
+                  "redelegated_from_id, audit_id, is_used) VALUES ($1, $2, $3, $4, $5::bool, "
+                  "$6::timestamptz, $7::bigint, $8::int, $9, $10,"
+                  // For a day there may be processes that do not say it.
+                  " CASE WHEN (SELECT min(since) FROM token_setting) < now() - interval '1 day' "
+                  "THEN false END)",
                   DB_ARGS(db_s(row->id), db_s(row->trustor_id), db_s(row->trustee_id),
                           db_s(row->project_id), db_b(row->impersonation), db_s(row->expires_at),
                           db_s(row->remaining_uses), db_i(row->redelegation_count),
@@ -140,11 +143,13 @@ enum rc
 trust_db_use(struct db *db, const char *id, struct err *err)
 {
     g_autoptr(db_result) rows = NULL;
-    enum rc rc = db_run_one(db,
-                            "WITH used AS (UPDATE trust SET remaining_uses = remaining_uses - 1 "
-                            "WHERE id = $1 AND remaining_uses > 0 RETURNING id) SELECT 1 FROM "
-                            "trust WHERE id = $1 AND (remaining_uses IS NULL OR EXISTS (SELECT 1 "
-                            "FROM used))",
-                            DB_ARGS(db_s(id)), &rows, err);
+    enum rc rc =
+        db_run_one(db,
+                   "WITH used AS (UPDATE trust SET remaining_uses = remaining_uses - 1, "
+                   "is_used = true WHERE id = $1 AND (remaining_uses > 0 OR "
+                   "remaining_uses IS NULL AND is_used IS NOT TRUE) RETURNING id) SELECT "
+                   "1 FROM trust WHERE id = $1 AND (remaining_uses IS NULL OR EXISTS (SELECT 1 "
+                   "FROM used))",
+                   DB_ARGS(db_s(id)), &rows, err);
     return rc == RC_NOT_FOUND ? fault(err, RC_UNAUTHORIZED, "the trust is used up") : rc;
 }

@@ -18,12 +18,23 @@ feed_revoke(struct db *db, const struct revocation *revocation, struct err *err)
     return feed_db_append(db, "revocation", body, err);
 }
 
+// Here they count longer than elsewhere: identity alone shows tokens that have ended.
+static int64_t
+kept_until_us(const struct identity *identity, const struct revocation *revocation)
+{
+    return MIN(revocation->ends_us + identity->expired_window_us,
+               revocation->issued_before_us + TOKEN_LIFE_MAX_S * INT64_C(1000000));
+}
+
 static void
 apply_revocations(struct identity *identity, const db_result *rows)
 {
     for (int i = 0; i < db_n_rows(rows); i++) {
         json_auto_t *body = db_json(rows, i, "body");
-        const struct revocation revocation = revocation_from_json(body);
+        struct revocation revocation = revocation_from_json(body);
+        if (revocation.ends_us) {
+            revocation.ends_us = kept_until_us(identity, &revocation);
+        }
         authenticator_add_revocation(identity->auth, &revocation);
         identity->feed_cursor = db_int(rows, i, "n");
     }
@@ -63,6 +74,7 @@ locked_look(struct identity *identity, struct db *db, struct err *err)
         scope_cache_changed(identity->scopes, NULL); // some may be gone already
     }
     apply_revocations(identity, news.revocations);
+    authenticator_prune(identity->auth);
     apply_changes(identity, news.changes);
     identity->feed_looked_ms = begun_ms;
     scope_cache_confirm(identity->scopes, news.now_us, begun_ms);

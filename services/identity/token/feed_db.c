@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/token/feed_db.h"
+#include "common/auth/revocation.h"
+#include "common/base/util.h"
 
 enum rc
 feed_db_append(struct db *db, const char *kind, json_t *body, struct err *err)
@@ -18,15 +20,19 @@ feed_db_page(struct db *db, int64_t after, int limit, int again_ms, char **ret_t
     // A reader that is ahead of the sequence followed another database: it is told so by a smaller
     // cursor.
     static const char sql[] =
-        "WITH page AS (SELECT n, kind, body FROM feed_event WHERE n > $1::bigint ORDER BY n LIMIT "
+        // What has ended is told to nobody any more.
+        "WITH page AS (SELECT n, kind, body, coalesce(ends_us > (extract(epoch FROM now()) * "
+        "1000000)::bigint, true) AS counts FROM feed_event WHERE n > $1::bigint ORDER BY n LIMIT "
         "$2::int)"
         " SELECT json_build_object("
         "'cursor', coalesce((SELECT max(n) FROM page), least($1::bigint, (SELECT CASE WHEN "
         "is_called THEN last_value ELSE 0 END FROM feed_n))),"
+        "'last', coalesce((SELECT max(n) FROM feed_event), 0),"
         "'keys', (SELECT coalesce(json_agg(json_build_object('kid', kid, 'pem', public_pem) ORDER "
         "BY signs_from_us, kid), '[]') FROM signing_key),"
         "'events', (SELECT coalesce(json_agg(jsonb_build_object('n', n, 'kind', kind) || body "
-        "ORDER BY n), '[]') FROM page), 'again_ms', nullif($3::int, 0))::text AS reply";
+        "ORDER BY n) FILTER (WHERE counts), '[]') FROM page), 'again_ms', nullif($3::int, "
+        "0))::text AS reply";
     return db_run_text(db, sql, DB_ARGS(db_i(after), db_i(limit), db_i(again_ms)), ret_text, err);
 }
 
@@ -81,12 +87,28 @@ feed_db_revoke_events(struct db *db, int64_t since_us, char **ret_text, struct e
 }
 
 enum rc
-feed_db_prune(struct db *db, int64_t life_s, struct err *err)
+feed_db_set(struct db *db, int64_t life_us, int64_t n_revocations, struct err *err)
 {
-    enum rc rc = db_run(db,
-                        "DELETE FROM feed_event WHERE kind = 'revocation' AND created_at < now() - "
-                        "$1::bigint * interval '1 second'",
-                        DB_ARGS(db_i(life_s)), NULL, err);
+    return db_run(db,
+                  "INSERT INTO token_setting (life_us, n_revocations) VALUES ($1::bigint, "
+                  "$2::bigint) ON CONFLICT (life_us) DO UPDATE SET n_revocations = "
+                  "EXCLUDED.n_revocations, seen_at = now()",
+                  DB_ARGS(db_i(life_us), db_i(n_revocations)), NULL, err);
+}
+
+// Tokens that were issued a day ago have all expired, and none of those is shown that had ended
+// before the window.
+enum rc
+feed_db_prune(struct db *db, int64_t window_us, struct err *err)
+{
+    int64_t spare_us = now_us() - REVOCATION_SPARE_US;
+    enum rc rc =
+        db_run(db,
+               "DELETE FROM feed_event WHERE kind = 'revocation' AND ends_us < $1::bigint "
+               "AND (ends_us < $1::bigint - $2::bigint OR (body ->> "
+               "'issued_before_us')::bigint < $1::bigint - $3::bigint)",
+               DB_ARGS(db_i(spare_us), db_i(window_us), db_i(TOKEN_LIFE_MAX_S * INT64_C(1000000))),
+               NULL, err);
     return rc ? rc
               : db_run(db,
                        "DELETE FROM scope_change WHERE created_at < now() - $1::bigint * interval "

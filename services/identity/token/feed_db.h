@@ -32,6 +32,11 @@ enum rc feed_db_news(struct db *db, int64_t after, const char *since_tx, struct 
 // JSON array of revocations made since then, as Keystone shows them; the caller frees.
 enum rc feed_db_revoke_events(struct db *db, int64_t since_us, char **ret_text,
                               struct err *err) CHECKED;
-// Also of changes that every process has seen, or has noticed that it was away for longer.
+// Revocations of tokens that nobody can use or see any more (window_us: how long after its end a
+// token is shown), and changes that every process has seen, or has noticed that it was away for
+// longer.
 #define FEED_CHANGES_KEPT_MS 3600000
-enum rc feed_db_prune(struct db *db, int64_t life_s, struct err *err) CHECKED;
+enum rc feed_db_prune(struct db *db, int64_t window_us, struct err *err) CHECKED;
+// What feed_append goes by, of this process; to be said again within a day. life_us: of the tokens
+// that it issues; n_revocations: so many single tokens of a user may be revoked, more are folded.
+enum rc feed_db_set(struct db *db, int64_t life_us, int64_t n_revocations, struct err *err) CHECKED;

@@ -1,25 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/identity/token/hasher.h"
+
+#include "common/base/background.h"
+
 #include <crypt.h>
 #include <glib.h>
-#include <sched.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#define NICE 10          // more than the rest of the process
-#define SLICE_NS 100000u // who wakes up does not wait for longer than this (Linux 6.12)
-
-// sched_setattr(2): the C library has neither the call nor the struct yet.
-struct attributes {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime_ns, deadline_ns, period_ns;
-};
 struct job {
     const char *password, *setting;
     char *hash;
@@ -29,24 +16,6 @@ struct job {
 };
 
 static GThreadPool *the_pool; // one per process, as its cores are
-
-// Best effort: an older kernel or a sandbox may refuse.
-static void
-give_way(void)
-{
-    static _Thread_local bool done;
-    if (done) {
-        return;
-    }
-    done = true;
-    const struct attributes wanted = {.size = sizeof wanted,
-                                      .policy = SCHED_BATCH,
-                                      .nice = MIN(getpriority(PRIO_PROCESS, 0) + NICE, 19),
-                                      .runtime_ns = SLICE_NS};
-    if (syscall(SYS_sched_setattr, 0, &wanted, 0)) {
-        setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), wanted.nice);
-    }
-}
 
 static char *
 compute(const char *password, const char *setting)
@@ -61,7 +30,7 @@ static void
 run_job(gpointer item, gpointer data)
 {
     struct job *job = item;
-    give_way();
+    background_enter();
     char *hash = compute(job->password, job->setting);
     g_mutex_lock(&job->mutex);
     job->hash = hash;
@@ -73,9 +42,8 @@ run_job(gpointer item, gpointer data)
 void
 hasher_start(int n_threads)
 {
-    int n_cores = (int)g_get_num_processors();
     the_pool =
-        g_thread_pool_new(run_job, NULL, n_threads ? n_threads : MAX(n_cores - 1, 1), TRUE, NULL);
+        g_thread_pool_new(run_job, NULL, n_threads ? n_threads : background_threads(), TRUE, NULL);
 }
 
 char *

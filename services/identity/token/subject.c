@@ -69,11 +69,27 @@ show_token(struct request *request, struct reply *reply, struct err *err)
     return rc;
 }
 
-static enum rc
-revoke_tx(struct db *db, void *subject, struct err *err)
+// All tokens of a trust, a credential or an access token have one audit id, and may live longer.
+static bool
+is_one_of_many(const struct auth_context *subject)
 {
-    const struct revocation revocation = {.audit_id =
-                                              ((const struct auth_context *)subject)->audit_id};
+    const char *const origins[] = {subject->trust_id, subject->oauth_id, subject->appcred_id};
+    for (size_t i = 0; i < N_ELEMENTS(origins); i++) {
+        if (origins[i] && origins[i][0]) {
+            return true;
+        }
+    }
+    return strstr(subject->methods, "ec2credential") != NULL;
+}
+
+static enum rc
+revoke_tx(struct db *db, void *argument, struct err *err)
+{
+    const struct auth_context *subject = argument;
+    const struct revocation revocation = {.audit_id = subject->audit_id,
+                                          .user_id = subject->user_id,
+                                          .ends_us =
+                                              is_one_of_many(subject) ? 0 : subject->expires_at_us};
     return feed_revoke(db, &revocation, err);
 }
 

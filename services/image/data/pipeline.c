@@ -34,7 +34,7 @@ static const struct work {
 static bool
 is_used(const struct pipeline *pipeline, int kind)
 {
-    return kind == STAGE_HASH      ? pipeline->config.all->is_split
+    return kind == STAGE_HASH      ? pipeline->is_split
            : kind == STAGE_ARCHIVE ? pipeline->archive != NULL
                                    : true;
 }
@@ -259,12 +259,6 @@ pipeline_slowest(const struct pipeline *pipeline)
     return n;
 }
 
-bool
-pipeline_stage_writes(const struct stage *stage)
-{
-    return stage == &stage->pipeline->stages[STAGE_WRITE];
-}
-
 // Lets the mutex go.
 static void
 tell_stages(struct pipeline *pipeline)
@@ -462,7 +456,7 @@ static void
 consume_sums(struct pipeline *pipeline, const struct batch *batch)
 {
     void (*sum)(struct digest_pair * pair, const void *data, size_t size) =
-        pipeline->config.all->is_split ? digest_pair_md5 : digest_pair_both;
+        pipeline->is_split ? digest_pair_md5 : digest_pair_both;
     for (int i = 0; i < batch->n; i++) {
         sum(pipeline->sums, batch->parts[i].iov_base, batch->parts[i].iov_len);
     }

@@ -17,7 +17,8 @@
 // What the uploads of a process share.
 struct pipelines;
 // memory: bytes of all buffers; raised to one buffer for each of the n_max pipelines at once.
-// is_split: md5 and the hash are each a thread's, for where both at once gain nothing.
+// is_split: md5 and the hash are each a thread's while there are cores for it, for where both in
+// one pass gain nothing.
 struct pipelines *pipelines_new(int64_t memory, int n_max, bool is_split);
 void pipelines_free(struct pipelines *all); // every pipeline is freed before; NULL is fine
 int64_t pipelines_memory(const struct pipelines *all); // bytes of buffers that exist now

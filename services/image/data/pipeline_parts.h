@@ -10,8 +10,8 @@
     16 // buffers of one upload: enough for the disk, the sums and the network to overlap
 #define MAX_BATCH 4 // buffers that a stage takes at once, and is woken for while more are coming
 
-// STAGE_SUMS: md5 and the hash at once, unless the hash has a thread of its own. One that is not
-// used has nothing to do.
+// STAGE_SUMS: md5 and the hash at once, unless the hash has a thread of its own (many uploads
+// at once fill the cores anyway). One that is not used has nothing to do.
 enum { STAGE_WRITE, STAGE_SUMS, STAGE_HASH, STAGE_ARCHIVE, N_STAGES };
 
 struct stage {
@@ -44,6 +44,7 @@ struct pipeline {
     bool is_starved;          // pipeline_put found no buffer: wake is owed
     bool is_waiting;          // starved, and in the shared queue
     struct err failure;       // rc 0: none
+    bool is_split;            // STAGE_HASH is used; it never changes
     struct digest_pair *sums; // each of the two its thread's own
     // The receiving thread's own:
     size_t fill;
@@ -62,8 +63,9 @@ struct pipelines {
     int n_owed;     // pipelines that hold none: one is kept for each
     GQueue waiting; // pipelines that want one more than what they hold, in order
     struct buffers *buffers;
-    GThreadPool *sums, *writes;
-    bool is_split; // STAGE_HASH is used
+    int n_pipelines;
+    int n_split_max; // who begins beside fewer is split: there is a core for each thread
+    GThreadPool *pools[N_STAGES];
 };
 
 // ---- pipelines.c; the mutex is held
@@ -82,5 +84,4 @@ void pipelines_push(struct stage *stage);
 
 // ---- pipeline.c
 void pipeline_run_stage(struct stage *stage); // without the mutex
-bool pipeline_stage_writes(const struct stage *stage);
 uint64_t pipeline_slowest(const struct pipeline *pipeline);

@@ -3,34 +3,16 @@
 // nothing for a while holds up nobody but itself: what it has is at most what is its own.
 #include "services/image/data/pipeline_parts.h"
 
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "common/base/background.h"
 
 #define N_WRITERS 4
-#define MIN_SUMMERS 2          // md5 and the hash of one upload at once
-#define STAGE_NICE 10          // the threads that answer requests get the CPU first
 #define MAX_SPARE 16           // buffers kept when nobody wants them
 #define WAKE_AT (MAX_HELD / 2) // an upload that held all it may is woken when it has room for a few
-
-// Linux keeps a nice value and a class for each thread.
-static void
-give_way(void)
-{
-    static _Thread_local bool done;
-    if (!done) {
-        const struct sched_param none = {0};
-        done = true;
-        setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), STAGE_NICE);
-        sched_setscheduler(0, SCHED_BATCH, &none);
-    }
-}
 
 static void
 run(gpointer stage, gpointer context)
 {
-    give_way();
+    background_enter();
     pipeline_run_stage(stage);
 }
 
@@ -38,13 +20,17 @@ struct pipelines *
 pipelines_new(int64_t memory, int n_max, bool is_split)
 {
     struct pipelines *all = g_new0(struct pipelines, 1);
-    int n_summers = MAX((int)g_get_num_processors(), MIN_SUMMERS);
     g_mutex_init(&all->mutex);
     all->n_max = (int)MAX(memory / (int64_t)PIPELINE_BUFFER_SIZE, n_max);
     all->buffers = buffers_new(PIPELINE_BUFFER_SIZE);
-    all->sums = g_thread_pool_new(run, NULL, n_summers, TRUE, NULL);
-    all->writes = g_thread_pool_new(run, NULL, N_WRITERS, TRUE, NULL);
-    all->is_split = is_split;
+    all->n_split_max = is_split ? (background_threads() + 1) / 2 : 0;
+    const int n_threads[N_STAGES] = {[STAGE_WRITE] = N_WRITERS,
+                                     [STAGE_SUMS] = background_threads(),
+                                     [STAGE_HASH] = MAX(all->n_split_max, 1),
+                                     [STAGE_ARCHIVE] = background_threads()};
+    for (int i = 0; i < N_STAGES; i++) {
+        all->pools[i] = g_thread_pool_new(run, NULL, n_threads[i], TRUE, NULL);
+    }
     return all;
 }
 
@@ -54,8 +40,9 @@ pipelines_free(struct pipelines *all)
     if (!all) {
         return;
     }
-    g_thread_pool_free(all->sums, FALSE, TRUE);
-    g_thread_pool_free(all->writes, FALSE, TRUE);
+    for (int i = 0; i < N_STAGES; i++) {
+        g_thread_pool_free(all->pools[i], FALSE, TRUE);
+    }
     buffers_free(all->buffers);
     g_mutex_clear(&all->mutex);
     g_free(all);
@@ -74,7 +61,10 @@ pipelines_memory(const struct pipelines *all)
 void
 pipelines_join(struct pipeline *pipeline)
 {
-    pipeline->config.all->n_owed++;
+    struct pipelines *all = pipeline->config.all;
+    pipeline->is_split = all->n_pipelines < all->n_split_max;
+    all->n_pipelines++;
+    all->n_owed++;
 }
 
 static void
@@ -206,6 +196,7 @@ pipelines_leave(struct pipeline *pipeline)
         release(pipeline, pipeline->filling[--pipeline->n_filling]);
     }
     all->n_owed--;
+    all->n_pipelines--;
     feed_waiting(all);
     buffers_trim(all->buffers, MAX_SPARE);
 }
@@ -221,6 +212,6 @@ pipelines_mark(struct stage *stage)
 void
 pipelines_push(struct stage *stage)
 {
-    struct pipelines *all = stage->pipeline->config.all;
-    g_thread_pool_push(pipeline_stage_writes(stage) ? all->writes : all->sums, stage, NULL);
+    const struct pipeline *pipeline = stage->pipeline;
+    g_thread_pool_push(pipeline->config.all->pools[stage - pipeline->stages], stage, NULL);
 }

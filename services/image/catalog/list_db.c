@@ -293,8 +293,12 @@ add_along_term(GString *sql, const struct image_list *list, const char *conditio
             sql, "t.created_at %s (SELECT a.created_at FROM image a WHERE a.id = $1::uuid) AND ",
             descending ? "<=" : ">=");
     }
-    g_string_append_printf(sql, "%s ORDER BY t.created_at %s, t.image_id %s", conditions, direction,
-                           direction);
+    // What is equal is in the same order: the streams are merged without sorting, so none is read
+    // further than the page needs.
+    g_string_append_printf(sql,
+                           "i.created_at = t.created_at AND i.id = t.image_id AND %s "
+                           "ORDER BY t.created_at %s, t.image_id %s",
+                           conditions, direction, direction);
     add_limit(sql, list);
 }
 
@@ -319,18 +323,14 @@ add_by_count(GString *sql, const struct image_list *list, const char *conditions
 }
 
 // rarest (terms, n): of the filters the one that the fewest images of the scopes have, its term in
-// each scope, and how many, FEW or more if not few. A table of its own, so that the plan is the
-// same whatever they are.
+// each scope, and how many, FEW or more if not few; of such the one whose latest lie furthest
+// apart. A table of its own, so that the plan is the same whatever they are.
 static void
 add_rarest(const struct statement *statement, const struct stream *stream, enum approach approach)
 {
     bool is_counted = statement->terms->len > 1 || approach == BY_COUNT;
-    g_string_append_printf(
-        statement->sql, "WITH rarest AS MATERIALIZED (SELECT f.terms, %s AS n FROM (VALUES ",
-        is_counted ? "(SELECT count(*) FROM unnest(f.terms) k (term), LATERAL (SELECT FROM "
-                     "image_term WHERE term = k.term ORDER BY created_at, image_id LIMIT " FEW
-                     ") c)"
-                   : "0");
+    g_string_append(statement->sql,
+                    "WITH rarest AS MATERIALIZED (SELECT f.terms, l.n FROM (VALUES ");
     for (guint n = 0; n < statement->terms->len; n++) {
         g_string_append(statement->sql, n ? ", (ARRAY[" : "(ARRAY[");
         for (unsigned k = 0; k < G_N_ELEMENTS(stream->scopes) && stream->scopes[k]; k++) {
@@ -340,7 +340,12 @@ add_rarest(const struct statement *statement, const struct stream *stream, enum 
         }
         g_string_append(statement->sql, "])");
     }
-    g_string_append(statement->sql, ") f (terms) ORDER BY n LIMIT 1) ");
+    g_string_append_printf(
+        statement->sql, ") f (terms), LATERAL (%s) l ORDER BY l.n, l.span DESC LIMIT 1) ",
+        is_counted ? "SELECT count(*) AS n, max(c.created_at) - min(c.created_at) AS span "
+                     "FROM unnest(f.terms) k (term), LATERAL (SELECT created_at FROM image_term "
+                     "WHERE term = k.term ORDER BY created_at DESC, image_id DESC LIMIT " FEW ") c"
+                   : "SELECT 0 AS n, 0 AS span");
 }
 
 static void

@@ -109,6 +109,10 @@ feed_db_prune(struct db *db, int64_t window_us, struct err *err)
                "'issued_before_us')::bigint < $1::bigint - $3::bigint)",
                DB_ARGS(db_i(spare_us), db_i(window_us), db_i(TOKEN_LIFE_MAX_S * INT64_C(1000000))),
                NULL, err);
+    // A user's rows are gone when so long nothing was added.
+    rc = rc ? rc
+            : db_run(db, "DELETE FROM revocation_owner WHERE seen_at < now() - interval '25 hours'",
+                     DB_NONE, NULL, err);
     return rc ? rc
               : db_run(db,
                        "DELETE FROM scope_change WHERE created_at < now() - $1::bigint * interval "

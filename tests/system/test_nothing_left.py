@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A deleted server leaves nothing behind, and its bill adds up."""
 
+import time
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 
 from tests.lib.whole import wait_until
+
+TICK_S = 5  # of a host's agent
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,25 @@ def test_delete_leaves_nothing(whole, person):
     for service in ("compute", "network", "image"):
         open_now = whole.sql(service, f"SELECT resource_id FROM usage_interval WHERE project_id = '{person.project_id}' AND to_us IS NULL")
         assert open_now == [], service
+
+
+def test_a_network_without_metadata_is_complained_about_once(whole, person):
+    def ask(method, path="", body=None):
+        return whole.request(method, "compute", f"/v2.1/servers{path}", body, token=whole.admin_token())
+
+    public = person.sdk.network.find_network("public", ignore_missing=False)
+    flavor = person.sdk.compute.find_flavor("m1.nano", ignore_missing=False)
+    image = person.sdk.image.update_image(person.image(), visibility="community")
+    status, _, body = ask("POST", body={"server": {"name": "outside", "imageRef": image.id, "flavorRef": flavor.id,
+                                                   "networks": [{"uuid": public.id}]}})
+    assert status == 202, body
+    server = "/" + body["server"]["id"]
+    wait_until(lambda: ask("GET", server)[2]["server"]["status"] == "ACTIVE", 60, "the server does not start")
+    time.sleep(2 * TICK_S)
+    logs = [whole.log(f"hypervisor-{host}") for host in whole.cloud.host_names()]
+    assert sum(log.count(f"metadata is not served yet network_id={public.id}") for log in logs) == 1
+    assert ask("DELETE", server)[0] == 204
+    wait_until(lambda: ask("GET", server)[0] == 404, 60, "the server stays")
 
 
 def test_the_final_statement_adds_up(whole, person):

@@ -28,6 +28,7 @@ struct network {
     char name[UUID_SIZE + sizeof NAMESPACE_PREFIX], path[80]; // of the namespace
     pid_t proxy;                                              // 0: none
     int lifeline;                                             // -1: none
+    bool is_told;                                             // the log says that it is not served
 };
 
 struct metadata_net {
@@ -104,12 +105,14 @@ static void
 network_make_or_log(struct metadata_net *net, struct network *network)
 {
     struct err err = {0};
-    if (network_make(net, network, &err)) {
+    bool is_failed = network_make(net, network, &err) != RC_OK;
+    if (is_failed && !network->is_told) {
         log_warn("metadata is not served yet", kv("network_id", network->id),
                  kv("error", err.message));
-    } else {
+    } else if (!is_failed) {
         log_info("metadata served", kv("network_id", network->id), kv("address", network->cidr));
     }
+    network->is_told = is_failed;
 }
 
 void
@@ -169,6 +172,15 @@ metadata_net_sweep(struct metadata_net *net, metadata_used_fn is_used, void *con
         g_hash_table_remove(net->networks, id);
         network_remove(net, network);
         network_free(network);
+    }
+    // Those that could not be made: one without a port for it never can.
+    GHashTableIter iter;
+    gpointer each;
+    g_hash_table_iter_init(&iter, net->networks);
+    while (g_hash_table_iter_next(&iter, &each, NULL)) {
+        if (!is_used(each, context)) {
+            g_hash_table_iter_remove(&iter);
+        }
     }
 }
 
